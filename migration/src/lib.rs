@@ -1,0 +1,1 @@
+//! Schema changes, up and down; never depends on `entity`.
