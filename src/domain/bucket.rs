@@ -1,0 +1,1 @@
+//! The rate state towards the platform.

@@ -1,0 +1,56 @@
+//! What a bundle is made of, over time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{BundleId, ItemId, ProductId, VariantId};
+
+/// A bundle with every recipe it ever had. Deleted bundles are kept: orders made under them still need the recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    pub id: BundleId,
+    pub title: String,
+    /// The bundle's own inventory item: whose level we write.
+    pub item: ItemId,
+    pub variant: VariantId,
+    pub product: ProductId,
+    pub mode: Mode,
+    /// The most units ever offered, per location for ship-together; `None`: no limit.
+    pub cap: Option<i64>,
+    /// Ascending by `effective_from`, not overlapping.
+    pub recipes: Vec<Recipe>,
+    pub deleted: bool,
+}
+
+/// A recipe and the time for which it is in force, `[effective_from, effective_to)`, platform time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    pub effective_from: Timestamp,
+    pub effective_to: Option<Timestamp>,
+    pub components: Vec<Component>,
+}
+
+/// A part of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    pub item: ItemId,
+    /// The item's variant and product, resolved on saving: webhooks name items by these.
+    pub variant: VariantId,
+    pub product: ProductId,
+    /// Units in one bundle, at least 1.
+    pub quantity: i64,
+    /// Consumed when the bundle sells, but its absence does not stop the bundle from selling.
+    pub optional: bool,
+}
+
+/// How the components' levels make the bundle's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A bundle ships from one location: counted per location, and written per location.
+    ShipTogether,
+    /// Components may come from several locations: counted over their sums.
+    Pooled,
+    /// Only the location with the lowest id counts.
+    SingleLocation,
+}

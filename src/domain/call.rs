@@ -1,0 +1,202 @@
+//! Calls to the platform, as data: what is asked, and what came back.
+//!
+//! A write is a row before it is sent and immutable from then on (INV-C); its id is its idempotency key (INV-K). A
+//! read is never stored: after a crash it is simply wanted again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::domain::fact::{Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
+use crate::ids::{CallId, ItemId, LineId, LocationId, OrderId};
+
+/// The most entries one write carries (the platform's limit for input arrays).
+pub const WRITE_ENTRIES_MAX: usize = 250;
+/// The most items one read of levels or items names (the platform's limit for `inventory_item_ids`).
+pub const READ_ITEMS_MAX: usize = 50;
+
+/// A call, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub id: CallId,
+    pub request: Request,
+}
+
+/// What is asked of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Write(Write),
+    Read(Read),
+}
+
+/// A change of stock on the platform. At most [`WRITE_ENTRIES_MAX`] entries, each (item, location) at most once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Write {
+    /// Components, by delta: commutes with other writers.
+    Adjust(Vec<Adjustment>),
+    /// Bundles, by compare-and-set.
+    Set(Vec<Setting>),
+    /// Stock a bundle at a location where it has no level yet.
+    Activate { item: ItemId, location: LocationId, available: i64 },
+}
+
+/// One component's change, and the ledger cells that it settles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    pub item: ItemId,
+    pub location: LocationId,
+    /// Never zero; equals the sum over `cells`.
+    pub delta: i64,
+    pub cells: Vec<SettledCell>,
+}
+
+/// A ledger cell's part of an adjustment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledCell {
+    pub order: OrderId,
+    pub line: LineId,
+    pub delta: i64,
+}
+
+/// One bundle's new level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    pub item: ItemId,
+    pub location: LocationId,
+    /// In ±1,000,000,000, the platform's bound.
+    pub quantity: i64,
+    /// The level this was computed against: compare-and-set.
+    pub change_from: i64,
+}
+
+/// A question to the platform. Changes nothing there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// All levels of these items, everywhere. At most [`READ_ITEMS_MAX`].
+    Levels(Vec<ItemId>),
+    /// Settings of these items. At most [`READ_ITEMS_MAX`].
+    Items(Vec<ItemId>),
+    /// One order, whole.
+    Order(OrderId),
+    /// Orders in any state updated at or after `since`, oldest id first; `page` is the platform's cursor.
+    OrdersSince { since: Timestamp, page: Option<String> },
+    /// Which location ships which units of an order.
+    Assignments(OrderId),
+    /// All locations.
+    Locations,
+    /// Make sure that a webhook subscription exists for every topic we need; creates what lacks.
+    Subscriptions,
+}
+
+/// Which of the platform's rate limits a call is charged to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Meter {
+    /// Requests: a leaky bucket of 40 that leaks 2/s.
+    Rest,
+    /// GraphQL cost points.
+    Graphql,
+}
+
+/// What came back of a call, with what the reply told on the side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub result: Result<Reply, CallError>,
+    pub rate: Option<RateReport>,
+    /// The platform's clock (`Date` header).
+    pub platform_time: Option<Timestamp>,
+}
+
+/// What a successful call returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A write took effect, or had already under this key. `at` is the platform's stamp of it, when told.
+    Written { at: Option<Timestamp> },
+    /// Every level that exists of the items asked for.
+    Levels(Vec<LevelSnapshot>),
+    /// Those of the items asked for that exist.
+    Items(Vec<ItemSnapshot>),
+    /// `None`: there is no such order.
+    Order(Option<Box<OrderSnapshot>>),
+    OrdersPage { orders: Vec<OrderSnapshot>, next: Option<String> },
+    Assignments(Vec<Assignment>),
+    Locations(Vec<LocationSnapshot>),
+    /// How many subscriptions lacked and were created.
+    Subscriptions { created: u32 },
+}
+
+/// Why a call brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The rate limit refused it; nothing is promised about execution, so a write is repeated under the same key.
+    Throttled { wait_ms: Option<i64> },
+    /// Not reachable, or 5xx before the request can have had an effect.
+    Unavailable { reason: String },
+    /// Sent, but no definite answer: it may have been executed. Repeat a write under the same key.
+    Ambiguous { reason: String },
+    /// Still running, or to be tried again, under the same key.
+    Busy,
+    /// Understood and refused; nothing of the batch took effect.
+    Rejected { errors: Vec<UserError> },
+    /// The store cannot be called until a person acts.
+    Barred(Bar),
+}
+
+/// Why no call of a store can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bar {
+    /// 402: the shop does not pay the platform.
+    Frozen,
+    /// 401: the access token is dead.
+    TokenDead,
+    /// 403: the token lacks a scope.
+    ScopeMissing,
+    /// 423, 430: locked by the platform.
+    Locked,
+}
+
+/// One reason for a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserError {
+    /// Which entry of the batch, when the platform names one.
+    pub entry: Option<usize>,
+    pub code: UserErrorCode,
+    pub message: String,
+}
+
+/// The refusals that we act upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserErrorCode {
+    /// `CHANGE_FROM_QUANTITY_STALE`: the level is not what we believed.
+    Stale,
+    /// `ITEM_NOT_STOCKED_AT_LOCATION`.
+    NotStocked,
+    /// The level exists already (activation).
+    AlreadyStocked,
+    /// `INVALID_INVENTORY_ITEM`, `NON_MUTABLE_INVENTORY_ITEM`: never writable.
+    ItemUnusable,
+    /// `INVALID_LOCATION`.
+    LocationUnusable,
+    /// `IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED`: needs a new key.
+    PreviousAttemptFailed,
+    /// Anything else, by its code.
+    Other(String),
+}
+
+/// What a reply told about the rate limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateReport {
+    pub meter: Meter,
+    /// Requests or points in use at the time of the reply.
+    pub used: i64,
+    pub size: i64,
+    /// Per second, when told.
+    pub restore_per_s: Option<i64>,
+    /// What this call was charged before execution, and after; GraphQL only.
+    pub cost: Option<Cost>,
+}
+
+/// Points of a GraphQL call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub requested: i64,
+    pub actual: Option<i64>,
+}

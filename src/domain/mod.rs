@@ -1,0 +1,14 @@
+//! The rules: pure and synchronous. No clock, no randomness, no input or output, no ORM, no actors (INV-A).
+//!
+//! Reading order: what the platform tells ([`fact`]), what a bundle is ([`bundle`]), what an order consumes
+//! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), and the aggregate that a keeper
+//! holds ([`store`]).
+
+pub mod bucket;
+pub mod bundle;
+pub mod call;
+pub mod fact;
+pub mod interest;
+pub mod order;
+pub mod retry;
+pub mod store;
