@@ -54,3 +54,20 @@ pub enum Mode {
     /// Only the location with the lowest id counts.
     SingleLocation,
 }
+
+/// Why a bundle cannot be defined so. Replaced by the real list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BundleRefusal {
+    #[error("a bundle needs at least one component")]
+    NoComponents,
+}
+
+impl BundleRefusal {
+    /// Its stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoComponents => "no_components",
+        }
+    }
+}

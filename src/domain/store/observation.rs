@@ -1,1 +1,50 @@
-//! Stub.
+//! What a keeper shows of itself: tests assert it, metrics read it, the dashboard displays it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::domain::store::state::Pause;
+use crate::ids::StoreId;
+
+/// A keeper's state at an instant, published after each commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    pub store: StoreId,
+    pub at: Timestamp,
+    /// The number of the last inbox row that the keeper is done with.
+    pub cursor: i64,
+    pub applied: i64,
+    pub naked: i64,
+    pub parked: i64,
+    pub dead: i64,
+    pub bundles: usize,
+    /// Bundles whose wanted level has yet to be compared with the platform's.
+    pub dirty_bundles: usize,
+    pub unsettled_orders: usize,
+    /// Levels that must be read before anything is computed from them.
+    pub unsure_levels: usize,
+    /// Writes without a definite answer.
+    pub open_calls: usize,
+    pub buckets: BTreeMap<String, BucketView>,
+    pub paused: Option<Pause>,
+    pub last_sweep_at: Option<Timestamp>,
+    /// What it waits for, in one sentence, and until when if that is known.
+    pub waits_for: Option<Wait>,
+}
+
+/// A bucket as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BucketView {
+    pub used: i64,
+    pub size: i64,
+    pub restore_per_s: i64,
+}
+
+/// What a store waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    pub reason: String,
+    pub until: Option<Timestamp>,
+}
