@@ -6,7 +6,7 @@
 //! - A call may be counted there at any instant between its start and its answer. So a granted cost is held aside
 //!   and only begins to leak when the call has ended; what was settled before leaks meanwhile.
 //! - A level reported by the platform wins when it is higher: other clients of the app share the bucket.
-//! - We stop at [`HEADROOM_PERCENT`] of the size.
+//! - A share of the size, the headroom, is left to others ([`HEADROOM_PERCENT`] unless configured otherwise).
 //!
 //! Everything is integers: one unit a second is one thousandth of a unit a millisecond.
 
@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::domain::call::{Cost, Meter, RateReport};
 use crate::domain::store::state::BucketMemo;
 
-/// How much of the platform's bucket we use.
-pub const HEADROOM_PERCENT: i64 = 90;
+/// The share of the platform's bucket that we leave to other clients of the same app.
+pub const HEADROOM_PERCENT: i64 = 10;
 /// The longest wait that a refusal can impose.
 pub const THROTTLE_WAIT_MAX_MS: i64 = 600_000;
 /// The wait after a refusal that names none: what the platform recommends.
@@ -32,6 +32,8 @@ const MILLI: i64 = 1_000;
 pub struct Bucket {
     size: i64,
     restore_per_s: i64,
+    /// The share of `size` that is never used, `0..=99`.
+    headroom_percent: i64,
     /// Thousandths used by calls that have ended; leaks.
     settled_milli: i64,
     /// Thousandths used by calls in flight; does not leak.
@@ -44,9 +46,9 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket of the platform's standard size with every token there.
+    /// A bucket of the platform's standard size with every token there. `headroom_percent` of it, within `0..=99`, is never used.
     #[must_use]
-    pub fn full(meter: Meter, now: Timestamp) -> Self {
+    pub fn full(meter: Meter, headroom_percent: i64, now: Timestamp) -> Self {
         let (size, restore_per_s) = match meter {
             Meter::Rest => (40, 2),
             Meter::Graphql => (2_000, 100),
@@ -54,6 +56,7 @@ impl Bucket {
         Self {
             size,
             restore_per_s,
+            headroom_percent: headroom_percent.clamp(0, 99),
             settled_milli: 0,
             held_milli: 0,
             in_flight: 0,
@@ -65,11 +68,17 @@ impl Bucket {
     /// The bucket as it was remembered, leaked since. `unanswered_cost` is the summed cost of the calls in the memo
     /// that have no answer: the platform may have counted them just now, so they have not leaked.
     #[must_use]
-    pub fn restore(memo: BucketMemo, unanswered_cost: i64, now: Timestamp) -> Self {
+    pub fn restore(
+        memo: BucketMemo,
+        headroom_percent: i64,
+        unanswered_cost: i64,
+        now: Timestamp,
+    ) -> Self {
         let unanswered_milli = bounded(unanswered_cost).saturating_mul(MILLI);
         let mut bucket = Self {
             size: memo.size.clamp(1, SIZE_MAX),
             restore_per_s: memo.restore_per_s.clamp(1, SIZE_MAX),
+            headroom_percent: headroom_percent.clamp(0, 99),
             settled_milli: memo.used_milli.saturating_sub(unanswered_milli).max(0),
             held_milli: 0,
             in_flight: 0,
@@ -197,7 +206,8 @@ impl Bucket {
     }
 
     fn limit_milli(&self) -> i64 {
-        self.size.saturating_mul(MILLI * HEADROOM_PERCENT / 100)
+        self.size
+            .saturating_mul(MILLI * (100 - self.headroom_percent) / 100)
     }
 
     fn cost_milli(&self, cost: i64) -> i64 {
@@ -305,7 +315,7 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let bucket = Bucket::full(Meter::Rest, START);
+            let bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
             Self {
                 platform: Platform {
                     level_milli: 0,
@@ -369,9 +379,11 @@ mod tests {
                         self.arrive(position);
                     }
                     self.in_flight.clear();
-                    self.bucket = Bucket::restore(self.durable.0, self.durable.1, self.now);
+                    self.bucket =
+                        Bucket::restore(self.durable.0, HEADROOM_PERCENT, self.durable.1, self.now);
                 }
                 Step::ClockJitter(back_ms) => {
+                    self.bucket.advance(self.now);
                     let before = self.bucket.used();
                     let earlier = self.now.plus_millis(-back_ms);
                     self.bucket.advance(earlier);
@@ -404,7 +416,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_exact_to_the_millisecond() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         for _ in 0..36 {
             assert_eq!(bucket.try_take(1, START), Ok(()));
             bucket.end(1, START);
@@ -417,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_call_in_flight_does_not_leak_and_a_settled_one_does() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         assert_eq!(bucket.try_take(10, START), Ok(()));
         bucket.end(10, START);
         assert_eq!(bucket.try_take(5, START), Ok(()));
@@ -428,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_higher_reported_level_wins_and_a_lower_one_does_not() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         let mut report = RateReport {
             meter: Meter::Rest,
             used: 30,
@@ -456,7 +468,7 @@ mod tests {
             }),
         };
         for (used, left) in [(52, 52), (300, 300), (0, 52)] {
-            let mut bucket = Bucket::full(Meter::Graphql, START);
+            let mut bucket = Bucket::full(Meter::Graphql, HEADROOM_PERCENT, START);
             assert_eq!(bucket.try_take(752, START), Ok(()));
             bucket.end(752, START);
             bucket.correct(&report(used), START);
@@ -469,18 +481,18 @@ mod tests {
 
     #[test]
     fn a_refusal_blocks_for_the_wait_over_a_restart_too() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         bucket.throttled(Some(2_000), START);
         let ready = START.plus_millis(2_000);
         assert_eq!(bucket.try_take(1, START), Err(ready));
-        let mut restored = Bucket::restore(bucket.memo(START), 0, START);
+        let mut restored = Bucket::restore(bucket.memo(START), HEADROOM_PERCENT, 0, START);
         assert!(restored.try_take(1, ready.plus_millis(-1)).is_err());
         assert_eq!(bucket.try_take(1, ready), Ok(()));
     }
 
     #[test]
     fn a_cost_above_the_headroom_fits_an_empty_bucket() {
-        let mut bucket = Bucket::full(Meter::Graphql, START);
+        let mut bucket = Bucket::full(Meter::Graphql, HEADROOM_PERCENT, START);
         assert_eq!(bucket.try_take(1_900, START), Ok(()));
         bucket.end(1_900, START);
         assert_eq!(
@@ -491,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_adds_no_token_and_does_not_freeze_the_bucket() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         assert_eq!(bucket.try_take(36, START), Ok(()));
         bucket.end(36, START);
         let set_back = START.plus_millis(-3_600_000);
@@ -501,11 +513,16 @@ mod tests {
 
     #[test]
     fn unanswered_calls_have_not_leaked_after_a_restart() {
-        let mut bucket = Bucket::full(Meter::Rest, START);
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
         assert_eq!(bucket.try_take(20, START), Ok(()));
         bucket.end(20, START);
         assert_eq!(bucket.try_take(2, START), Ok(()));
-        let restored = Bucket::restore(bucket.memo(START), 2, START.plus_millis(60_000));
+        let restored = Bucket::restore(
+            bucket.memo(START),
+            HEADROOM_PERCENT,
+            2,
+            START.plus_millis(60_000),
+        );
         assert_eq!(restored.used(), 2);
     }
 }
