@@ -47,7 +47,10 @@ impl SourceFile {
         };
         Self {
             path: self.path.clone(),
-            text: lines[..length].join("\n"),
+            text: lines[..length]
+                .iter()
+                .map(|line| format!("{line}\n"))
+                .collect(),
         }
     }
 
