@@ -127,7 +127,9 @@ impl Read {
     #[must_use]
     pub const fn meter(&self) -> Meter {
         match self {
-            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => Meter::Rest,
+            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => {
+                Meter::Rest
+            }
             Self::Items(_) | Self::Assignments(_) | Self::Subscriptions => Meter::Graphql,
         }
     }
