@@ -10,7 +10,7 @@ use crate::domain::call::{
     UserErrorCode,
 };
 use crate::domain::fact::{ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
-use crate::domain::order::{OrderState, digest};
+use crate::domain::order::OrderState;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
@@ -182,8 +182,8 @@ impl StoreState {
         let created_at = super::rows::end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
-                let sold = |variant, _| self.sold(variant, created_at);
-                let absorbed = order.absorb_read(snapshot, digest(snapshot), &sold);
+                let sold = |variant| self.bundles.recipe_for(variant, created_at);
+                let absorbed = order.absorb_read(snapshot, sold);
                 self.order_absorbed(order, absorbed, outcome);
             }
             None => {

@@ -15,16 +15,16 @@ impl StoreState {
     pub(super) fn put_bundle(
         &mut self,
         now: Timestamp,
-        draft: BundleDraft,
+        draft: &BundleDraft,
     ) -> Result<Outcome, Refusal> {
-        self.check_existence(&draft)?;
-        if self.look_up_items(&draft) {
+        self.check_existence(draft)?;
+        if self.look_up_items(draft) {
             return Ok(Outcome {
                 reply: Reply::Waiting,
                 ..Outcome::default()
             });
         }
-        let bundle = self.candidate(now, &draft)?;
+        let bundle = self.candidate(now, draft)?;
         validate(&self.bundles, &bundle)?;
         let mut outcome = Outcome {
             interest_changed: true,

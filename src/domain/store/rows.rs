@@ -2,13 +2,13 @@
 
 use crate::clock::Timestamp;
 use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, RefundSnapshot};
-use crate::domain::order::{Absorbed, OrderState, SoldBundle, digest};
+use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
 use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
 use crate::domain::store::command::Row;
 use crate::domain::store::outcome::{Outcome, Reply, RowEnd};
 use crate::domain::store::state::{Pause, StoreState, dead_letter_id};
-use crate::ids::{ItemId, OrderId, VariantId};
+use crate::ids::{ItemId, OrderId};
 
 /// Milliseconds in the second that a platform stamp stands for, less one.
 const LAST_MILLI_OF_SECOND: i64 = 999;
@@ -126,9 +126,8 @@ impl StoreState {
             return self.first_sight(now, snapshot, created_at, outcome);
         };
         self.lanes.wake(snapshot.order, now);
-        let absorbed = order.absorb(snapshot, digest(snapshot), &|variant, _| {
-            self.sold(variant, created_at)
-        });
+        let sold = |variant| self.bundles.recipe_for(variant, created_at);
+        let absorbed = order.absorb(snapshot, sold);
         self.order_absorbed(order, absorbed, outcome)
     }
 
@@ -141,25 +140,13 @@ impl StoreState {
         outcome: &mut Outcome,
     ) -> RowEnd {
         self.ledger.forget_stranger(snapshot.order);
-        let order = OrderState::first_seen(snapshot, digest(snapshot), &|variant, _| {
-            self.sold(variant, created_at)
-        });
-        if order.concerns_bundles() {
-            self.lanes.wake(snapshot.order, now);
-            self.order_absorbed(order, Absorbed::Applied, outcome)
-        } else {
+        let sold = |variant| self.bundles.recipe_for(variant, created_at);
+        let Some(order) = OrderState::first_seen(snapshot, sold) else {
             self.lanes.wake_unneeded(snapshot.order, now);
-            RowEnd::Naked
-        }
-    }
-
-    /// What a variant was as a bundle at `at`, and what one of it took.
-    pub(super) fn sold(&self, variant: VariantId, at: Timestamp) -> Option<SoldBundle> {
-        let (bundle, _) = self.bundles.of_variant_at(variant, at)?;
-        Some(SoldBundle {
-            bundle: bundle.id,
-            needs: self.bundles.needs_at(bundle.id, at),
-        })
+            return RowEnd::Naked;
+        };
+        self.lanes.wake(snapshot.order, now);
+        self.order_absorbed(order, Absorbed::Applied, outcome)
     }
 
     /// Puts an order back after a snapshot, with what follows from it.

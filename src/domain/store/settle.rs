@@ -69,7 +69,7 @@ impl StoreState {
                 .breaker
                 .wrote(entry.item, entry.location, entry.quantity, now);
             if opened.is_some() {
-                self.fights += 1;
+                self.dirty.mark_item(entry.item);
             }
         }
         (!entries.is_empty()).then_some(Write::Set(entries))
