@@ -11,7 +11,7 @@ pub mod recipe;
 pub mod validate;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use availability::{Explanation, Stock, Wanted, availability, explain, wanted_levels};
 pub use book::{BundleBook, SoldBundle};
