@@ -10,6 +10,8 @@ pub mod bundle;
 pub mod call;
 pub mod fact;
 pub mod interest;
+pub mod ledger;
 pub mod order;
 pub mod retry;
+pub mod stock;
 pub mod store;
