@@ -232,7 +232,7 @@ fn deliver(
     let (versions, refunds, assignments) = world;
     match delivery {
         Delivery::Snapshot(version) => {
-            assert_ne!(order.absorb(&versions[*version], sold), Absorbed::Conflict)
+            assert_ne!(order.absorb(&versions[*version], sold), Absorbed::Conflict);
         }
         Delivery::Read(version) => assert_ne!(
             order.absorb_read(&versions[*version], sold),
