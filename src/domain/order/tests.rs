@@ -378,6 +378,13 @@ fn only_a_read_settles_an_equal_stamp_with_other_content() {
     assert!(order.needs_read && order.unsettled());
     assert_eq!(order.absorb_read(&snapshot(1, 3), sold), Absorbed::Applied);
     assert_eq!((order.lines[&KIT].quantity, order.needs_read), (3, false));
+    assert_eq!(order.absorb_read(&snapshot(1, 3), sold), Absorbed::Same);
+    order.needs_read = true;
+    assert_eq!(
+        order.absorb_read(&snapshot(1, 3), sold),
+        Absorbed::Applied,
+        "the read is done, which must be kept"
+    );
     assert_eq!(order.absorb(&snapshot(0, 9), sold), Absorbed::Stale);
 }
 
