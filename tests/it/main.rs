@@ -1,3 +1,10 @@
-//! Integration tests.
+//! Integration tests: one binary, one file per door or promise.
+//!
+//! Tests that need a server of their own (PostgreSQL) are ignored with the reason; `tests/run` includes them.
+#![cfg(test)]
+
+mod support;
 
 mod platform;
+mod postgres;
+mod tidy;
