@@ -5,5 +5,6 @@
 
 mod support;
 
+mod platform;
 mod postgres;
 mod tidy;
