@@ -25,26 +25,25 @@ impl StoreState {
     /// Takes the answer to the call under way.
     pub(super) fn call_answered(
         &mut self,
-        now: Timestamp,
         id: CallId,
         answer: Answer,
-    ) -> Result<Outcome, Refusal> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
         let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.call.id == id) else {
             return Err(Refusal::UnknownCall);
         };
-        let mut outcome = Outcome::default();
-        self.buckets.answered(&answer, now);
+        self.buckets.answered(&answer, outcome.at);
         if let Some(platform_time) = answer.platform_time {
-            self.compare_clocks(platform_time, now);
+            self.compare_clocks(platform_time, outcome.at);
         }
         match answer.result {
             Ok(reply) => {
                 self.backoff = Backoff::default();
-                self.replied(now, in_flight, reply, &mut outcome);
+                self.replied(in_flight, reply, outcome);
             }
-            Err(error) => self.failed(now, in_flight, error, &mut outcome),
+            Err(error) => self.failed(in_flight, error, outcome),
         }
-        Ok(outcome)
+        Ok(())
     }
 
     fn compare_clocks(&mut self, platform_time: Timestamp, now: Timestamp) {
@@ -56,32 +55,26 @@ impl StoreState {
         };
     }
 
-    fn replied(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        reply: CallReply,
-        outcome: &mut Outcome,
-    ) {
+    fn replied(&mut self, in_flight: InFlight, reply: CallReply, outcome: &mut Outcome) {
         let InFlight { call, is_sweep } = in_flight;
         match (call.request, reply) {
             (Request::Write(write), CallReply::Written { at }) => {
                 self.write_done(call.id, write, at, outcome);
             }
             (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
-                self.levels_read(now, &items, &levels, outcome);
+                self.levels_read(&items, &levels, outcome);
                 if is_sweep {
-                    self.levels_swept(&items, now);
+                    self.levels_swept(&items, outcome.at);
                 }
             }
             (Request::Read(Read::Items(items)), CallReply::Items(found)) => {
-                self.items_read(now, &items, &found, outcome);
+                self.items_read(&items, &found, outcome);
             }
             (Request::Read(Read::Order(order)), CallReply::Order(found)) => {
-                self.order_read(now, order, found.as_deref(), outcome);
+                self.order_read(order, found.as_deref(), outcome);
             }
             (Request::Read(Read::OrdersSince { .. }), CallReply::OrdersPage { orders, next }) => {
-                self.orders_swept(&orders, next, now, outcome);
+                self.orders_swept(&orders, next, outcome);
             }
             (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
                 if let Some(mut state) = self.ledger.take(order) {
@@ -101,7 +94,6 @@ impl StoreState {
                     reason: "the answer does not fit the call".to_owned(),
                 };
                 self.failed(
-                    now,
                     InFlight {
                         call: Call {
                             id: call.id,
@@ -116,35 +108,23 @@ impl StoreState {
         }
     }
 
-    fn levels_read(
-        &mut self,
-        now: Timestamp,
-        items: &[ItemId],
-        levels: &[LevelSnapshot],
-        outcome: &mut Outcome,
-    ) {
+    fn levels_read(&mut self, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
         let changed = self
             .stock
-            .finish_reading(items, levels, now, &mut outcome.changes);
+            .finish_reading(items, levels, outcome.at, &mut outcome.changes);
         for item in items.iter().filter(|item| self.stock.is_certain(**item)) {
             self.dirty.became_certain(*item);
         }
         self.items_changed(&changed, outcome);
     }
 
-    fn items_read(
-        &mut self,
-        now: Timestamp,
-        asked: &[ItemId],
-        found: &[ItemSnapshot],
-        outcome: &mut Outcome,
-    ) {
+    fn items_read(&mut self, asked: &[ItemId], found: &[ItemSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
         let mut changed = Vec::new();
         for item in asked {
             self.items_wanted.remove(item);
-            self.items_checked.insert(*item, now);
+            self.items_checked.insert(*item, outcome.at);
             let differs = match found.iter().find(|snapshot| snapshot.item == *item) {
                 Some(snapshot) => self.stock.see_item(snapshot, &mut outcome.changes),
                 None => self.stock.bury(*item, &mut outcome.changes),
@@ -156,29 +136,18 @@ impl StoreState {
         self.items_changed(&changed, outcome);
     }
 
-    fn order_read(
-        &mut self,
-        now: Timestamp,
-        id: OrderId,
-        found: Option<&OrderSnapshot>,
-        outcome: &mut Outcome,
-    ) {
+    fn order_read(&mut self, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
         match found {
             Some(snapshot) => {
-                self.take_read_order(snapshot, now, outcome);
+                self.take_read_order(snapshot, outcome);
             }
-            None => self.order_is_missing(now, id, outcome),
+            None => self.order_is_missing(id, outcome),
         }
         self.clear_needs_read(id, outcome);
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
-    pub(super) fn take_read_order(
-        &mut self,
-        snapshot: &OrderSnapshot,
-        now: Timestamp,
-        outcome: &mut Outcome,
-    ) {
+    pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, outcome: &mut Outcome) {
         let created_at = super::rows::end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
@@ -187,7 +156,7 @@ impl StoreState {
                 self.order_absorbed(order, absorbed, outcome);
             }
             None => {
-                self.first_sight(now, snapshot, created_at, outcome);
+                self.first_sight(snapshot, created_at, outcome);
             }
         }
     }
@@ -204,33 +173,27 @@ impl StoreState {
         }
     }
 
-    fn failed(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        error: CallError,
-        outcome: &mut Outcome,
-    ) {
+    fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
         match error {
             // The bucket knows the wait already.
-            CallError::Throttled { .. } => self.resend_at(in_flight.call.id, now, outcome),
+            CallError::Throttled { .. } => self.resend_at(in_flight.call.id, outcome.at, outcome),
             CallError::Unavailable { reason } | CallError::Ambiguous { reason } => {
-                self.back_off(now, reason);
-                self.resend_later(now, in_flight.call.id, outcome);
+                self.back_off(outcome.at, reason);
+                self.resend_later(in_flight.call.id, outcome);
             }
             CallError::Busy => {
                 self.back_off(
-                    now,
+                    outcome.at,
                     "the platform is still working on the same call".to_owned(),
                 );
-                self.resend_later(now, in_flight.call.id, outcome);
+                self.resend_later(in_flight.call.id, outcome);
             }
             CallError::Barred(bar) => {
                 self.barred(bar);
-                self.resend_at(in_flight.call.id, now, outcome);
+                self.resend_at(in_flight.call.id, outcome.at, outcome);
             }
-            CallError::Rejected { errors } => self.rejected(now, in_flight, &errors, outcome),
+            CallError::Rejected { errors } => self.rejected(in_flight, &errors, outcome),
         }
     }
 
@@ -255,17 +218,11 @@ impl StoreState {
         };
     }
 
-    fn rejected(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        errors: &[UserError],
-        outcome: &mut Outcome,
-    ) {
+    fn rejected(&mut self, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {
         let InFlight { call, is_sweep } = in_flight;
         match call.request {
-            Request::Write(write) => self.write_rejected(now, call.id, write, errors, outcome),
-            Request::Read(read) => self.read_rejected(now, read, is_sweep, errors, outcome),
+            Request::Write(write) => self.write_rejected(call.id, write, errors, outcome),
+            Request::Read(read) => self.read_rejected(read, is_sweep, errors, outcome),
         }
     }
 
@@ -273,7 +230,6 @@ impl StoreState {
     /// block the others; a question about one thing gives that thing up, so that it does not block the rest.
     fn read_rejected(
         &mut self,
-        now: Timestamp,
         read: Read,
         is_sweep: bool,
         errors: &[UserError],
@@ -284,20 +240,20 @@ impl StoreState {
                 self.read_limit = items.len().div_ceil(2);
             }
             Read::Levels(items) => {
-                self.levels_read(now, &items, &[], outcome);
+                self.levels_read(&items, &[], outcome);
                 if is_sweep {
-                    self.levels_swept(&items, now);
+                    self.levels_swept(&items, outcome.at);
                 }
             }
-            Read::Items(items) => self.items_read(now, &items, &[], outcome),
-            Read::Order(order) => self.order_read(now, order, None, outcome),
+            Read::Items(items) => self.items_read(&items, &[], outcome),
+            Read::Order(order) => self.order_read(order, None, outcome),
             Read::OrdersSince { .. } => {
                 if let Some(sweep) = &mut self.sweep {
                     sweep.page = None;
                 }
-                self.back_off(now, describe(errors));
+                self.back_off(outcome.at, describe(errors));
             }
-            Read::Assignments(_) | Read::Locations => self.back_off(now, describe(errors)),
+            Read::Assignments(_) | Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }
     }

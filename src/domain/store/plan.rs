@@ -92,25 +92,22 @@ impl StoreState {
     }
 
     /// Decides which call to make, and accounts for it; the call leaves after the commit.
-    pub(super) fn plan_call(&mut self, now: Timestamp, fresh: CallId) -> Outcome {
-        let mut outcome = Outcome {
-            reply: Reply::NoCall,
-            ..Outcome::default()
-        };
+    pub(super) fn plan_call(&mut self, fresh: CallId, outcome: &mut Outcome) {
+        let now = outcome.at;
+        outcome.reply = Reply::NoCall;
         if !self.may_call(now) {
-            return outcome;
+            return;
         }
         let wants = self.wants(now).collect::<Vec<_>>();
         for want in wants {
             if self.affordable_at(want, now) > now {
                 continue;
             }
-            if let Some(call) = self.build(want, now, fresh, &mut outcome) {
-                self.start_call(call, want, now, &mut outcome);
-                break;
+            if let Some(call) = self.build(want, fresh, outcome) {
+                self.start_call(call, want, outcome);
+                return;
             }
         }
-        outcome
     }
 
     fn may_call(&self, now: Timestamp) -> bool {
@@ -150,13 +147,8 @@ impl StoreState {
         self.buckets.affordable_at(meter, cost, now)
     }
 
-    fn build(
-        &mut self,
-        want: Want,
-        now: Timestamp,
-        fresh: CallId,
-        outcome: &mut Outcome,
-    ) -> Option<Call> {
+    fn build(&mut self, want: Want, fresh: CallId, outcome: &mut Outcome) -> Option<Call> {
+        let now = outcome.at;
         let request = match want {
             Want::Resend(id) => {
                 let write = self.open_calls.get(&id)?.write.clone();
@@ -184,7 +176,8 @@ impl StoreState {
     }
 
     /// Takes the tokens and writes the call down.
-    fn start_call(&mut self, call: Call, want: Want, now: Timestamp, outcome: &mut Outcome) {
+    fn start_call(&mut self, call: Call, want: Want, outcome: &mut Outcome) {
+        let now = outcome.at;
         let (meter, cost) = want.price();
         self.buckets.take(meter, cost, now);
         match &call.request {
