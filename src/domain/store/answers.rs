@@ -9,7 +9,9 @@ use crate::domain::call::{
     Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
     UserErrorCode,
 };
-use crate::domain::fact::{ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
+use crate::domain::fact::{
+    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+};
 use crate::domain::order::OrderState;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
@@ -18,6 +20,8 @@ use crate::ids::{CallId, ItemId, OrderId};
 
 /// The longest delay between calls to a platform that does not answer, milliseconds.
 const BACKOFF_MAX_MS: i64 = 60_000;
+/// After this many reads of an order that were older than what is known, what is known stands.
+const STALE_READS_MAX: u32 = 5;
 /// The platform's clock is only taken to differ from ours when it does so by more than its resolution explains.
 const CLOCK_SLACK_MS: i64 = 2_000;
 
@@ -77,10 +81,7 @@ impl StoreState {
                 self.orders_swept(&orders, next, outcome);
             }
             (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
-                if let Some(mut state) = self.ledger.take(order) {
-                    state.assign(&assignments);
-                    self.order_changed(state, outcome);
-                }
+                self.assignments_read(order, &assignments, outcome);
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
                 self.locations_read(locations, outcome);
@@ -136,14 +137,38 @@ impl StoreState {
         self.items_changed(&changed, outcome);
     }
 
+    /// The platform's word on an order that had to be read. A word that is older than what is known (a replica that
+    /// lags) settles nothing: the order is read again.
     fn order_read(&mut self, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
         match found {
-            Some(snapshot) => {
-                self.take_read_order(snapshot, outcome);
-            }
+            Some(snapshot) => self.take_read_order(snapshot, outcome),
             None => self.order_is_missing(id, outcome),
         }
-        self.clear_needs_read(id, outcome);
+        self.ledger.forget_stranger(id);
+        let Some(mut order) = self.ledger.take(id) else {
+            return;
+        };
+        if !order.needs_read {
+            self.ledger.put(order);
+            return;
+        }
+        let reads = self.ledger.postpone(id, outcome.at);
+        order.needs_read = found.is_some() && reads < STALE_READS_MAX;
+        self.keep_order(order, outcome);
+    }
+
+    /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
+    /// yet is asked about again.
+    fn assignments_read(&mut self, id: OrderId, assignments: &[Assignment], outcome: &mut Outcome) {
+        let Some(mut order) = self.ledger.take(id) else {
+            return;
+        };
+        order.assign(assignments);
+        if order.is_unplaced() && !order.deleted {
+            self.ledger.postpone(id, outcome.at);
+            order.needs_assignments = true;
+        }
+        self.order_changed(order, outcome);
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
@@ -157,18 +182,6 @@ impl StoreState {
             }
             None => {
                 self.first_sight(snapshot, created_at, outcome);
-            }
-        }
-    }
-
-    fn clear_needs_read(&mut self, id: OrderId, outcome: &mut Outcome) {
-        self.ledger.forget_stranger(id);
-        if let Some(mut order) = self.ledger.take(id) {
-            if order.needs_read {
-                order.needs_read = false;
-                self.keep_order(order, outcome);
-            } else {
-                self.ledger.put(order);
             }
         }
     }

@@ -75,6 +75,7 @@ impl StoreState {
             self.open_calls.values().map(|call| call.due_at).min(),
             self.next_sweep_at(),
             self.dirty.next_postponed(),
+            self.ledger.next_postponed(),
         ];
         let wanted = affordable
             .into_iter()
@@ -129,10 +130,10 @@ impl StoreState {
             (!self.items_wanted.is_empty()).then_some(Want::Items),
             self.locations_wanted.then_some(Want::Locations),
             self.ledger
-                .next_to_read()
+                .next_to_read(now)
                 .or_else(|| self.lanes.next_to_read())
                 .map(Want::Order),
-            self.ledger.next_to_assign().map(Want::Assignments),
+            self.ledger.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
             self.dirty.has_work(now).then_some(Want::Set),
