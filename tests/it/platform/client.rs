@@ -65,7 +65,7 @@ fn written(root: &str) -> Value {
     json!({"data": {root: group}, "extensions": cost(13, Some(10), 1990)})
 }
 
-fn user_error(root: &str, error: Value) -> Value {
+fn user_error(root: &str, error: &Value) -> Value {
     json!({"data": {root: {"inventoryAdjustmentGroup": null, "userErrors": [error]}}})
 }
 
@@ -129,7 +129,7 @@ async fn a_setting_is_compared_and_tells_which_entry_was_stale() {
         "field": ["input", "quantities", "1", "changeFromQuantity"]});
     let nothing = json!({"data": {"inventorySetQuantities": {"inventoryAdjustmentGroup": null, "userErrors": []}}});
     let fake = Fake::start(vec![
-        ok(user_error("inventorySetQuantities", stale)),
+        ok(user_error("inventorySetQuantities", &stale)),
         ok(nothing),
     ])
     .await;
@@ -294,7 +294,7 @@ async fn keys_tell_what_became_of_earlier_attempts() {
     let coded = |code: &str| {
         ok(user_error(
             "inventoryAdjustQuantities",
-            json!({"code": code, "field": null, "message": ""}),
+            &json!({"code": code, "field": null, "message": ""}),
         ))
     };
     assert_eq!(
