@@ -15,6 +15,9 @@ use crate::platform::{Account, ClientSettings, ClientSetupError};
 /// Who we say we are.
 const USER_AGENT: &str = concat!("storekeeper/", env!("CARGO_PKG_VERSION"));
 
+/// How long an idle connection is kept: less than the platform keeps it, since a write that meets its end is in doubt.
+const IDLE_CONNECTION_MS: u64 = 20_000;
+
 /// Talks with Shopify for all stores. Holds no token and no rate state: those belong to the stores.
 #[derive(Debug)]
 pub struct ShopifyClient {
@@ -40,6 +43,7 @@ impl ShopifyClient {
             .user_agent(USER_AGENT)
             .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
             .timeout(Duration::from_millis(settings.request_timeout_ms))
+            .pool_idle_timeout(Duration::from_millis(IDLE_CONNECTION_MS))
             .pool_max_idle_per_host(settings.idle_connections_max)
             // A redirect would carry the token to an address that nobody configured.
             .redirect(reqwest::redirect::Policy::none())

@@ -9,7 +9,7 @@ use storekeeper::domain::fact::{
 };
 use storekeeper::domain::interest::{Interest, Mentions};
 use storekeeper::ids::{ItemId, LineId, LocationId, OrderId, ProductId, RefundId, VariantId};
-use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, mentions, parse};
+use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};
 
 const STAMP: &str = "2021-12-31T19:00:00-05:00";
 const ORDER: i64 = 820_982_911_946_154_508;
@@ -447,7 +447,13 @@ fn bodies_that_do_not_are_always_stored() {
 }
 
 fn any_topic() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(NEEDED_TOPICS.to_vec())
+    prop::sample::select(
+        NEEDED_TOPICS
+            .iter()
+            .chain(&WANTED_TOPICS)
+            .copied()
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -8,7 +8,9 @@ use storekeeper::domain::call::{
 };
 use storekeeper::ids::{ItemId, LocationId, OrderId};
 
-use super::fake::{Fake, KEY, Step, TOKEN, account, call, client, ok, reply, with_header};
+use super::fake::{
+    CALLBACK, Fake, KEY, Step, TOKEN, account, call, client, ok, reply, with_header,
+};
 
 const AT: &str = "2026-11-22T05:36:21Z";
 
@@ -314,6 +316,8 @@ async fn keys_tell_what_became_of_earlier_attempts() {
 }
 
 #[test]
-fn an_account_prints_without_its_token() {
-    assert!(!format!("{:?}", account("https://a.example")).contains(TOKEN));
+fn an_account_prints_without_its_keys() {
+    let printed = format!("{:?}", account("https://a.example"));
+    assert!(printed.contains("https://a.example"));
+    assert!(!printed.contains(TOKEN) && !printed.contains(CALLBACK));
 }
