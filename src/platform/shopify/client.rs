@@ -1,10 +1,12 @@
-//! The Admin API client: which call becomes which request, and what it is charged.
+//! The Admin API client: which call becomes which request.
+//!
+//! What a call is charged is `domain`'s to say; that no query here costs more is asserted beside each.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::call::{Answer, Call, CallError, Meter, Read, Reply, Request, Write};
+use crate::domain::call::{Answer, Call, CallError, Read, Reply, Request, Write};
 use crate::ids::CallId;
 use crate::platform::shopify::errors::Effect;
 use crate::platform::shopify::graphql::{assignments, items, subscriptions, writes};
@@ -90,36 +92,6 @@ impl ShopifyClient {
     }
 }
 
-/// Which rate limit a request is charged to.
-#[must_use]
-pub const fn meter(request: &Request) -> Meter {
-    match request {
-        Request::Write(_) => Meter::Graphql,
-        Request::Read(Read::Items(_) | Read::Assignments(_) | Read::Subscriptions) => {
-            Meter::Graphql
-        }
-        Request::Read(
-            Read::Levels(_) | Read::Order(_) | Read::OrdersSince { .. } | Read::Locations,
-        ) => Meter::Rest,
-    }
-}
-
-/// The most that a request is charged at once: requests or points, by its [`meter`].
-///
-/// Further pages of the same answer are sent no faster than their cost is restored, and so are not counted here.
-#[must_use]
-pub fn estimated_cost(request: &Request) -> i64 {
-    match request {
-        Request::Write(_) => writes::COST,
-        Request::Read(Read::Items(items)) => items::cost(items.len()),
-        Request::Read(Read::Assignments(_)) => assignments::COST,
-        Request::Read(Read::Subscriptions) => subscriptions::COST,
-        Request::Read(
-            Read::Levels(_) | Read::Order(_) | Read::OrdersSince { .. } | Read::Locations,
-        ) => 1,
-    }
-}
-
 const fn effect_of(request: &Request) -> Effect {
     match request {
         Request::Write(_) => Effect::Writes,
@@ -161,33 +133,5 @@ async fn perform_read(session: &mut Session<'_>, read: &Read) -> Result<Reply, C
         Read::Assignments(order) => assignments::read(session, *order).await,
         Read::Locations => rest::locations(session).await,
         Read::Subscriptions => subscriptions::ensure(session).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{ItemId, LocationId, OrderId};
-
-    #[test]
-    fn no_single_query_can_exceed_the_platforms_bound() {
-        let item_ids: Vec<ItemId> = (1..=50).map(ItemId).collect();
-        let requests = [
-            Request::Write(Write::Activate {
-                item: ItemId(1),
-                location: LocationId(1),
-                available: 0,
-            }),
-            Request::Read(Read::Items(item_ids)),
-            Request::Read(Read::Assignments(OrderId(1))),
-            Request::Read(Read::Subscriptions),
-        ];
-        for request in requests {
-            assert_eq!(meter(&request), Meter::Graphql);
-            assert!(
-                (1..=1000).contains(&estimated_cost(&request)),
-                "{request:?}"
-            );
-        }
     }
 }

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, Meter, Reply};
+use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
 use crate::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
 use crate::platform::shopify::errors::{self, RawUserError, classify_user_errors};
 use crate::platform::shopify::transport::Session;
 
 /// Points of the first page; what follows is paced.
-pub(in crate::platform::shopify) const COST: i64 = 105;
+const COST: i64 = 105;
+const _: () = assert!(COST <= READ_POINTS_MAX);
 /// Pages of 100 that are listed.
 const PAGES_MAX: usize = 10;
 
