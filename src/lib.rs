@@ -6,5 +6,7 @@
 
 pub mod clock;
 pub mod ids;
+pub mod telemetry;
 
+pub mod config;
 pub mod domain;

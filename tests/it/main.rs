@@ -1,1 +1,6 @@
 //! Integration tests.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod telemetry;
