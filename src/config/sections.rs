@@ -1,0 +1,121 @@
+//! The whole configuration, and what holds between its sections.
+
+use serde::Deserialize;
+
+use super::admin::AdminConfig;
+use super::bucket::BucketConfig;
+use super::database::DatabaseConfig;
+use super::error::ConfigError;
+use super::inbox::InboxConfig;
+use super::keeper::KeeperConfig;
+use super::platform::PlatformConfig;
+use super::retry::RetryConfig;
+use super::secrets::SecretsConfig;
+use super::server::ServerConfig;
+use super::setting::{Section, Setting};
+use super::sweep::SweepConfig;
+use super::telemetry::TelemetryConfig;
+
+/// Every setting. [`Config::default`] serves on loopback with everything embedded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the server listens.
+    pub server: ServerConfig,
+    /// Where everything is kept.
+    pub database: DatabaseConfig,
+    /// What webhooks leave behind.
+    pub inbox: InboxConfig,
+    /// How stores share the machine.
+    pub keeper: KeeperConfig,
+    /// How platforms are called.
+    pub platform: PlatformConfig,
+    /// How much of the rate limit is left to others.
+    pub bucket: BucketConfig,
+    /// Reading again what lost webhooks would have told.
+    pub sweep: SweepConfig,
+    /// Trying again what cannot be applied yet.
+    pub retry: RetryConfig,
+    /// Secrets at rest.
+    pub secrets: SecretsConfig,
+    /// Logs.
+    pub telemetry: TelemetryConfig,
+    /// Shell commands.
+    pub admin: AdminConfig,
+}
+
+/// A section's place, documentation and keys.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) path: &'static str,
+    pub(crate) about: &'static [&'static str],
+    pub(crate) settings: Vec<Setting>,
+}
+
+fn describe<Part: Section>(part: &Part) -> Described {
+    Described {
+        path: Part::PATH,
+        about: Part::about(),
+        settings: part.settings(),
+    }
+}
+
+impl Config {
+    /// Checks every value and what holds between values.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Value`] for the first value that its key does not take, [`ConfigError::Contradiction`] for keys
+    /// that do not go together.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for section in self.described() {
+            for setting in section.settings {
+                setting.check(&setting.value)?;
+            }
+        }
+        let shopify = &self.platform.shopify;
+        if !shopify.client_id.is_empty() && shopify.client_secret.is_empty() {
+            return Err(ConfigError::Contradiction {
+                name: "platform.shopify.client_secret",
+                reason: "must be set when platform.shopify.client_id is",
+            });
+        }
+        if self.keeper.restart_base_delay_ms > self.keeper.restart_delay_max_ms {
+            return Err(ConfigError::Contradiction {
+                name: "keeper.restart_base_delay_ms",
+                reason: "must not exceed keeper.restart_delay_max_ms",
+            });
+        }
+        Ok(())
+    }
+
+    /// Every section in reading order. The destructuring makes forgetting a new one impossible.
+    pub(crate) fn described(&self) -> Vec<Described> {
+        let Self {
+            server,
+            database,
+            inbox,
+            keeper,
+            platform: PlatformConfig { shopify },
+            bucket,
+            sweep,
+            retry,
+            secrets,
+            telemetry,
+            admin,
+        } = self;
+        vec![
+            describe(server),
+            describe(database),
+            describe(inbox),
+            describe(keeper),
+            describe(shopify),
+            describe(bucket),
+            describe(sweep),
+            describe(retry),
+            describe(secrets),
+            describe(telemetry),
+            describe(admin),
+        ]
+    }
+}
