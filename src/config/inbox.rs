@@ -12,9 +12,7 @@ settings! {
         body_digest_retention_h: u32 = 168, "hours", Range::Between(168, 8_760);
         /// How often what is no longer needed is deleted.
         purge_interval_ms: u64 = 60_000, "milliseconds", Range::Between(1_000, 86_400_000);
-        /// Rows that one deletion takes, so that it never holds up commits.
-        purge_rows_max: usize = 500, "rows", Range::Between(1, 10_000);
-        /// Deletions in a row before the rest waits for the next interval.
+        /// Deletions in a row, each of `writer.bulk_rows_max` rows, before the rest waits for the next time.
         purge_rounds_max: usize = 200, "deletions", Range::Between(1, 10_000);
     }
 }

@@ -3,38 +3,38 @@
 use super::setting::{Range, settings};
 
 settings! {
-    /// How stores share the machine, and what happens when a keeper fails.
+    /// How stores share the machine.
     ["keeper"]
     pub struct KeeperConfig {
         /// Threads that keepers are spread over. 0: one per core.
         arbiters: usize = 0, "threads", Range::Between(0, 256);
-        /// Distinct resources (orders, items, products) that one turn takes.
+        /// Distinct resources (orders, items, products) in a turn of a quiet store.
+        turn_resources_min: usize = 5, "resources", Range::Between(1, 20);
+        /// Distinct resources in a turn of a busy store.
         turn_resources_max: usize = 20, "resources", Range::Between(5, 20);
-        /// Webhooks that one turn takes.
+        /// Webhooks in a turn, whatever they concern.
         turn_rows_max: usize = 500, "rows", Range::Between(1, 500);
+        /// Parked webhooks in a turn.
+        turn_parked_max: usize = 20, "rows", Range::Between(1, 500);
+        /// Bytes of bodies that a turn reads at once.
+        turn_bytes_max: usize = 1_048_576, "bytes", Range::Between(65_536, 67_108_864);
         /// How long a turn may compute before it ends and another store is served.
-        turn_time_max_ms: u64 = 4, "milliseconds", Range::Between(1, 100);
-        /// Turns that run at the same time, over all stores.
+        turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
+        /// Turns under way at once, in all stores together.
         turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
-        /// Commands that may wait for one store. More are answered 503 `store_busy`.
+        /// Commands that may wait at one store. More are answered 503 `store_busy`.
         commands_waiting_max: usize = 64, "commands", Range::Between(1, 10_000);
+        /// Commands that share a commit.
+        commands_per_commit_max: usize = 20, "commands", Range::Between(1, 1_000);
         /// How long a command may wait before it is answered 503 `outcome_unknown`.
-        command_wait_max_ms: u64 = 10_000, "milliseconds", Range::Between(100, 60_000);
+        command_wait_ms_max: u64 = 10_000, "milliseconds", Range::Between(100, 60_000);
+        /// How often the database is searched for stores with something to do.
+        scan_interval_ms: u64 = 1_000, "milliseconds", Range::Between(50, 60_000);
+        /// Stores that one search wakes.
+        scan_stores_max: usize = 1_000, "stores", Range::Between(1, 100_000);
         /// How long a keeper without anything to do stays in memory.
         idle_ms: u64 = 900_000, "milliseconds", Range::Between(1_000, 86_400_000);
-        /// How often the database is asked which stores have something to do.
-        wake_interval_ms: u64 = 1_000, "milliseconds", Range::Between(50, 60_000);
-        /// Restarts within `restart_window_ms` before a keeper is quarantined.
-        restarts_max: u32 = 5, "restarts", Range::Between(1, 1_000);
-        /// The time within which restarts count.
-        restart_window_ms: u64 = 60_000, "milliseconds", Range::Between(1_000, 86_400_000);
-        /// Delay before the first restart; each further one doubles it.
-        restart_base_delay_ms: u64 = 200, "milliseconds", Range::Between(1, 60_000);
-        /// Longest delay before a restart.
-        restart_delay_max_ms: u64 = 30_000, "milliseconds", Range::Between(1, 600_000);
-        /// How long a keeper that spent its restarts rests before it is tried again.
-        quarantine_ms: u64 = 300_000, "milliseconds", Range::Between(100, 86_400_000);
-        /// Panics over one webhook before it becomes a dead letter.
-        panics_per_row_max: u32 = 3, "panics", Range::Between(1, 100);
+        /// Events of keepers' lives (started, restarted, quarantined, …) that are remembered.
+        lifecycle_events_max: usize = 1_000, "events", Range::Between(1, 100_000);
     }
 }

@@ -9,12 +9,14 @@ use super::error::ConfigError;
 use super::inbox::InboxConfig;
 use super::keeper::KeeperConfig;
 use super::platform::PlatformConfig;
+use super::restart::RestartConfig;
 use super::retry::RetryConfig;
 use super::secrets::SecretsConfig;
 use super::server::ServerConfig;
 use super::setting::{Section, Setting};
 use super::sweep::SweepConfig;
 use super::telemetry::TelemetryConfig;
+use super::writer::WriterConfig;
 
 /// Every setting. [`Config::default`] serves on loopback with everything embedded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,10 +26,14 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where everything is kept.
     pub database: DatabaseConfig,
+    /// How commits are gathered.
+    pub writer: WriterConfig,
     /// What webhooks leave behind.
     pub inbox: InboxConfig,
     /// How stores share the machine.
     pub keeper: KeeperConfig,
+    /// What happens when a keeper crashes.
+    pub restart: RestartConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How much of the rate limit is left to others.
@@ -73,20 +79,42 @@ impl Config {
                 setting.check(&setting.value)?;
             }
         }
-        let shopify = &self.platform.shopify;
+        match self.contradiction() {
+            Some((name, reason)) => Err(ConfigError::Contradiction { name, reason }),
+            None => Ok(()),
+        }
+    }
+
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let Self {
+            keeper,
+            restart,
+            platform: PlatformConfig { shopify },
+            ..
+        } = self;
         if !shopify.client_id.is_empty() && shopify.client_secret.is_empty() {
-            return Err(ConfigError::Contradiction {
-                name: "platform.shopify.client_secret",
-                reason: "must be set when platform.shopify.client_id is",
-            });
+            let reason = "must be set when platform.shopify.client_id is";
+            return Some(("platform.shopify.client_secret", reason));
         }
-        if self.keeper.restart_base_delay_ms > self.keeper.restart_delay_max_ms {
-            return Err(ConfigError::Contradiction {
-                name: "keeper.restart_base_delay_ms",
-                reason: "must not exceed keeper.restart_delay_max_ms",
-            });
+        if keeper.turn_resources_min > keeper.turn_resources_max {
+            return Some((
+                "keeper.turn_resources_min",
+                "must not exceed keeper.turn_resources_max",
+            ));
         }
-        Ok(())
+        if restart.backoff_ms_min > restart.backoff_ms_max {
+            return Some((
+                "restart.backoff_ms_min",
+                "must not exceed restart.backoff_ms_max",
+            ));
+        }
+        if restart.quarantine_ms_min > restart.quarantine_ms_max {
+            return Some((
+                "restart.quarantine_ms_min",
+                "must not exceed restart.quarantine_ms_max",
+            ));
+        }
+        None
     }
 
     /// Every section in reading order. The destructuring makes forgetting a new one impossible.
@@ -94,8 +122,10 @@ impl Config {
         let Self {
             server,
             database,
+            writer,
             inbox,
             keeper,
+            restart,
             platform: PlatformConfig { shopify },
             bucket,
             sweep,
@@ -107,8 +137,10 @@ impl Config {
         vec![
             describe(server),
             describe(database),
+            describe(writer),
             describe(inbox),
             describe(keeper),
+            describe(restart),
             describe(shopify),
             describe(bucket),
             describe(sweep),
