@@ -10,3 +10,4 @@ pub mod telemetry;
 
 pub mod config;
 pub mod domain;
+pub mod platform;
