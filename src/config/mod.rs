@@ -8,7 +8,7 @@ mod error;
 mod setting;
 
 mod admin;
-mod bucket;
+mod calls;
 mod database;
 mod inbox;
 mod keeper;
@@ -26,7 +26,7 @@ mod layers;
 mod sections;
 
 pub use admin::AdminConfig;
-pub use bucket::BucketConfig;
+pub use calls::CallsConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Problem};
 pub use example::{effective, example};

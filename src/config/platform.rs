@@ -25,15 +25,15 @@ settings! {
         /// The app's client secret. Signs the install callback and renews access tokens.
         client_secret: Secret = Secret::default(), "text", Range::Any;
         /// Version of the Admin API, 2026-04 or later.
-        api_version: String = "2026-10".to_owned(), "year-month", Range::Filled;
-        /// How long connecting may take.
-        connect_timeout_ms: u64 = 5_000, "milliseconds", Range::Between(100, 60_000);
-        /// How long a whole call may take. Then its outcome counts as unknown.
-        call_timeout_ms: u64 = 20_000, "milliseconds", Range::Between(500, 120_000);
-        /// Calls on their way at the same time, over all stores.
-        calls_in_flight_max: usize = 256, "calls", Range::Between(1, 10_000);
-        /// Largest answer that is read.
-        answer_limit_bytes: usize = 16 * 1024 * 1024, "bytes", Range::Between(1_048_576, 268_435_456);
+        api_version: String = "2026-10".to_owned(), "year-month", Range::ApiVersion { earliest: "2026-04" };
+        /// How long a connection may take, TLS included.
+        connect_timeout_ms: u64 = 3_000, "milliseconds", Range::Between(100, 60_000);
+        /// How long a request may take. Must be less than `calls.answer_wait_ms_max`.
+        request_timeout_ms: u64 = 20_000, "milliseconds", Range::Between(500, 120_000);
+        /// Longest answer that is read.
+        response_bytes_max: usize = 16 * 1024 * 1024, "bytes", Range::Between(1_048_576, 268_435_456);
+        /// Idle connections kept for each host.
+        idle_connections_max: usize = 8, "connections", Range::Between(0, 1_000);
         /// How long before its end an expiring access token is renewed.
         token_renewal_ahead_ms: u64 = 300_000, "milliseconds", Range::Between(1_000, 3_600_000);
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::admin::AdminConfig;
-use super::bucket::BucketConfig;
+use super::calls::CallsConfig;
 use super::database::DatabaseConfig;
 use super::error::ConfigError;
 use super::inbox::InboxConfig;
@@ -36,8 +36,8 @@ pub struct Config {
     pub restart: RestartConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
-    /// How much of the rate limit is left to others.
-    pub bucket: BucketConfig,
+    /// How any platform is called.
+    pub calls: CallsConfig,
     /// Reading again what lost webhooks would have told.
     pub sweep: SweepConfig,
     /// Trying again what cannot be applied yet.
@@ -89,6 +89,7 @@ impl Config {
         let Self {
             keeper,
             restart,
+            calls,
             platform: PlatformConfig { shopify },
             ..
         } = self;
@@ -100,6 +101,12 @@ impl Config {
             return Some((
                 "keeper.turn_resources_min",
                 "must not exceed keeper.turn_resources_max",
+            ));
+        }
+        if shopify.request_timeout_ms >= calls.answer_wait_ms_max {
+            return Some((
+                "platform.shopify.request_timeout_ms",
+                "must be less than calls.answer_wait_ms_max",
             ));
         }
         if restart.backoff_ms_min > restart.backoff_ms_max {
@@ -127,7 +134,7 @@ impl Config {
             keeper,
             restart,
             platform: PlatformConfig { shopify },
-            bucket,
+            calls,
             sweep,
             retry,
             secrets,
@@ -142,7 +149,7 @@ impl Config {
             describe(keeper),
             describe(restart),
             describe(shopify),
-            describe(bucket),
+            describe(calls),
             describe(sweep),
             describe(retry),
             describe(secrets),

@@ -112,6 +112,8 @@ pub enum Range {
     Address,
     /// Empty, or an `http://` or `https://` address without a slash at its end.
     Url,
+    /// `YYYY-MM`, this or later.
+    ApiVersion { earliest: &'static str },
     /// Empty, or exactly this many hexadecimal digits.
     Hex(usize),
 }
@@ -131,6 +133,7 @@ impl Range {
             Self::Filled => !text.is_empty(),
             Self::Address => text.parse::<SocketAddr>().is_ok(),
             Self::Url => text.is_empty() || is_base_url(text),
+            Self::ApiVersion { earliest } => is_month(text) && text >= earliest,
             Self::Hex(digits) => {
                 text.is_empty()
                     || (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -138,6 +141,13 @@ impl Range {
         };
         (!fits).then_some(Problem::OutOfRange(self))
     }
+}
+
+fn is_month(text: &str) -> bool {
+    let parts = text
+        .split_once('-')
+        .map(|(year, month)| (year.parse::<u16>(), month.parse::<u8>()));
+    text.len() == 7 && matches!(parts, Some((Ok(1_000..), Ok(1..=12))))
 }
 
 fn is_base_url(text: &str) -> bool {
@@ -158,6 +168,7 @@ impl fmt::Display for Range {
             Self::Filled => formatter.write_str("not empty"),
             Self::Address => formatter.write_str("an IP address and a port"),
             Self::Url => formatter.write_str("empty, or http(s)://… without a slash at its end"),
+            Self::ApiVersion { earliest } => write!(formatter, "{earliest} or later"),
             Self::Hex(digits) => write!(formatter, "empty, or {digits} hexadecimal digits"),
         }
     }

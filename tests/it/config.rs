@@ -150,6 +150,14 @@ fn a_value_that_does_not_fit_is_refused_with_its_full_name() {
             "[platform.shopify]\napp_secrets = [1]\n",
             "platform.shopify.app_secrets: must be",
         ),
+        (
+            "[platform.shopify]\napi_version = \"2025-10\"\n",
+            "platform.shopify.api_version: is out of range: 2026-04 or",
+        ),
+        (
+            "[platform.shopify]\napi_version = \"unstable\"\n",
+            "platform.shopify.api_version: is out of range",
+        ),
         ("retry = 3\n", "unknown key retry"),
     ] {
         let refused = load(file, &[], &[]).unwrap_err();
