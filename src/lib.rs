@@ -8,3 +8,5 @@ pub mod clock;
 pub mod ids;
 
 pub mod domain;
+
+pub mod db;

@@ -9,6 +9,7 @@ pub struct Model {
     pub store: i64,
     #[sea_orm(column_type = "Text", nullable)]
     pub grant_id: Option<String>,
+    pub granted_at: Option<i64>,
     pub applied_seq: i64,
     pub cursor: i64,
     pub applied: i64,

@@ -11,6 +11,8 @@
 
 use sea_orm_migration::prelude::*;
 
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
 mod m0001_create_stores;
 mod m0002_create_inbox;
 mod m0003_create_keepers;

@@ -45,6 +45,7 @@ fn keeper() -> TableCreateStatement {
         .table("keeper")
         .col(big_integer("store"))
         .col(text_null("grant_id"))
+        .col(big_integer_null("granted_at"))
         .col(big_integer("applied_seq"))
         .col(big_integer("cursor"))
         .col(big_integer("applied"))

@@ -10,9 +10,7 @@ use crate::domain::bundle::Bundle;
 use crate::domain::call::Write;
 use crate::domain::order::OrderState;
 use crate::domain::store::state::Memo;
-use crate::ids::{
-    BundleId, CallId, DeadLetterId, ItemId, LocationId, OrderId, ProductId, VariantId,
-};
+use crate::ids::{BundleId, CallId, DeadLetterId, ItemId, LocationId, OrderId, ProductId, VariantId};
 
 /// Rows to write, at most one for each key; a later change of a row replaces an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +81,10 @@ pub enum Change {
     /// The row left its lane: applied, or dead.
     Unpark(i64),
     PutDeadLetter(DeadLetterRecord),
+    /// A person discarded it.
+    DeleteDeadLetter(DeadLetterId),
+    /// A person wants it tried again: its inbox row goes back to the parking lane, and the dead letter goes.
+    ReviveDeadLetter { id: DeadLetterId, parked: ParkedRecord },
     PutIdempotentReply(IdempotentReply),
 }
 
@@ -101,6 +103,7 @@ impl Change {
             Self::Park(record) => ChangeKey::Parked(record.seq),
             Self::Unpark(seq) => ChangeKey::Parked(*seq),
             Self::PutDeadLetter(record) => ChangeKey::DeadLetter(record.id),
+            Self::DeleteDeadLetter(id) | Self::ReviveDeadLetter { id, .. } => ChangeKey::DeadLetter(*id),
             Self::PutIdempotentReply(reply) => ChangeKey::IdempotentReply(reply.key.clone()),
         }
     }
@@ -173,9 +176,7 @@ pub struct DeadLetterRecord {
 }
 
 /// Why something was given up.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterClass {
     /// The body is not what its topic promises.
@@ -206,15 +207,9 @@ impl DeadLetterClass {
     /// The class of this stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Malformed,
-            Self::EntityMissing,
-            Self::Poison,
-            Self::Rejected,
-            Self::Ambiguous,
-        ]
-        .into_iter()
-        .find(|class| class.name() == name)
+        [Self::Malformed, Self::EntityMissing, Self::Poison, Self::Rejected, Self::Ambiguous]
+            .into_iter()
+            .find(|class| class.name() == name)
     }
 }
 
