@@ -10,4 +10,6 @@ pub mod telemetry;
 
 pub mod config;
 pub mod domain;
+
+pub mod db;
 pub mod platform;

@@ -1,6 +1,11 @@
-//! Integration tests.
+//! Integration tests: one binary, one file per door or promise.
+//!
+//! Tests that need a server of their own (PostgreSQL) are ignored with the reason; `tests/run` includes them.
+#![cfg(test)]
 
-#[cfg(test)]
+mod support;
+
 mod config;
-#[cfg(test)]
+mod postgres;
 mod telemetry;
+mod tidy;
