@@ -6,5 +6,12 @@
 
 pub mod clock;
 pub mod ids;
+pub mod telemetry;
 
 pub mod domain;
+
+pub mod db;
+
+pub mod deps;
+
+pub mod keeper;
