@@ -10,8 +10,6 @@ pub mod telemetry;
 
 pub mod domain;
 
-pub mod db;
-
 pub mod deps;
 
 pub mod keeper;
