@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::fact::{Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
+use crate::domain::fact::{
+    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+};
 use crate::ids::{CallId, ItemId, LineId, LocationId, OrderId};
 
 /// The most entries one write carries (the platform's limit for input arrays).
@@ -28,6 +30,32 @@ pub enum Request {
     Read(Read),
 }
 
+impl Request {
+    /// The rate limit it is charged to: orders, levels and locations are read by REST, all else is GraphQL.
+    #[must_use]
+    pub const fn meter(&self) -> Meter {
+        match self {
+            Self::Write(_) => Meter::Graphql,
+            Self::Read(read) => read.meter(),
+        }
+    }
+
+    /// Requests or points that are surely enough for it.
+    #[must_use]
+    pub const fn cost_max(&self) -> i64 {
+        match self {
+            Self::Write(_) => WRITE_POINTS_MAX,
+            Self::Read(read) => read.cost_max(),
+        }
+    }
+}
+
+/// Points that a write is surely done with: a mutation costs 10, its result a few more, however long its input
+/// (recorded: 13).
+pub const WRITE_POINTS_MAX: i64 = 20;
+/// Points that a read by GraphQL is surely done with: well below the platform's bound of 1,000 for one query.
+pub const READ_POINTS_MAX: i64 = 500;
+
 /// A change of stock on the platform. At most [`WRITE_ENTRIES_MAX`] entries, each (item, location) at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Write {
@@ -36,7 +64,11 @@ pub enum Write {
     /// Bundles, by compare-and-set.
     Set(Vec<Setting>),
     /// Stock a bundle at a location where it has no level yet.
-    Activate { item: ItemId, location: LocationId, available: i64 },
+    Activate {
+        item: ItemId,
+        location: LocationId,
+        available: i64,
+    },
 }
 
 /// One component's change, and the ledger cells that it settles.
@@ -78,13 +110,36 @@ pub enum Read {
     /// One order, whole.
     Order(OrderId),
     /// Orders in any state updated at or after `since`, oldest id first; `page` is the platform's cursor.
-    OrdersSince { since: Timestamp, page: Option<String> },
+    OrdersSince {
+        since: Timestamp,
+        page: Option<String>,
+    },
     /// Which location ships which units of an order.
     Assignments(OrderId),
     /// All locations.
     Locations,
     /// Make sure that a webhook subscription exists for every topic we need; creates what lacks.
     Subscriptions,
+}
+
+impl Read {
+    /// The rate limit it is charged to.
+    #[must_use]
+    pub const fn meter(&self) -> Meter {
+        match self {
+            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => Meter::Rest,
+            Self::Items(_) | Self::Assignments(_) | Self::Subscriptions => Meter::Graphql,
+        }
+    }
+
+    /// Requests or points that are surely enough for it.
+    #[must_use]
+    pub const fn cost_max(&self) -> i64 {
+        match self.meter() {
+            Meter::Rest => 1,
+            Meter::Graphql => READ_POINTS_MAX,
+        }
+    }
 }
 
 /// Which of the platform's rate limits a call is charged to.
@@ -109,18 +164,25 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A write took effect, or had already under this key. `at` is the platform's stamp of it, when told.
-    Written { at: Option<Timestamp> },
+    Written {
+        at: Option<Timestamp>,
+    },
     /// Every level that exists of the items asked for.
     Levels(Vec<LevelSnapshot>),
     /// Those of the items asked for that exist.
     Items(Vec<ItemSnapshot>),
     /// `None`: there is no such order.
     Order(Option<Box<OrderSnapshot>>),
-    OrdersPage { orders: Vec<OrderSnapshot>, next: Option<String> },
+    OrdersPage {
+        orders: Vec<OrderSnapshot>,
+        next: Option<String>,
+    },
     Assignments(Vec<Assignment>),
     Locations(Vec<LocationSnapshot>),
     /// How many subscriptions lacked and were created.
-    Subscriptions { created: u32 },
+    Subscriptions {
+        created: u32,
+    },
 }
 
 /// Why a call brought nothing.
