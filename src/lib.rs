@@ -10,6 +10,8 @@ pub mod telemetry;
 
 pub mod domain;
 
+pub mod db;
+
 pub mod deps;
 
 pub mod keeper;
