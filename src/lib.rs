@@ -13,3 +13,7 @@ pub mod domain;
 
 pub mod db;
 pub mod platform;
+
+pub mod deps;
+
+pub mod keeper;
