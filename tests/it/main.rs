@@ -6,6 +6,7 @@
 mod support;
 
 mod config;
+mod platform;
 mod postgres;
 mod telemetry;
 mod tidy;
