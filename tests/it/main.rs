@@ -5,5 +5,9 @@
 
 mod support;
 
+mod db_accept;
+mod db_admin;
+mod db_commit;
+mod db_schema;
 mod postgres;
 mod tidy;
