@@ -11,7 +11,13 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [store(), store_secret(), operator_token(), audit(), sealing_key_check()] {
+        for table in [
+            store(),
+            store_secret(),
+            operator_token(),
+            audit(),
+            sealing_key_check(),
+        ] {
             manager.create_table(table).await?;
         }
         for index in indexes() {
@@ -21,7 +27,17 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["sealing_key_check", "audit", "operator_token", "store_secret", "store"]).await
+        drop_tables(
+            manager,
+            &[
+                "sealing_key_check",
+                "audit",
+                "operator_token",
+                "store_secret",
+                "store",
+            ],
+        )
+        .await
     }
 }
 
@@ -29,9 +45,15 @@ fn indexes() -> Vec<IndexCreateStatement> {
     vec![
         unique_index("store_intake_token_hash", "store", &["intake_token_hash"]),
         unique_index("store_secret_key_hash", "store", &["secret_key_hash"]),
-        unique_index("store_publishable_key_hash", "store", &["publishable_key_hash"]),
+        unique_index(
+            "store_publishable_key_hash",
+            "store",
+            &["publishable_key_hash"],
+        ),
         // A deleted store leaves its domain free for a new installation.
-        unique_index("store_platform_domain", "store", &["platform", "domain"]).and_where(Expr::col("deleted_at").is_null()).take(),
+        unique_index("store_platform_domain", "store", &["platform", "domain"])
+            .and_where(Expr::col("deleted_at").is_null())
+            .take(),
         index("store_secret_fingerprint", "store_secret", &["fingerprint"]),
         index("audit_at", "audit", &["at"]),
     ]

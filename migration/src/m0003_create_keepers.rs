@@ -21,14 +21,22 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["call", "ledger_order", "bundle", "level", "item", "keeper"]).await
+        drop_tables(
+            manager,
+            &["call", "ledger_order", "bundle", "level", "item", "keeper"],
+        )
+        .await
     }
 }
 
 fn indexes() -> Vec<IndexCreateStatement> {
     vec![
         index("keeper_wake_at", "keeper", &["wake_at"]),
-        index("ledger_order_settled", "ledger_order", &["store", "settled"]),
+        index(
+            "ledger_order_settled",
+            "ledger_order",
+            &["store", "settled"],
+        ),
     ]
 }
 

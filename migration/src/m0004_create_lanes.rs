@@ -27,7 +27,11 @@ impl MigrationTrait for Migration {
 
 fn indexes() -> Vec<IndexCreateStatement> {
     vec![
-        index("dead_letter_store_class", "dead_letter", &["store", "class"]),
+        index(
+            "dead_letter_store_class",
+            "dead_letter",
+            &["store", "class"],
+        ),
         index("idempotent_reply_at", "idempotent_reply", &["at"]),
     ]
 }

@@ -145,7 +145,10 @@ pub(super) async fn is_secret_shared(
     const SHARED: &str = "SELECT store FROM store_secret \
         WHERE fingerprint = $1 AND store <> $2 AND revoked_at IS NULL LIMIT 1";
     let values = [fingerprint.into(), store.0.into()];
-    Ok(connection.query_one_raw(statement(connection, SHARED, values)).await?.is_some())
+    Ok(connection
+        .query_one_raw(statement(connection, SHARED, values))
+        .await?
+        .is_some())
 }
 
 /// Remembers that the store accepts this body, unless another store did so within 7 days; then `false`.

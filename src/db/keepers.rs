@@ -62,9 +62,14 @@ async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Resul
 }
 
 /// Takes the store from its keeper for good.
-pub(super) async fn revoke(connection: &impl ConnectionTrait, store: StoreId) -> Result<(), DbError> {
+pub(super) async fn revoke(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<(), DbError> {
     let sql = "UPDATE keeper SET grant_id = NULL WHERE store = $1";
-    connection.execute_raw(statement(connection, sql, [store.0.into()])).await?;
+    connection
+        .execute_raw(statement(connection, sql, [store.0.into()]))
+        .await?;
     Ok(())
 }
 

@@ -105,7 +105,8 @@ impl Sealer {
     /// Seals under a key given as hexadecimal digits.
     pub fn from_hex(digits: &str, ids: Arc<IdSource>) -> Result<Self, SealingError> {
         let mut key = [0; KEY_BYTES];
-        hex::decode_to_slice(digits.trim(), &mut key).map_err(|_malformed| SealingError::MalformedKey)?;
+        hex::decode_to_slice(digits.trim(), &mut key)
+            .map_err(|_malformed| SealingError::MalformedKey)?;
         Ok(Self::new(&key, ids))
     }
 
@@ -139,45 +140,88 @@ impl Sealer {
 
     /// Refuses a key under which the database was not sealed; remembers the first one.
     pub async fn check(&self, db: &Db, now: Timestamp) -> Result<(), SealingError> {
-        let rows = sealing_key_check::Entity::find().all(db.writers()).await.map_err(DbError::from)?;
+        let rows = sealing_key_check::Entity::find()
+            .all(db.writers())
+            .await
+            .map_err(DbError::from)?;
         let Some(row) = rows.into_iter().next() else {
             let row = self.check_row(now)?.into_active_model();
-            sealing_key_check::Entity::insert(row).exec_without_returning(db.writers()).await.map_err(DbError::from)?;
+            sealing_key_check::Entity::insert(row)
+                .exec_without_returning(db.writers())
+                .await
+                .map_err(DbError::from)?;
             return Ok(());
         };
-        let sealed = Sealed { key_id: row.key_id, bytes: row.sealed };
+        let sealed = Sealed {
+            key_id: row.key_id,
+            bytes: row.sealed,
+        };
         match self.open(Place::KeyCheck, &sealed) {
             Ok(text) if text.0 == CHECK_TEXT => Ok(()),
-            Ok(_) | Err(_) => Err(SealingError::WrongKey { stored: sealed.key_id, given: self.key_id.clone() }),
+            Ok(_) | Err(_) => Err(SealingError::WrongKey {
+                stored: sealed.key_id,
+                given: self.key_id.clone(),
+            }),
         }
     }
 
-    pub(super) fn check_row(&self, now: Timestamp) -> Result<sealing_key_check::Model, SealingError> {
+    pub(super) fn check_row(
+        &self,
+        now: Timestamp,
+    ) -> Result<sealing_key_check::Model, SealingError> {
         let sealed = self.seal(Place::KeyCheck, &Secret::new(CHECK_TEXT))?;
-        Ok(sealing_key_check::Model { key_id: sealed.key_id, sealed: sealed.bytes, created_at: now.as_millis() })
+        Ok(sealing_key_check::Model {
+            key_id: sealed.key_id,
+            sealed: sealed.bytes,
+            created_at: now.as_millis(),
+        })
     }
 
     pub(super) fn seal(&self, place: Place, secret: &Secret) -> Result<Sealed, SealingError> {
         let nonce: [u8; NONCE_BYTES] = self.ids.random_bytes();
         let aad = place.to_string();
-        let payload = Payload { msg: secret.0.as_bytes(), aad: aad.as_bytes() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_opaque| self.does_not_open())?;
+        let payload = Payload {
+            msg: secret.0.as_bytes(),
+            aad: aad.as_bytes(),
+        };
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_opaque| self.does_not_open())?;
         let mut bytes = nonce.to_vec();
         bytes.extend(sealed);
-        Ok(Sealed { key_id: self.key_id.clone(), bytes })
+        Ok(Sealed {
+            key_id: self.key_id.clone(),
+            bytes,
+        })
     }
 
     pub(super) fn open(&self, place: Place, sealed: &Sealed) -> Result<Secret, SealingError> {
-        let failed = || SealingError::DoesNotOpen { key_id: sealed.key_id.clone() };
-        let (nonce, bytes) = sealed.bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(failed)?;
+        let failed = || SealingError::DoesNotOpen {
+            key_id: sealed.key_id.clone(),
+        };
+        let (nonce, bytes) = sealed
+            .bytes
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(failed)?;
         let aad = place.to_string();
-        let payload = Payload { msg: bytes, aad: aad.as_bytes() };
-        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_opaque| failed())?;
-        String::from_utf8(plain).map(Secret).map_err(|_malformed| failed())
+        let payload = Payload {
+            msg: bytes,
+            aad: aad.as_bytes(),
+        };
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_opaque| failed())?;
+        String::from_utf8(plain)
+            .map(Secret)
+            .map_err(|_malformed| failed())
     }
 
     fn does_not_open(&self) -> SealingError {
-        SealingError::DoesNotOpen { key_id: self.key_id.clone() }
+        SealingError::DoesNotOpen {
+            key_id: self.key_id.clone(),
+        }
     }
 }
 
@@ -189,7 +233,11 @@ fn derive(key: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
             mac.update(purpose);
             mac.finalize().into_bytes().into()
         }
-        Err(_invalid_length) => Sha256::new().chain_update(key).chain_update(purpose).finalize().into(),
+        Err(_invalid_length) => Sha256::new()
+            .chain_update(key)
+            .chain_update(purpose)
+            .finalize()
+            .into(),
     }
 }
 
@@ -197,7 +245,11 @@ fn derive(key: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
 fn require_private(path: &Path) -> Result<(), SealingError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SealingError::FileOpenToOthers) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(SealingError::FileOpenToOthers)
+    }
 }
 
 #[cfg(not(unix))]
@@ -235,13 +287,19 @@ impl fmt::Debug for Secret {
 
 impl fmt::Debug for Sealed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Sealed").field("key_id", &self.key_id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Sealed")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Sealer").field("key_id", &self.key_id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Sealer")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -255,11 +313,31 @@ mod tests {
 
     #[test]
     fn opens_only_where_it_belongs_and_under_its_key() {
-        let sealed = sealer(1).seal(Place::AccessToken(StoreId(1)), &Secret::new("shpat")).unwrap();
-        assert_eq!(sealer(1).open(Place::AccessToken(StoreId(1)), &sealed).unwrap().expose(), "shpat");
-        assert!(sealer(1).open(Place::AccessToken(StoreId(2)), &sealed).is_err());
-        assert!(sealer(1).open(Place::RefreshToken(StoreId(1)), &sealed).is_err());
-        assert!(sealer(2).open(Place::AccessToken(StoreId(1)), &sealed).is_err());
+        let sealed = sealer(1)
+            .seal(Place::AccessToken(StoreId(1)), &Secret::new("shpat"))
+            .unwrap();
+        assert_eq!(
+            sealer(1)
+                .open(Place::AccessToken(StoreId(1)), &sealed)
+                .unwrap()
+                .expose(),
+            "shpat"
+        );
+        assert!(
+            sealer(1)
+                .open(Place::AccessToken(StoreId(2)), &sealed)
+                .is_err()
+        );
+        assert!(
+            sealer(1)
+                .open(Place::RefreshToken(StoreId(1)), &sealed)
+                .is_err()
+        );
+        assert!(
+            sealer(2)
+                .open(Place::AccessToken(StoreId(1)), &sealed)
+                .is_err()
+        );
     }
 
     #[test]
@@ -280,6 +358,9 @@ mod tests {
         assert_eq!(created.key_id(), read.key_id());
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Sealer::from_file(&path, ids), Err(SealingError::FileOpenToOthers)));
+        assert!(matches!(
+            Sealer::from_file(&path, ids),
+            Err(SealingError::FileOpenToOthers)
+        ));
     }
 }

@@ -11,9 +11,21 @@ on_both_databases!(goes_up_down_and_up, is_durable);
 
 async fn goes_up_down_and_up(test: TestDb) {
     test.store("a").await;
-    assert!(migrate::status(&test.db).await.unwrap().iter().all(|step| step.applied));
+    assert!(
+        migrate::status(&test.db)
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| step.applied)
+    );
     migrate::down(&test.db, None).await.unwrap();
-    assert!(migrate::status(&test.db).await.unwrap().iter().all(|step| !step.applied));
+    assert!(
+        migrate::status(&test.db)
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| !step.applied)
+    );
     migrate::up(&test.db).await.unwrap();
     assert_eq!(test.store("a").await.0, 1);
 }
@@ -45,7 +57,10 @@ async fn tables(connection: &DatabaseConnection) -> Tables {
 #[tokio::test]
 async fn migrations_make_what_entities_say() {
     let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}?mode=rwc", directory.path().join("entities.db").display());
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        directory.path().join("entities.db").display()
+    );
     let from_entities = Database::connect(url).await.unwrap();
     macro_rules! create {
         ($($table:ident),* $(,)?) => {{
@@ -54,8 +69,24 @@ async fn migrations_make_what_entities_say() {
         }};
     }
     create!(
-        store, store_secret, operator_token, audit, sealing_key_check, inbox_head, inbox, delivery, body_digest, keeper,
-        item, level, bundle, ledger_order, call, parked, dead_letter, idempotent_reply,
+        store,
+        store_secret,
+        operator_token,
+        audit,
+        sealing_key_check,
+        inbox_head,
+        inbox,
+        delivery,
+        body_digest,
+        keeper,
+        item,
+        level,
+        bundle,
+        ledger_order,
+        call,
+        parked,
+        dead_letter,
+        idempotent_reply,
     );
     let test = TestDb::sqlite().await;
     let from_migrations = Database::connect(&test.options.url).await.unwrap();
@@ -70,7 +101,16 @@ async fn tells_that_sqlite_is_not_durable() {
     let options = DatabaseOptions::new("sqlite::memory:", directory.path());
     let db = Db::connect(&options).await.unwrap();
     let found = db.check_durability().await;
-    assert!(matches!(found, Err(NotDurable::Setting { name: "journal_mode", .. })), "{found:?}");
+    assert!(
+        matches!(
+            found,
+            Err(NotDurable::Setting {
+                name: "journal_mode",
+                ..
+            })
+        ),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -82,14 +122,26 @@ async fn tells_that_postgres_is_not_durable() {
     admin.execute_unprepared(off).await.unwrap();
     test.db = Db::connect(&test.options).await.unwrap();
     let found = test.db.check_durability().await;
-    assert!(matches!(found, Err(NotDurable::Setting { name: "synchronous_commit", .. })), "{found:?}");
+    assert!(
+        matches!(
+            found,
+            Err(NotDurable::Setting {
+                name: "synchronous_commit",
+                ..
+            })
+        ),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn one_process_holds_a_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let held = DataDirLock::acquire(directory.path()).unwrap();
-    assert!(matches!(DataDirLock::acquire(directory.path()), Err(LockError::Taken(_))));
+    assert!(matches!(
+        DataDirLock::acquire(directory.path()),
+        Err(LockError::Taken(_))
+    ));
     drop(held);
     DataDirLock::acquire(directory.path()).unwrap();
 }
@@ -98,7 +150,10 @@ fn one_process_holds_a_data_directory() {
 #[ignore = "needs a PostgreSQL server; run tests/run"]
 async fn one_process_holds_a_postgres_database() {
     let test = TestDb::postgres().await;
-    let held = storekeeper::db::DatabaseLock::acquire(&test.options).await.unwrap().unwrap();
+    let held = storekeeper::db::DatabaseLock::acquire(&test.options)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(held.is_held().await);
     let second = storekeeper::db::DatabaseLock::acquire(&test.options).await;
     assert!(matches!(second, Err(LockError::Taken(_))));

@@ -32,17 +32,25 @@ pub async fn insert(db: &Db, entry: AuditEntry) -> Result<(), DbError> {
         store: entry.store.map(|store| store.0),
         detail: entry.detail,
     };
-    audit::Entity::insert(row.into_active_model()).exec_without_returning(db.writers()).await?;
+    audit::Entity::insert(row.into_active_model())
+        .exec_without_returning(db.writers())
+        .await?;
     Ok(())
 }
 
 /// At most `limit` entries, newest first, those before `before`.
 pub async fn list(db: &Db, before: Option<Uuid>, limit: u64) -> Result<Vec<AuditEntry>, DbError> {
-    let mut rows = audit::Entity::find().order_by_desc(audit::Column::Id).limit(limit);
+    let mut rows = audit::Entity::find()
+        .order_by_desc(audit::Column::Id)
+        .limit(limit);
     if let Some(before) = before {
         rows = rows.filter(audit::Column::Id.lt(before.to_string()));
     }
-    db.reading(rows.all(db.readers())).await?.into_iter().map(entry).collect()
+    db.reading(rows.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(entry)
+        .collect()
 }
 
 fn entry(row: audit::Model) -> Result<AuditEntry, DbError> {

@@ -3,8 +3,8 @@
 use entity::store_secret;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use crate::clock::Timestamp;
@@ -45,17 +45,28 @@ pub async fn insert(
 /// Revokes a secret: what it signed is refused from now on.
 pub async fn mark_revoked(db: &Db, store: StoreId, id: i64, now: Timestamp) -> Result<(), DbError> {
     let revoked = store_secret::Entity::update_many()
-        .col_expr(store_secret::Column::RevokedAt, Expr::value(now.as_millis()))
+        .col_expr(
+            store_secret::Column::RevokedAt,
+            Expr::value(now.as_millis()),
+        )
         .filter(store_secret::Column::Store.eq(store.0))
         .filter(store_secret::Column::Id.eq(id))
         .filter(store_secret::Column::RevokedAt.is_null())
         .exec(db.writers())
         .await?;
-    if revoked.rows_affected == 1 { Ok(()) } else { Err(DbError::NotFound("secret")) }
+    if revoked.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(DbError::NotFound("secret"))
+    }
 }
 
 /// The store's living secrets, newest first, opened.
-pub async fn load(db: &Db, sealer: &Sealer, store: StoreId) -> Result<Vec<WebhookSecret>, SealingError> {
+pub async fn load(
+    db: &Db,
+    sealer: &Sealer,
+    store: StoreId,
+) -> Result<Vec<WebhookSecret>, SealingError> {
     let rows = live(store).order_by_desc(store_secret::Column::Id);
     let rows = db.reading(rows.all(db.readers())).await?;
     rows.into_iter().map(|row| open(sealer, row)).collect()
@@ -63,7 +74,8 @@ pub async fn load(db: &Db, sealer: &Sealer, store: StoreId) -> Result<Vec<Webhoo
 
 /// Whether another store lives with a secret of this fingerprint.
 pub async fn is_shared(db: &Db, fingerprint: &str, store: StoreId) -> Result<bool, DbError> {
-    db.reading(fleet::is_secret_shared(db.readers(), fingerprint, store)).await
+    db.reading(fleet::is_secret_shared(db.readers(), fingerprint, store))
+        .await
 }
 
 pub(super) async fn insert_within(
@@ -93,7 +105,10 @@ pub(super) async fn insert_within(
         revoked_at: None,
     };
     let insert = store_secret::Entity::insert(row.into_active_model());
-    insert.exec_without_returning(transaction).await.map_err(DbError::from)?;
+    insert
+        .exec_without_returning(transaction)
+        .await
+        .map_err(DbError::from)?;
     Ok(id)
 }
 
@@ -115,7 +130,10 @@ async fn last_id(connection: &impl ConnectionTrait, store: StoreId) -> Result<i6
 }
 
 fn open(sealer: &Sealer, row: store_secret::Model) -> Result<WebhookSecret, SealingError> {
-    let sealed = Sealed { key_id: row.key_id, bytes: row.sealed };
+    let sealed = Sealed {
+        key_id: row.key_id,
+        bytes: row.sealed,
+    };
     Ok(WebhookSecret {
         id: row.id,
         secret: sealer.open(Place::WebhookSecret(StoreId(row.store)), &sealed)?,

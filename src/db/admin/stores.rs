@@ -3,8 +3,8 @@
 use entity::{inbox_head, store, store_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
 };
 
 use super::secrets;
@@ -81,14 +81,30 @@ pub enum KeyKind {
 }
 
 /// Registers a store with its secrets and an empty inbox. [`DbError::Conflict`]: its domain is registered already.
-pub async fn insert(db: &Db, sealer: &Sealer, new: NewStore, now: Timestamp) -> Result<StoreId, SealingError> {
+pub async fn insert(
+    db: &Db,
+    sealer: &Sealer,
+    new: NewStore,
+    now: Timestamp,
+) -> Result<StoreId, SealingError> {
     let transaction = begin_writing(db.writers()).await.map_err(DbError::from)?;
     let id = next_id(&transaction).await?;
     let secrets = new.webhook_secrets.clone();
     let row = new_row(sealer, id, new, now)?.into_active_model();
-    store::Entity::insert(row).exec_without_returning(&transaction).await.map_err(DbError::from)?;
-    let head = inbox_head::Model { store: id.0, next_seq: 1, received: 0 }.into_active_model();
-    inbox_head::Entity::insert(head).exec_without_returning(&transaction).await.map_err(DbError::from)?;
+    store::Entity::insert(row)
+        .exec_without_returning(&transaction)
+        .await
+        .map_err(DbError::from)?;
+    let head = inbox_head::Model {
+        store: id.0,
+        next_seq: 1,
+        received: 0,
+    }
+    .into_active_model();
+    inbox_head::Entity::insert(head)
+        .exec_without_returning(&transaction)
+        .await
+        .map_err(DbError::from)?;
     for secret in &secrets {
         secrets::insert_within(&transaction, sealer, id, secret, now).await?;
     }
@@ -107,8 +123,18 @@ pub async fn find_by_intake_token(db: &Db, hash: &str) -> Result<Option<StoreRec
 }
 
 /// The store of this domain.
-pub async fn find_by_domain(db: &Db, platform: &str, domain: &str) -> Result<Option<StoreRecord>, DbError> {
-    find(db, store::Column::Platform.eq(platform).and(store::Column::Domain.eq(domain))).await
+pub async fn find_by_domain(
+    db: &Db,
+    platform: &str,
+    domain: &str,
+) -> Result<Option<StoreRecord>, DbError> {
+    find(
+        db,
+        store::Column::Platform
+            .eq(platform)
+            .and(store::Column::Domain.eq(domain)),
+    )
+    .await
 }
 
 /// The store that this key (as its hash) opens, and what kind of key it is.
@@ -121,13 +147,21 @@ pub async fn find_by_key(db: &Db, hash: &str) -> Result<Option<(StoreRecord, Key
 }
 
 /// At most `limit` stores in ascending order of id, those after `after`.
-pub async fn list(db: &Db, after: Option<StoreId>, limit: u64) -> Result<Vec<StoreRecord>, DbError> {
+pub async fn list(
+    db: &Db,
+    after: Option<StoreId>,
+    limit: u64,
+) -> Result<Vec<StoreRecord>, DbError> {
     let rows = store::Entity::find()
         .filter(store::Column::DeletedAt.is_null())
         .filter(store::Column::Id.gt(after.map_or(0, |id| id.0)))
         .order_by_asc(store::Column::Id)
         .limit(limit);
-    db.reading(rows.all(db.readers())).await?.into_iter().map(record).collect()
+    db.reading(rows.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(record)
+        .collect()
 }
 
 /// The store's tokens, opened.
@@ -135,7 +169,17 @@ pub async fn load_tokens(db: &Db, sealer: &Sealer, id: StoreId) -> Result<Tokens
     let row = get_row(db, id).await?;
     let key_id = row.key_id;
     let open = |place, bytes: Option<Vec<u8>>| {
-        bytes.map(|bytes| sealer.open(place, &Sealed { key_id: key_id.clone(), bytes })).transpose()
+        bytes
+            .map(|bytes| {
+                sealer.open(
+                    place,
+                    &Sealed {
+                        key_id: key_id.clone(),
+                        bytes,
+                    },
+                )
+            })
+            .transpose()
     };
     Ok(Tokens {
         access: open(Place::AccessToken(id), row.access_token)?,
@@ -153,8 +197,14 @@ pub async fn update(
     now: Timestamp,
 ) -> Result<StoreRecord, SealingError> {
     let transaction = begin_writing(db.writers()).await.map_err(DbError::from)?;
-    let found = store::Entity::find_by_id(id.0).filter(store::Column::DeletedAt.is_null()).one(&transaction).await;
-    let mut row = found.map_err(DbError::from)?.ok_or(DbError::NotFound("store"))?.into_active_model();
+    let found = store::Entity::find_by_id(id.0)
+        .filter(store::Column::DeletedAt.is_null())
+        .one(&transaction)
+        .await;
+    let mut row = found
+        .map_err(DbError::from)?
+        .ok_or(DbError::NotFound("store"))?
+        .into_active_model();
     row.updated_at = Set(now.as_millis());
     if let Some(name) = patch.name {
         row.name = Set(Some(name));
@@ -195,7 +245,10 @@ pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError>
     if deleted.rows_affected == 0 {
         return Err(DbError::NotFound("store"));
     }
-    store_secret::Entity::delete_many().filter(store_secret::Column::Store.eq(id.0)).exec(&transaction).await?;
+    store_secret::Entity::delete_many()
+        .filter(store_secret::Column::Store.eq(id.0))
+        .exec(&transaction)
+        .await?;
     keepers::revoke(&transaction, id).await?;
     Ok(transaction.commit().await?)
 }
@@ -203,7 +256,9 @@ pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError>
 /// The next id; holds off other registrations until the transaction ends.
 async fn next_id(transaction: &DatabaseTransaction) -> Result<StoreId, DbError> {
     if transaction.get_database_backend() == sea_orm::DbBackend::Postgres {
-        transaction.execute_unprepared("LOCK TABLE store IN SHARE ROW EXCLUSIVE MODE").await?;
+        transaction
+            .execute_unprepared("LOCK TABLE store IN SHARE ROW EXCLUSIVE MODE")
+            .await?;
     }
     let last: Option<Option<i64>> = store::Entity::find()
         .select_only()
@@ -219,9 +274,17 @@ struct SealedTokens {
     refresh: Option<Vec<u8>>,
 }
 
-fn seal_tokens(sealer: &Sealer, id: StoreId, tokens: &Tokens) -> Result<SealedTokens, SealingError> {
+fn seal_tokens(
+    sealer: &Sealer,
+    id: StoreId,
+    tokens: &Tokens,
+) -> Result<SealedTokens, SealingError> {
     let seal = |place, secret: &Option<Secret>| {
-        secret.as_ref().map(|secret| sealer.seal(place, secret)).transpose().map(|sealed| sealed.map(|one| one.bytes))
+        secret
+            .as_ref()
+            .map(|secret| sealer.seal(place, secret))
+            .transpose()
+            .map(|sealed| sealed.map(|one| one.bytes))
     };
     Ok(SealedTokens {
         access: seal(Place::AccessToken(id), &tokens.access)?,
@@ -229,7 +292,12 @@ fn seal_tokens(sealer: &Sealer, id: StoreId, tokens: &Tokens) -> Result<SealedTo
     })
 }
 
-fn new_row(sealer: &Sealer, id: StoreId, new: NewStore, now: Timestamp) -> Result<store::Model, SealingError> {
+fn new_row(
+    sealer: &Sealer,
+    id: StoreId,
+    new: NewStore,
+    now: Timestamp,
+) -> Result<store::Model, SealingError> {
     let sealed = seal_tokens(sealer, id, &new.tokens)?;
     Ok(store::Model {
         id: id.0,
@@ -254,16 +322,24 @@ fn new_row(sealer: &Sealer, id: StoreId, new: NewStore, now: Timestamp) -> Resul
 
 async fn get_row(db: &Db, id: StoreId) -> Result<store::Model, DbError> {
     let row = store::Entity::find_by_id(id.0).filter(store::Column::DeletedAt.is_null());
-    db.reading(row.one(db.readers())).await?.ok_or(DbError::NotFound("store"))
+    db.reading(row.one(db.readers()))
+        .await?
+        .ok_or(DbError::NotFound("store"))
 }
 
 async fn find(db: &Db, known_by: Expr) -> Result<Option<StoreRecord>, DbError> {
-    let row = store::Entity::find().filter(known_by).filter(store::Column::DeletedAt.is_null());
-    db.reading(row.one(db.readers())).await?.map(record).transpose()
+    let row = store::Entity::find()
+        .filter(known_by)
+        .filter(store::Column::DeletedAt.is_null());
+    db.reading(row.one(db.readers()))
+        .await?
+        .map(record)
+        .transpose()
 }
 
 fn record(row: store::Model) -> Result<StoreRecord, DbError> {
-    let status = StoreStatus::from_name(&row.status).ok_or_else(|| DbError::malformed("status", &row.status))?;
+    let status = StoreStatus::from_name(&row.status)
+        .ok_or_else(|| DbError::malformed("status", &row.status))?;
     Ok(StoreRecord {
         id: StoreId(row.id),
         platform: row.platform,
@@ -289,6 +365,8 @@ impl StoreStatus {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Installed, Self::Uninstalled].into_iter().find(|status| status.name() == name)
+        [Self::Installed, Self::Uninstalled]
+            .into_iter()
+            .find(|status| status.name() == name)
     }
 }
