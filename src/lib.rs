@@ -11,6 +11,7 @@ pub mod telemetry;
 pub mod domain;
 
 pub mod db;
+pub mod platform;
 
 pub mod deps;
 

@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod call;
 pub mod fact;
 pub mod interest;
+pub mod ledger;
 pub mod order;
 pub mod retry;
 pub mod stock;

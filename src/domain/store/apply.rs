@@ -55,7 +55,10 @@ impl StoreState {
             | Command::DiscardDeadLetter(_)
             | Command::TokenRenewed => Vec::new(),
         };
-        named.into_iter().filter(|order| self.ledger.must_load(*order)).collect()
+        named
+            .into_iter()
+            .filter(|order| self.ledger.must_load(*order))
+            .collect()
     }
 
     /// Takes orders of the ledger into memory. Those already there are kept.
@@ -65,15 +68,28 @@ impl StoreState {
         }
     }
 
-    fn orders_of_answer(&self, call: crate::ids::CallId, answer: &crate::domain::call::Answer) -> Vec<OrderId> {
-        let written = self.open_calls.get(&call).map(|record| orders_of(&record.write)).unwrap_or_default();
-        let asked = self.in_flight.as_ref().filter(|in_flight| in_flight.call.id == call);
+    fn orders_of_answer(
+        &self,
+        call: crate::ids::CallId,
+        answer: &crate::domain::call::Answer,
+    ) -> Vec<OrderId> {
+        let written = self
+            .open_calls
+            .get(&call)
+            .map(|record| orders_of(&record.write))
+            .unwrap_or_default();
+        let asked = self
+            .in_flight
+            .as_ref()
+            .filter(|in_flight| in_flight.call.id == call);
         let asked = asked.and_then(|in_flight| match &in_flight.call.request {
             Request::Read(read) => read.order(),
             Request::Write(Write::Adjust(_) | Write::Set(_) | Write::Activate { .. }) => None,
         });
         let told = match &answer.result {
-            Ok(CallReply::OrdersPage { orders, .. }) => orders.iter().map(|order| order.order).collect(),
+            Ok(CallReply::OrdersPage { orders, .. }) => {
+                orders.iter().map(|order| order.order).collect()
+            }
             Ok(_) | Err(_) => Vec::new(),
         };
         written.into_iter().chain(asked).chain(told).collect()
@@ -82,15 +98,26 @@ impl StoreState {
     /// Remembers a row that crashed the keeper; the third time it is given up, wherever it stands.
     fn row_crashed(&mut self, now: Timestamp, seq: i64, reason: String) -> Outcome {
         let mut outcome = Outcome::default();
-        let crashes = self.suspect.as_ref().filter(|suspect| suspect.seq == seq).map_or(0, |suspect| suspect.crashes);
+        let crashes = self
+            .suspect
+            .as_ref()
+            .filter(|suspect| suspect.seq == seq)
+            .map_or(0, |suspect| suspect.crashes);
         if crashes + 1 < CRASHES_MAX {
-            self.suspect = Some(Suspect { seq, crashes: crashes + 1, reason });
+            self.suspect = Some(Suspect {
+                seq,
+                crashes: crashes + 1,
+                reason,
+            });
             return outcome;
         }
         self.suspect = None;
         self.counts.dead += 1;
-        self.counts.cursor = self.counts.cursor.max(seq);
-        self.lanes.leave(seq);
+        // Taken alone, so it stands right behind the cursor; a row of a lane is behind it already.
+        if seq == self.counts.cursor + 1 {
+            self.counts.cursor = seq;
+        }
+        self.lanes.leave(seq, now);
         self.bury_row(seq, DeadLetterClass::Poison, reason, now, &mut outcome);
         outcome
     }
@@ -112,9 +139,16 @@ impl StoreState {
         Outcome::default()
     }
 
-    fn retry_dead_letter(&mut self, now: Timestamp, id: DeadLetterId, seq: Option<i64>) -> Result<Outcome, Refusal> {
-        let seq = seq.filter(|seq| dead_letter_id(self.store, *seq) == id).ok_or(Refusal::NothingToRetry)?;
-        let parked = self.lanes.revive(seq, now);
+    fn retry_dead_letter(
+        &mut self,
+        now: Timestamp,
+        id: DeadLetterId,
+        seq: Option<i64>,
+    ) -> Result<Outcome, Refusal> {
+        let seq = seq
+            .filter(|seq| dead_letter_id(self.store, *seq) == id)
+            .ok_or(Refusal::NothingToRetry)?;
+        let parked = self.lanes.revive(seq, &self.settings.retry, now);
         self.counts.dead -= 1;
         let mut outcome = Outcome::default();
         outcome.changes.put(Change::ReviveDeadLetter { id, parked });

@@ -1,77 +1,51 @@
 //! The parking lanes: rows that name an order which the ledger does not have yet.
 //!
-//! One lane for each order; its rows are applied in the order of their numbers, and later ones queue behind. An
-//! attempt counts only once the cursor has come past the inbox head as it stood when the row was parked (what it waits
-//! for may be in the backlog), and none is made while the platform cannot be asked. Before a row is given up, the
-//! order is read from the platform.
+//! One lane for each order (its rules are in [`Lane`]); rows are applied in the order of their numbers, and later ones
+//! queue behind. Before a row is given up, the order is read from the platform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::domain::retry::RetryPolicy;
+use crate::domain::retry::{Lane, NextAttempt, RetryPolicy, Verdict};
 use crate::domain::store::change::{Change, DeadLetterClass, ParkedRecord};
 use crate::domain::store::command::Row;
 use crate::domain::store::outcome::{Outcome, RowEnd};
 use crate::domain::store::state::StoreState;
 use crate::ids::OrderId;
 
-/// Lane of rows that were revived from the dead: each is taken on its own.
+/// The lane of rows that were brought back from the dead; no order of the platform has this id.
 const REVIVED: OrderId = OrderId(0);
-
-/// What a lane waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    /// The order, by webhook, until the next attempt.
-    ForOrder,
-    /// The platform's word on the order: the last resort.
-    ForRead,
-    /// Nothing: the order has come.
-    No,
-    /// Nothing: the order exists and does not concern us.
-    Unneeded,
-}
-
-#[derive(Clone, Debug)]
-struct Lane {
-    /// Numbers of its rows, ascending.
-    rows: Vec<i64>,
-    attempts: u32,
-    due_at: Timestamp,
-    behind_seq: i64,
-    waiting: Waiting,
-}
 
 /// Every lane of a store.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: BTreeMap<OrderId, Lane>,
     lane_of: BTreeMap<i64, OrderId>,
+    /// Lanes whose order turned out not to concern us.
+    unneeded: BTreeSet<OrderId>,
 }
 
 impl Lanes {
     /// Rebuilds the lanes from their rows.
-    pub(super) fn restore(parked: Vec<ParkedRecord>, retry: &RetryPolicy) -> Self {
-        let mut lanes = Self::default();
+    pub(super) fn restore(parked: Vec<ParkedRecord>, policy: &RetryPolicy) -> Self {
+        let mut by_order = BTreeMap::<OrderId, Vec<ParkedRecord>>::new();
         for record in parked {
-            lanes.lane_of.insert(record.seq, record.lane);
-            let exhausted = !retry.retry_enabled || record.attempts >= retry.retry_count;
-            let lane = lanes.lanes.entry(record.lane).or_insert_with(|| Lane {
-                rows: Vec::new(),
-                attempts: record.attempts,
-                due_at: record.due_at,
-                behind_seq: record.behind_seq,
-                waiting: if record.lane == REVIVED {
-                    Waiting::No
-                } else if exhausted {
-                    Waiting::ForRead
-                } else {
-                    Waiting::ForOrder
-                },
-            });
-            lane.rows.push(record.seq);
-            lane.rows.sort_unstable();
+            by_order.entry(record.lane).or_default().push(record);
         }
-        lanes
+        let mut restored = Self::default();
+        for (order, records) in by_order {
+            let Some(mut lane) = Lane::restore(order, &records, policy) else {
+                continue;
+            };
+            if order == REVIVED {
+                lane.wake(Timestamp::EPOCH);
+            }
+            restored
+                .lane_of
+                .extend(records.iter().map(|record| (record.seq, order)));
+            restored.lanes.insert(order, lane);
+        }
+        restored
     }
 
     /// How many rows are parked.
@@ -79,159 +53,180 @@ impl Lanes {
         self.lane_of.len()
     }
 
-    /// Orders that must be read before their rows are given up.
-    pub(super) fn to_read(&self) -> impl Iterator<Item = OrderId> {
-        self.lanes.iter().filter(|(_, lane)| lane.waiting == Waiting::ForRead).map(|(order, _)| *order)
+    /// The next order that must be read before its rows are given up.
+    pub(super) fn next_to_read(&self) -> Option<OrderId> {
+        self.lanes
+            .iter()
+            .find(|(_, lane)| lane.wants_read())
+            .map(|(order, _)| *order)
     }
 
-    /// What the lane waited for has come: its rows are due at once.
+    /// The order has come: its rows are due at once.
     pub(super) fn wake(&mut self, order: OrderId, now: Timestamp) {
-        self.release(order, now, Waiting::No);
+        if let Some(lane) = self.lanes.get_mut(&order) {
+            lane.wake(now);
+        }
     }
 
-    /// The order exists and does not concern us: its rows are due at once, as naked.
+    /// The order exists and does not concern us: its rows are due at once, and will be naked.
     pub(super) fn wake_unneeded(&mut self, order: OrderId, now: Timestamp) {
-        self.release(order, now, Waiting::Unneeded);
-    }
-
-    fn release(&mut self, order: OrderId, now: Timestamp, waiting: Waiting) {
-        if let Some(lane) = self.lanes.get_mut(&order) {
-            lane.waiting = waiting;
-            lane.due_at = now;
+        if self.lanes.contains_key(&order) {
+            self.unneeded.insert(order);
+            self.wake(order, now);
         }
     }
 
-    /// Whether a row's order is known not to concern us.
-    pub(super) fn is_unneeded(&self, seq: i64) -> bool {
-        let lane = self.lane_of.get(&seq).and_then(|order| self.lanes.get(order));
-        lane.is_some_and(|lane| lane.waiting == Waiting::Unneeded)
+    /// Whether an order with a lane is known not to concern us.
+    pub(super) fn is_unneeded(&self, order: OrderId) -> bool {
+        self.unneeded.contains(&order)
     }
 
-    /// A row leaves: applied, or given up.
-    pub(super) fn leave(&mut self, seq: i64) {
-        let Some(order) = self.lane_of.remove(&seq) else { return };
-        if let Some(lane) = self.lanes.get_mut(&order) {
-            lane.rows.retain(|row| *row != seq);
-            if lane.rows.is_empty() {
-                self.lanes.remove(&order);
-            }
+    /// A row leaves: applied, or given up. The next one of its lane is due at once.
+    pub(super) fn leave(&mut self, seq: i64, now: Timestamp) {
+        let Some(order) = self.lane_of.remove(&seq) else {
+            return;
+        };
+        let is_empty = self
+            .lanes
+            .get_mut(&order)
+            .is_some_and(|lane| !lane.leave(seq, now));
+        if is_empty {
+            self.lanes.remove(&order);
+            self.unneeded.remove(&order);
         }
     }
 
-    /// When the next attempt is due that the cursor does not stand in the way of.
-    pub(super) fn next_due(&self, cursor: i64) -> Option<(Timestamp, bool)> {
-        let lanes = self.lanes.values().filter(|lane| lane.waiting != Waiting::ForRead);
-        let ready = lanes.filter(|lane| lane.is_free() || lane.behind_seq <= cursor);
-        ready.map(|lane| (lane.due_at, lane.is_free())).min()
-    }
-
-    /// Rows that are due, at most `limit`, lane by lane.
-    fn due(&self, now: Timestamp, cursor: i64, platform_ready: bool, limit: usize) -> Vec<i64> {
-        let due = self.lanes.values().filter(|lane| {
-            let free = lane.is_free();
-            let waits = lane.waiting == Waiting::ForOrder && lane.behind_seq <= cursor && platform_ready;
-            lane.due_at <= now && (free || waits)
-        });
-        due.flat_map(|lane| lane.rows.iter().copied()).take(limit).collect()
-    }
-
-    /// A dead letter goes back into a lane of its own kind, due at once.
-    pub(super) fn revive(&mut self, seq: i64, now: Timestamp) -> ParkedRecord {
+    /// A dead letter goes back into a lane, due at once.
+    pub(super) fn revive(
+        &mut self,
+        seq: i64,
+        policy: &RetryPolicy,
+        now: Timestamp,
+    ) -> ParkedRecord {
+        let lane = self
+            .lanes
+            .entry(REVIVED)
+            .or_insert_with(|| Lane::open(REVIVED, seq, policy, now, 0));
+        lane.push(seq);
+        lane.wake(now);
         self.lane_of.insert(seq, REVIVED);
-        let lane = self.lanes.entry(REVIVED).or_insert_with(|| Lane {
-            rows: Vec::new(),
-            attempts: 0,
-            due_at: now,
-            behind_seq: 0,
-            waiting: Waiting::No,
-        });
-        lane.rows.push(seq);
-        ParkedRecord { seq, lane: REVIVED, attempts: 0, due_at: now, behind_seq: 0 }
-    }
-}
-
-impl Lane {
-    const fn is_free(&self) -> bool {
-        matches!(self.waiting, Waiting::No | Waiting::Unneeded)
+        lane.record(seq)
     }
 
-    const fn record(&self, seq: i64, lane: OrderId) -> ParkedRecord {
-        ParkedRecord { seq, lane, attempts: self.attempts, due_at: self.due_at, behind_seq: self.behind_seq }
+    fn attempts(
+        &self,
+        now: Timestamp,
+        cursor: i64,
+        platform_ready: bool,
+    ) -> impl Iterator<Item = NextAttempt> {
+        self.lanes
+            .values()
+            .map(move |lane| lane.next_attempt(now, cursor, platform_ready))
+    }
+
+    fn park(
+        &mut self,
+        order: OrderId,
+        seq: i64,
+        policy: &RetryPolicy,
+        now: Timestamp,
+        head: i64,
+    ) -> ParkedRecord {
+        let lane = self
+            .lanes
+            .entry(order)
+            .or_insert_with(|| Lane::open(order, seq, policy, now, head));
+        lane.push(seq);
+        self.lane_of.insert(seq, order);
+        lane.record(seq)
     }
 }
 
 impl StoreState {
-    /// Parked rows that are due, in the order in which they are to be applied; at most `limit`.
+    /// Parked rows that are due: at most one of each lane, and at most `limit`.
     #[must_use]
     pub fn due_parked(&self, now: Timestamp, limit: usize) -> Vec<i64> {
         let platform_ready = self.platform_ready_at(now).is_some_and(|at| at <= now);
-        self.lanes.due(now, self.counts.cursor, platform_ready, limit)
+        let attempts = self.lanes.attempts(now, self.counts.cursor, platform_ready);
+        attempts.filter_map(due_row).take(limit).collect()
     }
 
-    /// When the next parked row is due.
+    /// When the next parked row is due; `None` when only the cursor, a read or a person can bring that about.
     pub(super) fn next_parked_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let (due_at, free) = self.lanes.next_due(self.counts.cursor)?;
-        if free {
-            return Some(due_at);
-        }
-        self.platform_ready_at(now).map(|ready| ready.max(due_at))
+        let ready_at = self.platform_ready_at(now);
+        let platform_ready = ready_at.is_some_and(|at| at <= now);
+        let attempts = self.lanes.attempts(now, self.counts.cursor, platform_ready);
+        let due = attempts.filter_map(|attempt| match attempt {
+            NextAttempt::Now { .. } => Some(now),
+            NextAttempt::At(due_at) => Some(due_at),
+            NextAttempt::Platform => ready_at,
+            NextAttempt::Cursor { .. } | NextAttempt::Read | NextAttempt::Nothing => None,
+        });
+        due.min()
     }
 
     /// Parks a row until its order comes, or notes that an attempt failed.
-    pub(super) fn park_row(&mut self, now: Timestamp, row: &Row, order: OrderId, outcome: &mut Outcome) -> RowEnd {
-        if row.from_lane {
-            self.attempt_failed(now, row.seq, order, outcome);
-            return RowEnd::Parked;
-        }
-        let retry = self.settings.retry;
-        let lane = self.lanes.lanes.entry(order).or_insert_with(|| Lane {
-            rows: Vec::new(),
-            attempts: 0,
-            due_at: now.plus_millis(retry.base_delay_ms),
-            behind_seq: self.counts.head,
-            waiting: if retry.retry_enabled { Waiting::ForOrder } else { Waiting::ForRead },
-        });
-        lane.rows.push(row.seq);
-        outcome.changes.put(Change::Park(lane.record(row.seq, order)));
-        self.lanes.lane_of.insert(row.seq, order);
+    pub(super) fn park_row(
+        &mut self,
+        now: Timestamp,
+        row: &Row,
+        order: OrderId,
+        outcome: &mut Outcome,
+    ) -> RowEnd {
+        let (retry, head) = (self.settings.retry, self.counts.head);
+        let record = match self
+            .lanes
+            .lanes
+            .get_mut(&order)
+            .filter(|lane| row.from_lane && lane.first() == Some(row.seq))
+        {
+            Some(lane) => {
+                match lane.fail(&retry, now, head) {
+                    Verdict::RetryAt(_) => {}
+                    Verdict::ReadBeforeDying => self.ledger.want_stranger(order),
+                }
+                lane.record(row.seq)
+            }
+            None => {
+                if row.from_lane {
+                    self.lanes.leave(row.seq, now);
+                }
+                self.lanes.park(order, row.seq, &retry, now, head)
+            }
+        };
+        outcome.changes.put(Change::Park(record));
         RowEnd::Parked
     }
 
-    /// The order has still not come. Only the first row of a lane counts the attempt; the others stand behind it.
-    fn attempt_failed(&mut self, now: Timestamp, seq: i64, order: OrderId, outcome: &mut Outcome) {
-        if self.lanes.lane_of.get(&seq) == Some(&REVIVED) {
-            self.lanes.leave(seq);
-            self.lanes.lane_of.insert(seq, order);
-        }
-        let retry = self.settings.retry;
-        let head = self.counts.head;
-        let lane = self.lanes.lanes.entry(order).or_insert_with(|| Lane {
-            rows: vec![seq],
-            attempts: 0,
-            due_at: now,
-            behind_seq: head,
-            waiting: Waiting::ForOrder,
-        });
-        if lane.rows.first() != Some(&seq) {
-            return;
-        }
-        lane.attempts += 1;
-        lane.behind_seq = head;
-        lane.due_at = now.plus_millis(retry.base_delay_ms.saturating_mul(i64::from(lane.attempts) + 1));
-        let exhausted = !retry.retry_enabled || lane.attempts >= retry.retry_count;
-        lane.waiting = if exhausted { Waiting::ForRead } else { Waiting::ForOrder };
-        outcome.changes.put(Change::Park(lane.record(seq, order)));
-    }
-
     /// The platform has no such order: what waited for it is given up.
-    pub(super) fn order_is_missing(&mut self, now: Timestamp, order: OrderId, outcome: &mut Outcome) {
-        let Some(lane) = self.lanes.lanes.get(&order) else { return };
-        for seq in lane.rows.clone() {
+    pub(super) fn order_is_missing(
+        &mut self,
+        now: Timestamp,
+        order: OrderId,
+        outcome: &mut Outcome,
+    ) {
+        let rows = self
+            .lanes
+            .lanes
+            .get(&order)
+            .map(|lane| lane.rows().collect::<Vec<_>>())
+            .unwrap_or_default();
+        for seq in rows {
             let reason = format!("order {order} does not exist on the platform");
             self.bury_row(seq, DeadLetterClass::EntityMissing, reason, now, outcome);
-            outcome.changes.put(Change::Unpark(seq));
-            self.lanes.leave(seq);
+            self.lanes.leave(seq, now);
             self.counts.dead += 1;
         }
+    }
+}
+
+const fn due_row(attempt: NextAttempt) -> Option<i64> {
+    match attempt {
+        NextAttempt::Now { seq } => Some(seq),
+        NextAttempt::At(_)
+        | NextAttempt::Cursor { .. }
+        | NextAttempt::Platform
+        | NextAttempt::Read
+        | NextAttempt::Nothing => None,
     }
 }

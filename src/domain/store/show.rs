@@ -49,13 +49,18 @@ impl StoreState {
         Some(LeafView {
             item,
             unlimited: !record.tracked || record.sells_when_out,
-            levels: levels.map(|(location, level)| (*location, level.available)).collect(),
+            levels: levels
+                .map(|(location, level)| (*location, level.available))
+                .collect(),
         })
     }
 
     /// Every item that readers may ask for.
     pub fn leaves(&self) -> impl Iterator<Item = LeafView> {
-        self.stock.page_after(None, usize::MAX).into_iter().filter_map(|item| self.leaf(item))
+        self.stock
+            .page_after(None, usize::MAX)
+            .into_iter()
+            .filter_map(|item| self.leaf(item))
     }
 
     /// The live bundles, with what limits them.
@@ -63,7 +68,11 @@ impl StoreState {
     pub fn bundle_views(&self) -> Vec<BundleView> {
         let view = |bundle: &Bundle| BundleView {
             bundle: bundle.clone(),
-            limiting_needs: self.bundles.limiting_needs(bundle.id).cloned().unwrap_or_default(),
+            limiting_needs: self
+                .bundles
+                .limiting_needs(bundle.id)
+                .cloned()
+                .unwrap_or_default(),
         };
         self.bundles.live().map(view).collect()
     }
@@ -93,18 +102,38 @@ impl StoreState {
 
     fn waits_for(&self, now: Timestamp) -> Option<Wait> {
         if let Some(pause) = &self.paused {
-            return Some(Wait { reason: pause_reason(pause), until: None });
+            return Some(Wait {
+                reason: pause_reason(pause),
+                until: None,
+            });
         }
         if self.backoff.until > now {
-            let reason = self.backoff.reason.clone().unwrap_or_else(|| "the platform does not answer".to_owned());
-            return Some(Wait { reason, until: Some(self.backoff.until) });
+            let reason = self
+                .backoff
+                .reason
+                .clone()
+                .unwrap_or_else(|| "the platform does not answer".to_owned());
+            return Some(Wait {
+                reason,
+                until: Some(self.backoff.until),
+            });
         }
         if self.in_flight.is_some() {
-            return Some(Wait { reason: "an answer of the platform".to_owned(), until: None });
+            return Some(Wait {
+                reason: "an answer of the platform".to_owned(),
+                until: None,
+            });
         }
         let until = self.next_deadline(now)?;
-        let reason = if self.has_urgent_work() { "tokens of the platform's rate limit" } else { "the next sweep or retry" };
-        Some(Wait { reason: reason.to_owned(), until: Some(until) })
+        let reason = if self.has_urgent_work() {
+            "tokens of the platform's rate limit"
+        } else {
+            "the next sweep or retry"
+        };
+        Some(Wait {
+            reason: reason.to_owned(),
+            until: Some(until),
+        })
     }
 
     fn has_urgent_work(&self) -> bool {

@@ -8,13 +8,15 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::domain::breaker::Breaker;
 use crate::domain::bundle::{Bundle, BundleBook};
-use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write};
+use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, Write};
 use crate::domain::fact::LocationSnapshot;
 use crate::domain::ledger::Ledger;
 use crate::domain::order::{OrderState, Placement};
 use crate::domain::stock::StockBook;
 use crate::domain::store::buckets::Buckets;
-use crate::domain::store::change::{CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord};
+use crate::domain::store::change::{
+    CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord,
+};
 use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
 use crate::domain::store::settings::StoreSettings;
@@ -156,8 +158,23 @@ pub struct StoreState {
 impl StoreState {
     /// Rebuilds the state from its rows. Deterministic; `now` is when unanswered calls count as made.
     #[must_use]
-    pub fn restore(store: StoreId, loaded: Loaded, settings: StoreSettings, now: Timestamp) -> Self {
-        let Loaded { keeper, installed_at, items, levels, bundles, unsettled_orders, known_orders, calls, parked } = loaded;
+    pub fn restore(
+        store: StoreId,
+        loaded: Loaded,
+        settings: StoreSettings,
+        now: Timestamp,
+    ) -> Self {
+        let Loaded {
+            keeper,
+            installed_at,
+            items,
+            levels,
+            bundles,
+            unsettled_orders,
+            known_orders,
+            calls,
+            parked,
+        } = loaded;
         let memo = keeper.memo;
         let bundles = BundleBook::new(bundles);
         let mut state = Self {
@@ -175,8 +192,24 @@ impl StoreState {
             lanes: Lanes::restore(parked, &settings.retry),
             dirty: Dirty::default(),
             breaker: Breaker::new(settings.breaker_writes_max, settings.breaker_window_ms),
-            buckets: Buckets::restore(&memo.buckets, settings.bucket_headroom_percent, memo.charged, now),
-            open_calls: calls.into_iter().map(|call| (call.id, CallRecord { due_at: now, ..call })).collect(),
+            buckets: Buckets::restore(
+                &memo.buckets,
+                settings.bucket_headroom_percent,
+                memo.charged,
+                now,
+            ),
+            open_calls: calls
+                .into_iter()
+                .map(|call| {
+                    (
+                        call.id,
+                        CallRecord {
+                            due_at: now,
+                            ..call
+                        },
+                    )
+                })
+                .collect(),
             in_flight: None,
             backoff: Backoff::default(),
             write_limit: WRITE_ENTRIES_MAX,
@@ -206,7 +239,11 @@ impl StoreState {
             naked: self.counts.naked,
             parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),
             dead: self.counts.dead,
-            wake_at: if self.in_flight.is_some() { Some(now) } else { self.next_deadline(now) },
+            wake_at: if self.in_flight.is_some() {
+                Some(now)
+            } else {
+                self.next_deadline(now)
+            },
             memo: Memo {
                 buckets: self.buckets.memos(now),
                 charged: self.buckets.charged(),
@@ -223,7 +260,10 @@ impl StoreState {
     /// can bring work.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        self.next_call_at(now).into_iter().chain(self.lanes.next_due(self.counts.cursor)).min()
+        self.next_call_at(now)
+            .into_iter()
+            .chain(self.next_parked_at(now))
+            .min()
     }
 
     /// Forgets settled orders; to be called after a successful commit.
@@ -258,8 +298,14 @@ impl StoreState {
     /// Active locations, ascending.
     #[must_use]
     pub fn active_locations(&self) -> Vec<LocationId> {
-        let locations = self.locations.iter().flatten().filter(|location| location.active);
-        let mut ids = locations.map(|location| location.location).collect::<Vec<_>>();
+        let locations = self
+            .locations
+            .iter()
+            .flatten()
+            .filter(|location| location.active);
+        let mut ids = locations
+            .map(|location| location.location)
+            .collect::<Vec<_>>();
         ids.sort_unstable();
         ids
     }
@@ -305,12 +351,12 @@ pub(super) fn orders_of(write: &Write) -> Vec<OrderId> {
     }
 }
 
-/// Points that a write may have cost without our knowing.
-pub(super) const UNANSWERED_WRITE_POINTS: i64 = WRITE_POINTS_MAX;
-
 /// The dead letter of an inbox row: the same each time, so that a repeated burial is one row.
 pub(super) fn dead_letter_id(store: StoreId, seq: i64) -> DeadLetterId {
-    DeadLetterId(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("inbox/{store}/{seq}").as_bytes()))
+    DeadLetterId(Uuid::new_v5(
+        &Uuid::NAMESPACE_OID,
+        format!("inbox/{store}/{seq}").as_bytes(),
+    ))
 }
 
 /// The dead letter of an entry of a write.
