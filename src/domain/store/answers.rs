@@ -66,7 +66,7 @@ impl StoreState {
         let InFlight { call, is_sweep } = in_flight;
         match (call.request, reply) {
             (Request::Write(write), CallReply::Written { at }) => {
-                self.write_done(call.id, write, at, outcome)
+                self.write_done(call.id, write, at, outcome);
             }
             (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
                 self.levels_read(now, &items, &levels, outcome);
@@ -93,7 +93,7 @@ impl StoreState {
                 self.locations_read(locations, outcome);
             }
             (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
-                self.subscriptions_swept()
+                self.subscriptions_swept();
             }
             // An answer of another kind than the question: as if the platform had not answered.
             (request, _) => {
@@ -281,7 +281,7 @@ impl StoreState {
     ) {
         match read {
             Read::Levels(items) | Read::Items(items) if items.len() > 1 => {
-                self.read_limit = items.len().div_ceil(2)
+                self.read_limit = items.len().div_ceil(2);
             }
             Read::Levels(items) => {
                 self.levels_read(now, &items, &[], outcome);

@@ -74,6 +74,7 @@ impl StoreState {
             self.stock.next_read_at(),
             self.open_calls.values().map(|call| call.due_at).min(),
             self.next_sweep_at(),
+            self.dirty.next_postponed(),
         ];
         let wanted = affordable
             .into_iter()
@@ -137,7 +138,7 @@ impl StoreState {
             self.ledger.next_to_assign().map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
-            self.dirty.has_work().then_some(Want::Set),
+            self.dirty.has_work(now).then_some(Want::Set),
             self.sweep_step(now).map(Want::Sweep),
         ]
         .into_iter()

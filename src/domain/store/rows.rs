@@ -181,6 +181,7 @@ impl StoreState {
         for item in bundles
             .into_iter()
             .filter_map(|bundle| self.bundles.get(bundle).map(|bundle| bundle.item))
+            .collect::<Vec<_>>()
         {
             self.stock
                 .mark_unread(item, Timestamp::EPOCH, &mut outcome.changes);

@@ -71,10 +71,10 @@ impl StoreState {
         let errors = if retry_only { &[] } else { errors };
         match write {
             Write::Adjust(entries) => {
-                self.adjustment_rejected(now, id, &entries, errors, retry_only, outcome)
+                self.adjustment_rejected(now, id, &entries, errors, retry_only, outcome);
             }
             Write::Set(entries) => {
-                self.setting_rejected(now, id, &entries, errors, retry_only, outcome)
+                self.setting_rejected(now, id, &entries, errors, retry_only, outcome);
             }
             Write::Activate { item, .. } => {
                 if errors.iter().any(|error| is_for_good(&error.code)) {
