@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// Milliseconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -34,7 +36,9 @@ impl Timestamp {
     /// Parses RFC 3339 with any offset; what is finer than a millisecond is cut off.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|time| Self(time.timestamp_millis()))
     }
 
     /// RFC 3339 in UTC with milliseconds.
@@ -115,7 +119,9 @@ impl ManualClock {
     /// Starts at `now`.
     #[must_use]
     pub fn starting_at(now: Timestamp) -> Self {
-        Self { now: Arc::new(watch::Sender::new(now)) }
+        Self {
+            now: Arc::new(watch::Sender::new(now)),
+        }
     }
 
     /// The instant it stands at.

@@ -83,7 +83,18 @@ macro_rules! display_inner {
     };
 }
 display_inner!(
-    StoreId, ItemId, VariantId, ProductId, LocationId, OrderId, LineId, RefundId, BundleId, CallId, GrantId, DeadLetterId,
+    StoreId,
+    ItemId,
+    VariantId,
+    ProductId,
+    LocationId,
+    OrderId,
+    LineId,
+    RefundId,
+    BundleId,
+    CallId,
+    GrantId,
+    DeadLetterId,
 );
 
 /// The only source of fresh ids and secrets; seedable, so that tests repeat.
@@ -96,15 +107,22 @@ impl IdSource {
     /// Seeds from the operating system.
     #[must_use]
     pub fn from_os() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place where randomness enters")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where randomness enters"
+        )]
         let rng = StdRng::from_rng(&mut rand::rng());
-        Self { rng: Mutex::new(rng) }
+        Self {
+            rng: Mutex::new(rng),
+        }
     }
 
     /// Gives the same ids for the same seed and order of calls.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { rng: Mutex::new(StdRng::seed_from_u64(seed)) }
+        Self {
+            rng: Mutex::new(StdRng::seed_from_u64(seed)),
+        }
     }
 
     /// A random UUID (version 4).
@@ -128,7 +146,10 @@ impl IdSource {
     /// `N` random bytes.
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        let mut rng = self.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut rng = self
+            .rng
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         rng.fill_bytes(&mut bytes);
         bytes
     }

@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::fact::{Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
+use crate::domain::fact::{
+    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+};
 use crate::ids::{CallId, ItemId, LineId, LocationId, OrderId};
 
 /// The most entries one write carries (the platform's limit for input arrays).
@@ -36,7 +38,11 @@ pub enum Write {
     /// Bundles, by compare-and-set.
     Set(Vec<Setting>),
     /// Stock a bundle at a location where it has no level yet.
-    Activate { item: ItemId, location: LocationId, available: i64 },
+    Activate {
+        item: ItemId,
+        location: LocationId,
+        available: i64,
+    },
 }
 
 /// One component's change, and the ledger cells that it settles.
@@ -78,7 +84,10 @@ pub enum Read {
     /// One order, whole.
     Order(OrderId),
     /// Orders in any state updated at or after `since`, oldest id first; `page` is the platform's cursor.
-    OrdersSince { since: Timestamp, page: Option<String> },
+    OrdersSince {
+        since: Timestamp,
+        page: Option<String>,
+    },
     /// Which location ships which units of an order.
     Assignments(OrderId),
     /// All locations.
@@ -109,18 +118,25 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A write took effect, or had already under this key. `at` is the platform's stamp of it, when told.
-    Written { at: Option<Timestamp> },
+    Written {
+        at: Option<Timestamp>,
+    },
     /// Every level that exists of the items asked for.
     Levels(Vec<LevelSnapshot>),
     /// Those of the items asked for that exist.
     Items(Vec<ItemSnapshot>),
     /// `None`: there is no such order.
     Order(Option<Box<OrderSnapshot>>),
-    OrdersPage { orders: Vec<OrderSnapshot>, next: Option<String> },
+    OrdersPage {
+        orders: Vec<OrderSnapshot>,
+        next: Option<String>,
+    },
     Assignments(Vec<Assignment>),
     Locations(Vec<LocationSnapshot>),
     /// How many subscriptions lacked and were created.
-    Subscriptions { created: u32 },
+    Subscriptions {
+        created: u32,
+    },
 }
 
 /// Why a call brought nothing.

@@ -10,7 +10,9 @@ use crate::domain::bundle::Bundle;
 use crate::domain::call::Write;
 use crate::domain::order::OrderState;
 use crate::domain::store::state::Memo;
-use crate::ids::{BundleId, CallId, DeadLetterId, ItemId, LocationId, OrderId, ProductId, VariantId};
+use crate::ids::{
+    BundleId, CallId, DeadLetterId, ItemId, LocationId, OrderId, ProductId, VariantId,
+};
 
 /// Rows to write, at most one for each key; a later change of a row replaces an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,7 +173,9 @@ pub struct DeadLetterRecord {
 }
 
 /// Why something was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterClass {
     /// The body is not what its topic promises.
@@ -202,9 +206,15 @@ impl DeadLetterClass {
     /// The class of this stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Malformed, Self::EntityMissing, Self::Poison, Self::Rejected, Self::Ambiguous]
-            .into_iter()
-            .find(|class| class.name() == name)
+        [
+            Self::Malformed,
+            Self::EntityMissing,
+            Self::Poison,
+            Self::Rejected,
+            Self::Ambiguous,
+        ]
+        .into_iter()
+        .find(|class| class.name() == name)
     }
 }
 

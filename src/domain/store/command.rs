@@ -14,21 +14,34 @@ pub enum Command {
     /// Apply an inbox row.
     TakeRow(Row),
     /// An inbox row crashed the keeper: remember it, or give it up after three crashes.
-    RowCrashed { seq: i64, reason: String },
+    RowCrashed {
+        seq: i64,
+        reason: String,
+    },
     /// Decide which call to make next, under this fresh id.
-    PlanCall { fresh: CallId },
+    PlanCall {
+        fresh: CallId,
+    },
     /// A call came back.
-    CallAnswered { call: CallId, answer: Answer },
+    CallAnswered {
+        call: CallId,
+        answer: Answer,
+    },
     /// Define a bundle, or give an existing one a new recipe.
     PutBundle(BundleDraft),
     DeleteBundle(BundleId),
     /// Make no calls until resumed; inbox rows are still applied.
-    Pause { reason: String },
+    Pause {
+        reason: String,
+    },
     Resume,
     /// Start a sweep now.
     ReconcileNow,
     /// Put a dead letter back into the inbox's parking lane, due at once.
-    RetryDeadLetter { id: DeadLetterId, seq: Option<i64> },
+    RetryDeadLetter {
+        id: DeadLetterId,
+        seq: Option<i64>,
+    },
     DiscardDeadLetter(DeadLetterId),
     /// The store was given a new access token: lift a bar.
     TokenRenewed,

@@ -8,9 +8,11 @@ use crate::clock::Timestamp;
 use crate::domain::bundle::Bundle;
 use crate::domain::call::Bar;
 use crate::domain::fact::LocationSnapshot;
-use crate::domain::order::OrderState;
 use crate::domain::interest::Interest;
-use crate::domain::store::change::{CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord};
+use crate::domain::order::OrderState;
+use crate::domain::store::change::{
+    CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord,
+};
 use crate::domain::store::command::Command;
 use crate::domain::store::observation::Observation;
 use crate::domain::store::outcome::{Outcome, Refusal};
@@ -111,7 +113,12 @@ pub struct StoreState {
 impl StoreState {
     /// Rebuilds the state from its rows. Deterministic; `now` is when unanswered calls count as made.
     #[must_use]
-    pub fn restore(store: StoreId, loaded: Loaded, settings: StoreSettings, now: Timestamp) -> Self {
+    pub fn restore(
+        store: StoreId,
+        loaded: Loaded,
+        settings: StoreSettings,
+        now: Timestamp,
+    ) -> Self {
         let _ = (store, loaded, now);
         Self { settings }
     }
@@ -175,7 +182,15 @@ impl StoreState {
     #[must_use]
     pub fn record(&self, now: Timestamp) -> KeeperRecord {
         let _ = now;
-        KeeperRecord { cursor: 0, applied: 0, naked: 0, parked: 0, dead: 0, wake_at: None, memo: Memo::default() }
+        KeeperRecord {
+            cursor: 0,
+            applied: 0,
+            naked: 0,
+            parked: 0,
+            dead: 0,
+            wake_at: None,
+            memo: Memo::default(),
+        }
     }
 
     /// Forgets settled orders; to be called after a successful commit.

@@ -15,7 +15,7 @@ pub struct Bundle {
     pub variant: VariantId,
     pub product: ProductId,
     pub mode: Mode,
-    /// The most units ever offered, per location for ship-together; `None`: no limit.
+    /// The most units ever offered, over all locations together; `None`: no limit.
     pub cap: Option<i64>,
     /// Ascending by `effective_from`, not overlapping.
     pub recipes: Vec<Recipe>,
@@ -69,5 +69,35 @@ impl BundleRefusal {
         match self {
             Self::NoComponents => "no_components",
         }
+    }
+}
+
+impl Bundle {
+    /// The recipe that was in force at `at`, of a deleted bundle too.
+    #[must_use]
+    pub fn recipe_at(&self, at: Timestamp) -> Option<&Recipe> {
+        self.recipes
+            .iter()
+            .rev()
+            .find(|recipe| recipe.is_in_force_at(at))
+    }
+
+    /// The recipe that is in force until further notice; none for a deleted bundle.
+    #[must_use]
+    pub fn current_recipe(&self) -> Option<&Recipe> {
+        if self.deleted {
+            return None;
+        }
+        self.recipes
+            .last()
+            .filter(|recipe| recipe.effective_to.is_none())
+    }
+}
+
+impl Recipe {
+    /// Whether `at` lies in `[effective_from, effective_to)`.
+    #[must_use]
+    pub fn is_in_force_at(&self, at: Timestamp) -> bool {
+        self.effective_from <= at && self.effective_to.is_none_or(|end| at < end)
     }
 }
