@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use uuid::Uuid;
 
+use super::wire_ids::parse_id;
 use crate::http::error::{ApiError, Problem};
 use crate::ids::{BundleId, DeadLetterId, StoreId};
 
@@ -23,9 +24,7 @@ pub(crate) struct DeadLetterPath(pub(crate) DeadLetterId);
 
 /// The store that a path names.
 pub(super) fn store_of(request: &HttpRequest) -> Result<StoreId, ApiError> {
-    let text = segment(request, "store")?;
-    let digits = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = if digits { text.parse::<i64>().ok().filter(|id| *id > 0) } else { None };
+    let id = parse_id(segment(request, "store")?);
     id.map(StoreId).ok_or_else(|| ApiError::new(Problem::MalformedPath, "a store's id is a positive whole number"))
 }
 

@@ -8,10 +8,12 @@ mod identity;
 mod json;
 mod page;
 mod request_id;
+mod wire_ids;
 
 pub(crate) use ids::{BundlePath, DeadLetterPath, StorePath};
 pub(crate) use idempotency::{IdempotencyKey, RequestDigest};
 pub(crate) use identity::{Admin, Merchant, Shopper};
 pub(crate) use json::{StrictJson, StrictQuery, read_body};
-pub(crate) use page::{Page, PageQuery, decode_cursor, encode_cursor};
+pub(crate) use page::{Page, PageQuery, encode_cursor, page_of};
 pub(crate) use request_id::RequestId;
+pub(crate) use wire_ids::{WireItem, parse_id};
