@@ -9,9 +9,14 @@ pub mod ids;
 pub mod telemetry;
 
 pub mod domain;
+
 pub mod config;
-pub mod platform;
+
 pub mod db;
+pub mod platform;
+
 pub mod deps;
+
 pub mod keeper;
+
 pub mod http;

@@ -30,6 +30,32 @@ pub enum Request {
     Read(Read),
 }
 
+impl Request {
+    /// The rate limit it is charged to: orders, levels and locations are read by REST, all else is GraphQL.
+    #[must_use]
+    pub const fn meter(&self) -> Meter {
+        match self {
+            Self::Write(_) => Meter::Graphql,
+            Self::Read(read) => read.meter(),
+        }
+    }
+
+    /// Requests or points that are surely enough for it.
+    #[must_use]
+    pub const fn cost_max(&self) -> i64 {
+        match self {
+            Self::Write(_) => WRITE_POINTS_MAX,
+            Self::Read(read) => read.cost_max(),
+        }
+    }
+}
+
+/// Points that a write is surely done with: a mutation costs 10, its result a few more, however long its input
+/// (recorded: 13).
+pub const WRITE_POINTS_MAX: i64 = 20;
+/// Points that a read by GraphQL is surely done with: well below the platform's bound of 1,000 for one query.
+pub const READ_POINTS_MAX: i64 = 500;
+
 /// A change of stock on the platform. At most [`WRITE_ENTRIES_MAX`] entries, each (item, location) at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Write {
@@ -94,6 +120,26 @@ pub enum Read {
     Locations,
     /// Make sure that a webhook subscription exists for every topic we need; creates what lacks.
     Subscriptions,
+}
+
+impl Read {
+    /// The rate limit it is charged to.
+    #[must_use]
+    pub const fn meter(&self) -> Meter {
+        match self {
+            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => Meter::Rest,
+            Self::Items(_) | Self::Assignments(_) | Self::Subscriptions => Meter::Graphql,
+        }
+    }
+
+    /// Requests or points that are surely enough for it.
+    #[must_use]
+    pub const fn cost_max(&self) -> i64 {
+        match self.meter() {
+            Meter::Rest => 1,
+            Meter::Graphql => READ_POINTS_MAX,
+        }
+    }
 }
 
 /// Which of the platform's rate limits a call is charged to.

@@ -11,4 +11,5 @@ pub mod fact;
 pub mod interest;
 pub mod order;
 pub mod retry;
+pub mod stock;
 pub mod store;

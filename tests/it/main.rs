@@ -1,1 +1,9 @@
-//! Integration tests.
+//! Integration tests: one binary, one file per door or promise.
+//!
+//! Tests that need a server of their own (PostgreSQL) are ignored with the reason; `tests/run` includes them.
+#![cfg(test)]
+
+mod support;
+
+mod postgres;
+mod tidy;

@@ -83,6 +83,10 @@ pub enum Change {
     /// The row left its lane: applied, or dead.
     Unpark(i64),
     PutDeadLetter(DeadLetterRecord),
+    /// A person discarded it.
+    DeleteDeadLetter(DeadLetterId),
+    /// A person wants it tried again: its inbox row goes back to the parking lane, and the dead letter goes.
+    ReviveDeadLetter { id: DeadLetterId, parked: ParkedRecord },
     PutIdempotentReply(IdempotentReply),
 }
 
@@ -101,6 +105,7 @@ impl Change {
             Self::Park(record) => ChangeKey::Parked(record.seq),
             Self::Unpark(seq) => ChangeKey::Parked(*seq),
             Self::PutDeadLetter(record) => ChangeKey::DeadLetter(record.id),
+            Self::DeleteDeadLetter(id) | Self::ReviveDeadLetter { id, .. } => ChangeKey::DeadLetter(*id),
             Self::PutIdempotentReply(reply) => ChangeKey::IdempotentReply(reply.key.clone()),
         }
     }

@@ -1,0 +1,149 @@
+//! An order as its ledger keeps it, and what of it is still to be asked of the platform.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::domain::fact::{Assignment, RefundLine};
+use crate::ids::{BundleId, ItemId, LineId, LocationId, OrderId, RefundId};
+
+/// An order that concerns a bundle, as its ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderState {
+    pub order: OrderId,
+    /// Platform time, resolution one second; decides which recipe is in force.
+    pub created_at: Timestamp,
+    /// `updated_at` of the newest snapshot applied, platform time, resolution one second.
+    pub updated_at: Timestamp,
+    /// Digest of that snapshot: tells an equal repetition from an equal stamp with other content.
+    pub digest: u64,
+    pub deleted: bool,
+    /// Point of sale: where it happened.
+    pub location: Option<LocationId>,
+    /// Only lines that sold a bundle.
+    pub lines: BTreeMap<LineId, LineState>,
+    /// Every refund seen, by id; refunds never change.
+    pub refunds: BTreeMap<RefundId, Vec<RefundLine>>,
+    /// Which location ships what, when the platform has told.
+    pub assignments: Option<Vec<Assignment>>,
+    /// The snapshot must be read anew: an equal stamp with other content, or a touch without content.
+    pub needs_read: bool,
+    /// The assignments must be read anew before anything more is taken.
+    pub needs_assignments: bool,
+    /// Where units were to ship from before the assignments that are known now: units that left the assignments stay
+    /// there. At most one entry for each (line, location).
+    #[serde(default)]
+    pub previous: Vec<Assignment>,
+    /// The location that took everything when the store had just this one.
+    #[serde(default)]
+    pub placed_at: Option<LocationId>,
+    /// Ascending by (line, item, location), each at most once.
+    pub cells: Vec<Cell>,
+}
+
+/// A line that sold a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineState {
+    pub bundle: BundleId,
+    /// Units as ordered.
+    pub quantity: i64,
+    /// Units of each leaf component in one bundle, frozen when the line was first seen.
+    pub needs: BTreeMap<ItemId, i64>,
+}
+
+/// One ledger cell: units of a component that an order line consumes at a location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    pub line: LineId,
+    pub item: ItemId,
+    pub location: LocationId,
+    /// What the newest state says; negative when more came back here than was taken here.
+    pub desired: i64,
+    /// What has been asked of the platform so far.
+    pub applied: i64,
+    /// The platform refuses this component here: a person must act.
+    pub blocked: bool,
+}
+
+/// An adjustment of a component's level that a cell asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellDelta {
+    pub line: LineId,
+    pub item: ItemId,
+    pub location: LocationId,
+    /// What to add to the level: negative when units are taken. Never zero.
+    pub delta: i64,
+}
+
+impl OrderState {
+    /// Whether any line sold a bundle.
+    #[must_use]
+    pub fn concerns_bundles(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Whether anything is left to ask of the platform: an adjustment, or a read.
+    #[must_use]
+    pub fn unsettled(&self) -> bool {
+        self.needs_read || self.needs_assignments || self.cells.iter().any(Cell::is_open)
+    }
+
+    /// The adjustments that are due, ascending by (line, item, location). None while the assignments are to be read:
+    /// they may move everything.
+    pub fn deltas(&self) -> impl Iterator<Item = CellDelta> + '_ {
+        let open = self
+            .cells
+            .iter()
+            .filter(|cell| cell.is_open() && !self.needs_assignments);
+        open.map(|cell| CellDelta {
+            line: cell.line,
+            item: cell.item,
+            location: cell.location,
+            delta: cell.applied.saturating_sub(cell.desired),
+        })
+    }
+
+    /// Notes that the adjustment has been asked of the platform. Whether there is such a cell.
+    pub fn settle(&mut self, asked: CellDelta) -> bool {
+        self.change(asked, |cell| {
+            cell.applied = cell.applied.saturating_sub(asked.delta)
+        })
+    }
+
+    /// Takes back [`settle`](Self::settle): the platform refused the adjustment and nothing of it took effect.
+    pub fn unsettle(&mut self, asked: CellDelta) -> bool {
+        self.change(asked, |cell| {
+            cell.applied = cell.applied.saturating_add(asked.delta)
+        })
+    }
+
+    /// Asks no more of the platform for this component at this location, or does so again.
+    pub fn block(&mut self, item: ItemId, location: LocationId, blocked: bool) {
+        for cell in self
+            .cells
+            .iter_mut()
+            .filter(|cell| (cell.item, cell.location) == (item, location))
+        {
+            cell.blocked = blocked;
+        }
+    }
+
+    fn change(&mut self, asked: CellDelta, change: impl FnOnce(&mut Cell)) -> bool {
+        let key = (asked.line, asked.item, asked.location);
+        let cell = self.cells.iter_mut().find(|cell| cell.key() == key);
+        cell.map(change).is_some()
+    }
+}
+
+impl Cell {
+    /// Whether an adjustment is due.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.desired != self.applied && !self.blocked
+    }
+
+    pub(super) fn key(&self) -> (LineId, ItemId, LocationId) {
+        (self.line, self.item, self.location)
+    }
+}

@@ -1,0 +1,268 @@
+//! What the platform's answers change.
+//!
+//! A write with a definite answer is over: its row goes. One without keeps its row and its key and is sent again
+//! (INV-K). A refused batch took no effect at all, so its entries are wanted again and the next plan makes new rows
+//! with new keys; the entry that was at fault is set aside.
+
+use crate::clock::Timestamp;
+use crate::domain::call::{Answer, Bar, Call, CallError, Read, Reply as CallReply, Request, UserError, UserErrorCode};
+use crate::domain::fact::{ItemSnapshot, LevelSnapshot, OrderSnapshot};
+use crate::domain::order::OrderState;
+use crate::domain::store::outcome::{Outcome, Refusal};
+use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
+use crate::ids::{CallId, ItemId, OrderId};
+
+/// The longest delay between calls to a platform that does not answer, milliseconds.
+const BACKOFF_MAX_MS: i64 = 60_000;
+/// The platform's clock is only taken to differ from ours when it does so by more than its resolution explains.
+const CLOCK_SLACK_MS: i64 = 2_000;
+
+impl StoreState {
+    /// Takes the answer to the call under way.
+    pub(super) fn call_answered(&mut self, now: Timestamp, id: CallId, answer: Answer) -> Result<Outcome, Refusal> {
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.call.id == id) else {
+            return Err(Refusal::UnknownCall);
+        };
+        let mut outcome = Outcome::default();
+        self.buckets.answered(&answer, now);
+        if let Some(platform_time) = answer.platform_time {
+            self.compare_clocks(platform_time, now);
+        }
+        match answer.result {
+            Ok(reply) => {
+                self.backoff = Backoff::default();
+                self.replied(now, in_flight, reply, &mut outcome);
+            }
+            Err(error) => self.failed(now, in_flight, error, &mut outcome),
+        }
+        Ok(outcome)
+    }
+
+    fn compare_clocks(&mut self, platform_time: Timestamp, now: Timestamp) {
+        let ahead_ms = platform_time.millis_since(now);
+        self.platform_ahead_ms = if ahead_ms.abs() <= CLOCK_SLACK_MS { 0 } else { ahead_ms };
+    }
+
+    fn replied(&mut self, now: Timestamp, in_flight: InFlight, reply: CallReply, outcome: &mut Outcome) {
+        let InFlight { call, is_sweep } = in_flight;
+        match (call.request, reply) {
+            (Request::Write(write), CallReply::Written { at }) => self.write_done(call.id, write, at, outcome),
+            (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
+                self.levels_read(now, &items, &levels, outcome);
+                if is_sweep {
+                    self.levels_swept(&items, now);
+                }
+            }
+            (Request::Read(Read::Items(items)), CallReply::Items(found)) => {
+                self.items_read(now, &items, &found, outcome);
+            }
+            (Request::Read(Read::Order(order)), CallReply::Order(found)) => {
+                self.order_read(now, order, found.as_deref(), outcome);
+            }
+            (Request::Read(Read::OrdersSince { .. }), CallReply::OrdersPage { orders, next }) => {
+                self.orders_swept(&orders, next, now, outcome);
+            }
+            (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
+                if let Some(mut state) = self.ledger.take(order) {
+                    state.assignments = Some(assignments);
+                    state.needs_assignments = false;
+                    self.order_changed(state, outcome);
+                }
+            }
+            (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
+                self.locations_read(locations, outcome);
+            }
+            (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => self.subscriptions_swept(),
+            // An answer of another kind than the question: as if the platform had not answered.
+            (request, _) => {
+                let error = CallError::Ambiguous { reason: "the answer does not fit the call".to_owned() };
+                self.failed(now, InFlight { call: Call { id: call.id, request }, is_sweep }, error, outcome);
+            }
+        }
+    }
+
+    fn levels_read(&mut self, now: Timestamp, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
+        self.read_limit_widens();
+        let changed = self.stock.finish_reading(items, levels, now, &mut outcome.changes);
+        for item in items.iter().filter(|item| self.stock.is_certain(**item)) {
+            self.dirty.became_certain(*item);
+        }
+        self.items_changed(&changed, outcome);
+    }
+
+    fn items_read(&mut self, now: Timestamp, asked: &[ItemId], found: &[ItemSnapshot], outcome: &mut Outcome) {
+        self.read_limit_widens();
+        let mut changed = Vec::new();
+        for item in asked {
+            self.items_wanted.remove(item);
+            self.items_checked.insert(*item, now);
+            let differs = match found.iter().find(|snapshot| snapshot.item == *item) {
+                Some(snapshot) => self.stock.see_item(snapshot, &mut outcome.changes),
+                None => self.stock.bury(*item, &mut outcome.changes),
+            };
+            if differs {
+                changed.push(*item);
+            }
+        }
+        self.items_changed(&changed, outcome);
+    }
+
+    fn order_read(&mut self, now: Timestamp, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
+        match found {
+            Some(snapshot) => {
+                self.take_read_order(snapshot, now, outcome);
+                self.lanes.wake(id, now);
+            }
+            None => self.order_is_missing(now, id, outcome),
+        }
+        self.clear_needs_read(id, outcome);
+    }
+
+    /// Applies an order that was read: newer than any webhook of the same stamp.
+    pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, now: Timestamp, outcome: &mut Outcome) {
+        let created_at = super::rows::end_of_second(snapshot.created_at);
+        match self.ledger.take(snapshot.order) {
+            Some(mut order) => {
+                let absorbed = order.absorb_read(snapshot, |variant| self.bundles.needs_of_variant(variant, created_at));
+                self.order_absorbed(order, absorbed, outcome);
+            }
+            None => {
+                self.first_sight(snapshot, created_at, outcome);
+            }
+        }
+        self.lanes.wake(snapshot.order, now);
+    }
+
+    fn clear_needs_read(&mut self, id: OrderId, outcome: &mut Outcome) {
+        self.ledger.forget_stranger(id);
+        if let Some(mut order) = self.ledger.take(id) {
+            if order.needs_read {
+                order.needs_read = false;
+                self.keep_order(order, outcome);
+            } else {
+                self.ledger.put(order);
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Timestamp, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
+        self.stock.abandon_reading();
+        match error {
+            // The bucket knows the wait already.
+            CallError::Throttled { .. } => self.resend_at(in_flight.call.id, now, outcome),
+            CallError::Unavailable { reason } | CallError::Ambiguous { reason } => {
+                self.back_off(now, reason);
+                self.resend_later(now, in_flight.call.id, outcome);
+            }
+            CallError::Busy => {
+                self.back_off(now, "the platform is still working on the same call".to_owned());
+                self.resend_later(now, in_flight.call.id, outcome);
+            }
+            CallError::Barred(bar) => {
+                self.barred(bar);
+                self.resend_at(in_flight.call.id, now, outcome);
+            }
+            CallError::Rejected { errors } => self.rejected(now, in_flight, &errors, outcome),
+        }
+    }
+
+    fn barred(&mut self, bar: Bar) {
+        if self.paused.is_none() {
+            self.paused = Some(Pause::Barred(bar));
+        }
+    }
+
+    /// Lets the platform rest: doubling from the configured base, at most a minute.
+    fn back_off(&mut self, now: Timestamp, reason: String) {
+        let doublings = self.backoff.failures.min(16);
+        let delay_ms = self.settings.call_retry_base_ms.saturating_mul(1 << doublings).min(BACKOFF_MAX_MS);
+        self.backoff = Backoff {
+            failures: self.backoff.failures.saturating_add(1),
+            until: now.plus_millis(delay_ms),
+            reason: Some(reason),
+        };
+    }
+
+    fn rejected(&mut self, now: Timestamp, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {
+        let InFlight { call, is_sweep } = in_flight;
+        match call.request {
+            Request::Write(write) => self.write_rejected(now, call.id, write, errors, outcome),
+            Request::Read(read) => self.read_rejected(now, read, is_sweep, errors, outcome),
+        }
+    }
+
+    /// The platform does not answer this question. A long question is cut in half, so that one bad entry does not
+    /// block the others; a question about one thing gives that thing up, so that it does not block the rest.
+    fn read_rejected(
+        &mut self,
+        now: Timestamp,
+        read: Read,
+        is_sweep: bool,
+        errors: &[UserError],
+        outcome: &mut Outcome,
+    ) {
+        match read {
+            Read::Levels(items) | Read::Items(items) if items.len() > 1 => self.read_limit = items.len().div_ceil(2),
+            Read::Levels(items) => {
+                self.levels_read(now, &items, &[], outcome);
+                if is_sweep {
+                    self.levels_swept(&items, now);
+                }
+            }
+            Read::Items(items) => self.items_read(now, &items, &[], outcome),
+            Read::Order(order) => self.order_read(now, order, None, outcome),
+            Read::OrdersSince { .. } => {
+                if let Some(sweep) = &mut self.sweep {
+                    sweep.page = None;
+                }
+                self.back_off(now, describe(errors));
+            }
+            Read::Assignments(_) | Read::Locations => self.back_off(now, describe(errors)),
+            Read::Subscriptions => self.subscriptions_swept(),
+        }
+    }
+
+    fn locations_read(&mut self, locations: Vec<crate::domain::fact::LocationSnapshot>, outcome: &mut Outcome) {
+        self.locations_wanted = false;
+        if self.locations.as_ref() == Some(&locations) {
+            return;
+        }
+        self.locations = Some(locations);
+        let orders = self.ledger.unsettled().map(|order| order.order).collect::<Vec<_>>();
+        for order in orders {
+            if let Some(order) = self.ledger.take(order) {
+                self.keep_order(order, outcome);
+            }
+        }
+        self.dirty_all();
+    }
+
+    /// Places an order and keeps it.
+    pub(super) fn keep_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
+        self.place(&mut order);
+        outcome.changes.put(crate::domain::store::change::Change::PutOrder(order.clone()));
+        self.ledger.put(order);
+    }
+
+    const fn read_limit_widens(&mut self) {
+        self.read_limit = if self.read_limit * 2 < crate::domain::call::READ_ITEMS_MAX {
+            self.read_limit * 2
+        } else {
+            crate::domain::call::READ_ITEMS_MAX
+        };
+    }
+}
+
+/// The errors in one line for a person.
+pub(super) fn describe(errors: &[UserError]) -> String {
+    let lines = errors.iter().take(3).map(|error| match &error.code {
+        UserErrorCode::Other(code) => format!("{code}: {}", error.message),
+        UserErrorCode::Stale
+        | UserErrorCode::NotStocked
+        | UserErrorCode::AlreadyStocked
+        | UserErrorCode::ItemUnusable
+        | UserErrorCode::LocationUnusable
+        | UserErrorCode::PreviousAttemptFailed => error.message.clone(),
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}

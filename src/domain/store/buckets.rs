@@ -1,0 +1,92 @@
+//! The store's buckets, one for each of the platform's rate limits.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::domain::bucket::Bucket;
+use crate::domain::call::{Answer, CallError, Meter};
+use crate::domain::store::observation::BucketView;
+use crate::domain::store::state::BucketMemo;
+
+/// Both buckets, and the charge of the call under way.
+#[derive(Debug)]
+pub struct Buckets {
+    rest: Bucket,
+    graphql: Bucket,
+    charged: Option<(Meter, i64)>,
+}
+
+impl Buckets {
+    /// Restores what was remembered. `unanswered_points`: what writes without an answer may just have cost.
+    #[must_use]
+    pub fn restore(
+        memos: &BTreeMap<Meter, BucketMemo>,
+        headroom_percent: i64,
+        unanswered_points: i64,
+        now: Timestamp,
+    ) -> Self {
+        let restore = |meter, unanswered| match memos.get(&meter) {
+            Some(memo) => Bucket::restore(meter, *memo, headroom_percent, unanswered, now),
+            None => Bucket::full(meter, headroom_percent, now),
+        };
+        Self { rest: restore(Meter::Rest, 0), graphql: restore(Meter::Graphql, unanswered_points), charged: None }
+    }
+
+    /// What is to be remembered.
+    #[must_use]
+    pub fn memos(&self, now: Timestamp) -> BTreeMap<Meter, BucketMemo> {
+        BTreeMap::from([(Meter::Rest, self.rest.memo(now)), (Meter::Graphql, self.graphql.memo(now))])
+    }
+
+    /// When this much is there, `now` at the earliest.
+    #[must_use]
+    pub fn affordable_at(&self, meter: Meter, cost: i64, now: Timestamp) -> Timestamp {
+        self.of(meter).ready_at(cost, now).max(now)
+    }
+
+    /// Charges a call that is about to be sent.
+    pub fn take(&mut self, meter: Meter, cost: i64, now: Timestamp) {
+        // The caller has made sure that it fits; a bucket that disagrees keeps its level and the reply corrects it.
+        if self.of_mut(meter).try_take(cost, now).is_ok() {
+            self.charged = Some((meter, cost));
+        }
+    }
+
+    /// The call that was charged came back.
+    pub fn answered(&mut self, answer: &Answer, now: Timestamp) {
+        let Some((meter, cost)) = self.charged.take() else { return };
+        let bucket = self.of_mut(meter);
+        bucket.end(cost, now);
+        if let Some(report) = answer.rate.filter(|report| report.meter == meter) {
+            bucket.correct(&report, now);
+        }
+        if let Err(CallError::Throttled { wait_ms }) = answer.result {
+            bucket.throttled(wait_ms, now);
+        }
+    }
+
+    /// The buckets as people see them.
+    #[must_use]
+    pub fn views(&self) -> BTreeMap<String, BucketView> {
+        let view = |bucket: &Bucket| BucketView {
+            used: bucket.used(),
+            size: bucket.size(),
+            restore_per_s: bucket.restore_per_s(),
+        };
+        BTreeMap::from([("rest".to_owned(), view(&self.rest)), ("graphql".to_owned(), view(&self.graphql))])
+    }
+
+    const fn of(&self, meter: Meter) -> &Bucket {
+        match meter {
+            Meter::Rest => &self.rest,
+            Meter::Graphql => &self.graphql,
+        }
+    }
+
+    const fn of_mut(&mut self, meter: Meter) -> &mut Bucket {
+        match meter {
+            Meter::Rest => &mut self.rest,
+            Meter::Graphql => &mut self.graphql,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What integration tests stand on: private servers and the like.
+
+pub(crate) mod postgres;
