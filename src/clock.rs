@@ -41,6 +41,14 @@ impl Timestamp {
             .map(|time| Self(time.timestamp_millis()))
     }
 
+    /// Parses an HTTP date (`Date` header), resolution one second.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text)
+            .ok()
+            .map(|time| Self(time.timestamp_millis()))
+    }
+
     /// RFC 3339 in UTC with milliseconds.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -106,6 +114,29 @@ impl Clock {
             }
             Self::Manual(manual) => manual.sleep_until(deadline).await,
         }
+    }
+}
+
+/// Measures how long a computation takes: monotonic, and real even where [`Clock`] is manual. For bounds on work, never
+/// for what a rule depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    started: std::time::Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place where monotonic time enters")]
+        let started = std::time::Instant::now();
+        Self { started }
+    }
+
+    /// How long ago it was started.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.started.elapsed()
     }
 }
 

@@ -14,6 +14,6 @@ pub mod validate;
 pub(crate) mod tests;
 
 pub use availability::{Explanation, Stock, Wanted, availability, explain, wanted_levels};
-pub use book::BundleBook;
+pub use book::{BundleBook, SoldBundle};
 pub use recipe::{Bundle, Component, Mode, Recipe};
 pub use validate::{BundleRefusal, validate};

@@ -77,12 +77,6 @@ pub struct CellDelta {
 }
 
 impl OrderState {
-    /// Whether any line sold a bundle.
-    #[must_use]
-    pub fn concerns_bundles(&self) -> bool {
-        !self.lines.is_empty()
-    }
-
     /// Whether anything is left to ask of the platform: an adjustment, or a read.
     #[must_use]
     pub fn unsettled(&self) -> bool {

@@ -35,7 +35,8 @@ impl Dirty {
 
     /// The levels of this item have been read.
     pub fn became_certain(&mut self, item: ItemId) {
-        self.bundles.extend(self.waiting.remove(&item).unwrap_or_default());
+        self.bundles
+            .extend(self.waiting.remove(&item).unwrap_or_default());
     }
 
     /// Whether something is to be computed.
@@ -47,14 +48,17 @@ impl Dirty {
     /// Bundles to be computed, or waiting to be.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.items.len() + self.bundles.len() + self.waiting.values().map(BTreeSet::len).sum::<usize>()
+        self.items.len()
+            + self.bundles.len()
+            + self.waiting.values().map(BTreeSet::len).sum::<usize>()
     }
 
     /// The next bundle to compute, and no longer dirty.
     pub fn pop(&mut self, book: &BundleBook) -> Option<BundleId> {
         for item in std::mem::take(&mut self.items) {
             self.bundles.extend(book.parents_of(item));
-            self.bundles.extend(book.by_item(item).map(|bundle| bundle.id));
+            self.bundles
+                .extend(book.by_item(item).map(|bundle| bundle.id));
         }
         self.bundles.pop_first()
     }
