@@ -5,5 +5,7 @@
 
 mod support;
 
+mod config;
 mod postgres;
+mod telemetry;
 mod tidy;
