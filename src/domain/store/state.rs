@@ -158,7 +158,6 @@ pub struct StoreState {
 impl StoreState {
     /// Rebuilds the state from its rows. Deterministic; `now` is when unanswered calls count as made.
     #[must_use]
-<<<<<<< HEAD
     pub fn restore(
         store: StoreId,
         loaded: Loaded,
@@ -176,10 +175,6 @@ impl StoreState {
             calls,
             parked,
         } = loaded;
-=======
-    pub fn restore(store: StoreId, loaded: Loaded, settings: StoreSettings, now: Timestamp) -> Self {
-        let Loaded { keeper, installed_at, items, levels, bundles, unsettled_orders, known_orders, calls, parked } = loaded;
->>>>>>> base
         let memo = keeper.memo;
         let bundles = BundleBook::new(bundles);
         let mut state = Self {
@@ -265,14 +260,10 @@ impl StoreState {
     /// can bring work.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-<<<<<<< HEAD
         self.next_call_at(now)
             .into_iter()
             .chain(self.next_parked_at(now))
             .min()
-=======
-        self.next_call_at(now).into_iter().chain(self.lanes.next_due(self.counts.cursor)).min()
->>>>>>> base
     }
 
     /// Forgets settled orders; to be called after a successful commit.
