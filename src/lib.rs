@@ -8,9 +8,8 @@ pub mod clock;
 pub mod ids;
 pub mod telemetry;
 
-pub mod domain;
-
 pub mod config;
+pub mod domain;
 
 pub mod db;
 pub mod platform;
