@@ -1,1 +1,3 @@
 //! Storekeeper.
+
+pub mod sandbox;
