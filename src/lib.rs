@@ -19,3 +19,5 @@ pub mod deps;
 pub mod keeper;
 
 pub mod http;
+
+pub mod sandbox;

@@ -12,5 +12,6 @@ mod db_commit;
 mod db_schema;
 mod platform;
 mod postgres;
+mod sandbox;
 mod telemetry;
 mod tidy;
