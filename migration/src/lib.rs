@@ -1,1 +1,36 @@
-//! Schema changes, up and down; never depends on `entity`.
+//! The schema, step by step; the same on SQLite and PostgreSQL.
+//!
+//! Times are milliseconds since the Unix epoch; ids are 64-bit integers or UUIDs as text; documents are JSON as text.
+//! Every table of a store is keyed by the store first. Never depends on `entity`: a migration says what was true when
+//! it was written.
+
+#![expect(
+    elided_lifetimes_in_paths,
+    reason = "under async_trait an implementation elides exactly where its trait does"
+)]
+
+use sea_orm_migration::prelude::*;
+
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
+mod m0001_create_stores;
+mod m0002_create_inbox;
+mod m0003_create_keepers;
+mod m0004_create_lanes;
+mod table;
+
+/// All steps, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_create_stores::Migration),
+            Box::new(m0002_create_inbox::Migration),
+            Box::new(m0003_create_keepers::Migration),
+            Box::new(m0004_create_lanes::Migration),
+        ]
+    }
+}

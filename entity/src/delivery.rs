@@ -1,0 +1,18 @@
+//! A delivery id that was seen, apart from its body and kept longer.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "delivery")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub store: i64,
+    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
+    pub delivery_id: String,
+    pub day: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,28 @@
+//! A keeper's own row: fence, cursor, counters. Written only by the keeper.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "keeper")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub store: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub grant_id: Option<String>,
+    pub granted_at: Option<i64>,
+    pub applied_seq: i64,
+    pub cursor: i64,
+    pub applied: i64,
+    pub naked: i64,
+    pub parked: i64,
+    pub dead: i64,
+    pub oldest_at: Option<i64>,
+    pub wake_at: Option<i64>,
+    #[sea_orm(column_type = "Text")]
+    pub memo: String,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,219 @@
+//! The connections: readers apart from writers, accepting apart from committing.
+//!
+//! On SQLite there is one writing connection, and whoever writes waits for it in order of arrival. On PostgreSQL
+//! deliveries are accepted on other connections than shares are committed on.
+
+use std::sync::Arc;
+
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::error::DbError;
+use super::options::DatabaseOptions;
+
+/// Prepared statements kept for each connection: more than the texts that occur.
+const STATEMENTS_CACHED: usize = 512;
+/// Writing connections of each kind on PostgreSQL: one in use by the writer, one for admin or to replace a dead one.
+const POSTGRES_WRITERS: u32 = 2;
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    inner: Arc<Connections>,
+}
+
+#[derive(Debug)]
+struct Connections {
+    readers: DatabaseConnection,
+    accepts: DatabaseConnection,
+    shares: DatabaseConnection,
+    options: DatabaseOptions,
+}
+
+impl Db {
+    /// Connects; creates a SQLite file that is missing. Changes no schema.
+    pub async fn connect(options: &DatabaseOptions) -> Result<Self, DbError> {
+        let inner = if options.url.starts_with("sqlite:") {
+            connect_sqlite(options).await?
+        } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+            connect_postgres(options).await?
+        } else {
+            return Err(DbError::Broken(
+                "the address begins with neither sqlite: nor postgres:".to_owned(),
+            ));
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.reading(async { self.readers().execute_unprepared("SELECT 1").await })
+            .await
+            .map(drop)
+    }
+
+    /// Ends all connections after what is under way.
+    pub async fn close(&self) -> Result<(), DbError> {
+        self.inner.readers.clone().close().await?;
+        self.inner.accepts.clone().close().await?;
+        self.inner.shares.clone().close().await?;
+        Ok(())
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn options(&self) -> &DatabaseOptions {
+        &self.inner.options
+    }
+
+    pub(super) fn backend(&self) -> DbBackend {
+        self.inner.shares.get_database_backend()
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
+    pub(super) fn readers(&self) -> &DatabaseConnection {
+        &self.inner.readers
+    }
+
+    pub(super) fn accepts(&self) -> &DatabaseConnection {
+        &self.inner.accepts
+    }
+
+    /// For shares, admin and everything else that writes.
+    pub(super) fn writers(&self) -> &DatabaseConnection {
+        &self.inner.shares
+    }
+
+    /// Holds a read to its time limit.
+    pub(super) async fn reading<T>(
+        &self,
+        read: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbError> {
+        match tokio::time::timeout(self.inner.options.read_timeout, read).await {
+            Ok(result) => result.map_err(DbError::from),
+            Err(_elapsed) => Err(DbError::Busy),
+        }
+    }
+
+    /// Holds a read of several statements to its time limit.
+    pub(super) async fn reading_all<T>(
+        &self,
+        read: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
+        match tokio::time::timeout(self.inner.options.read_timeout, read).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DbError::Busy),
+        }
+    }
+
+    /// Begins a read that sees one state of the database throughout.
+    pub(super) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let (isolation, access) = if self.is_postgres() {
+            (
+                Some(IsolationLevel::RepeatableRead),
+                Some(AccessMode::ReadOnly),
+            )
+        } else {
+            (None, None)
+        };
+        self.readers().begin_with_config(isolation, access).await
+    }
+}
+
+/// Begins a transaction that will write: SQLite takes its lock at once, so that it cannot fail half-way.
+pub(super) async fn begin_writing(
+    connection: &DatabaseConnection,
+) -> Result<DatabaseTransaction, DbErr> {
+    let mode = (connection.get_database_backend() == DbBackend::Sqlite)
+        .then_some(SqliteTransactionMode::Immediate);
+    connection
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: mode,
+            ..Default::default()
+        })
+        .await
+}
+
+/// A statement with its values; the text names them `$1`, `$2`, … on both databases.
+pub(super) fn statement(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = sea_orm::Value>,
+) -> Statement {
+    Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
+}
+
+fn base_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        // All of them from the start, on the runtime that connects: a connection is driven by the runtime it began on.
+        .min_connections(connections)
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection that broke is found out when it is given back; asking each time would cost a round trip.
+        .test_before_acquire(false)
+        .record_stmt_in_spans(false)
+        .sqlx_logging(false);
+    connect
+}
+
+async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbError> {
+    let mut writing = base_options(options, 1);
+    let (busy, wal_bytes) = (options.busy_timeout, options.wal_bytes_max);
+    writing.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal)
+            .synchronous(sea_orm::sqlx::sqlite::SqliteSynchronous::Full)
+            .pragma("journal_size_limit", wal_bytes.to_string())
+            .foreign_keys(true)
+            .busy_timeout(busy)
+            .statement_cache_capacity(STATEMENTS_CACHED)
+    });
+    let writer = Database::connect(writing).await?;
+    let mut reading = base_options(options, options.readers_max);
+    reading.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .read_only(true)
+            .busy_timeout(busy)
+            .statement_cache_capacity(STATEMENTS_CACHED)
+    });
+    let readers = Database::connect(reading).await?;
+    Ok(Connections {
+        readers,
+        accepts: writer.clone(),
+        shares: writer,
+        options: options.clone(),
+    })
+}
+
+async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbError> {
+    let statement_ms = options.statement_timeout.as_millis().to_string();
+    let read_ms = options.read_timeout.as_millis().to_string();
+    let pool = |connections, timeout_ms: String| {
+        let mut connect = base_options(options, connections);
+        connect.map_sqlx_postgres_opts(move |postgres| {
+            postgres
+                .application_name("storekeeper")
+                .options([("statement_timeout", timeout_ms.as_str())])
+                .statement_cache_capacity(STATEMENTS_CACHED)
+        });
+        Database::connect(connect)
+    };
+    Ok(Connections {
+        readers: pool(options.readers_max, read_ms).await?,
+        accepts: pool(POSTGRES_WRITERS, statement_ms.clone()).await?,
+        shares: pool(POSTGRES_WRITERS, statement_ms).await?,
+        options: options.clone(),
+    })
+}

@@ -1,0 +1,164 @@
+//! What was given up: written by keepers, listed for people.
+
+use entity::dead_letter;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::connect::Db;
+use super::document;
+use super::error::DbError;
+use super::grid::Grid;
+use super::inbox::InboxRow;
+use crate::clock::Timestamp;
+use crate::domain::store::change::{DeadLetterClass, DeadLetterRecord};
+use crate::ids::{DeadLetterId, StoreId};
+
+/// Which dead letters are meant; what is `None` does not narrow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeadLetterFilter {
+    pub store: Option<StoreId>,
+    pub class: Option<DeadLetterClass>,
+}
+
+/// A dead letter without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub store: StoreId,
+    pub record: DeadLetterRecord,
+    /// The topic of the inbox row it came from.
+    pub topic: Option<String>,
+}
+
+/// At most `limit` dead letters in ascending order of id, those after `after`.
+pub async fn list(
+    db: &Db,
+    filter: DeadLetterFilter,
+    after: Option<DeadLetterId>,
+    limit: u64,
+) -> Result<Vec<DeadLetter>, DbError> {
+    let mut narrowed = condition(filter);
+    if let Some(after) = after {
+        narrowed = narrowed.add(dead_letter::Column::Id.gt(after.to_string()));
+    }
+    let rows = dead_letter::Entity::find()
+        .filter(narrowed)
+        .order_by_asc(dead_letter::Column::Id)
+        .limit(limit);
+    db.reading(rows.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(dead_letter)
+        .collect()
+}
+
+/// The dead letter of this id.
+pub async fn get(db: &Db, id: DeadLetterId) -> Result<DeadLetter, DbError> {
+    dead_letter(find_model(db, id).await?)
+}
+
+/// How many dead letters are meant.
+pub async fn count(db: &Db, filter: DeadLetterFilter) -> Result<u64, DbError> {
+    db.reading(
+        dead_letter::Entity::find()
+            .filter(condition(filter))
+            .count(db.readers()),
+    )
+    .await
+}
+
+/// The inbox row that the dead letter came from; `None` when it came from a write.
+pub async fn load_row(db: &Db, id: DeadLetterId) -> Result<Option<InboxRow>, DbError> {
+    Ok(inbox_row(find_model(db, id).await?))
+}
+
+/// Writes dead letters, with the inbox rows that they came from, be these parked or not.
+pub(super) async fn put(
+    connection: &impl ConnectionTrait,
+    rows: &[(StoreId, DeadLetterRecord)],
+) -> Result<(), DbErr> {
+    const PUT: &str = "INSERT INTO dead_letter (id, store, class, reason, at, seq, topic, delivery_id, event_id, \
+        triggered_at, api_version, received_at, body) \
+        SELECT g.id, g.store, g.class, g.reason, g.at, g.seq, COALESCE(p.topic, i.topic), \
+        COALESCE(p.delivery_id, i.delivery_id), COALESCE(p.event_id, i.event_id), \
+        COALESCE(p.triggered_at, i.triggered_at), COALESCE(p.api_version, i.api_version), \
+        COALESCE(p.received_at, i.received_at), COALESCE(p.body, i.body) \
+        FROM g LEFT JOIN parked p ON p.store = g.store AND p.seq = g.seq \
+        LEFT JOIN inbox i ON i.store = g.store AND i.seq = g.seq \
+        WHERE true \
+        ON CONFLICT (id) DO UPDATE SET class = excluded.class, reason = excluded.reason, at = excluded.at";
+    let mut grid = Grid::new(&["id", "store", "class", "reason", "at", "seq"]);
+    for (store, record) in rows {
+        grid.push(vec![
+            record.id.to_string().into(),
+            store.0.into(),
+            record.class.name().into(),
+            record.reason.clone().into(),
+            record.at.as_millis().into(),
+            record.seq.into(),
+        ]);
+    }
+    grid.execute(connection, PUT).await.map(drop)
+}
+
+/// Deletes dead letters of their stores.
+pub(super) async fn delete(
+    connection: &impl ConnectionTrait,
+    rows: &[(StoreId, DeadLetterId)],
+) -> Result<(), DbErr> {
+    let mut grid = Grid::new(&["store", "id"]);
+    for (store, id) in rows {
+        grid.push(vec![store.0.into(), id.to_string().into()]);
+    }
+    let delete = "DELETE FROM dead_letter WHERE (store, id) IN (SELECT store, id FROM g)";
+    grid.execute(connection, delete).await.map(drop)
+}
+
+fn condition(filter: DeadLetterFilter) -> Condition {
+    let mut condition = Condition::all();
+    if let Some(store) = filter.store {
+        condition = condition.add(dead_letter::Column::Store.eq(store.0));
+    }
+    if let Some(class) = filter.class {
+        condition = condition.add(dead_letter::Column::Class.eq(class.name()));
+    }
+    condition
+}
+
+async fn find_model(db: &Db, id: DeadLetterId) -> Result<dead_letter::Model, DbError> {
+    let row = dead_letter::Entity::find_by_id(id.to_string()).one(db.readers());
+    db.reading(row)
+        .await?
+        .ok_or(DbError::NotFound("dead letter"))
+}
+
+fn dead_letter(row: dead_letter::Model) -> Result<DeadLetter, DbError> {
+    let class = DeadLetterClass::from_name(&row.class)
+        .ok_or_else(|| DbError::malformed("class", &row.class))?;
+    Ok(DeadLetter {
+        store: StoreId(row.store),
+        record: DeadLetterRecord {
+            id: DeadLetterId(document::read_uuid("dead letter id", &row.id)?),
+            seq: row.seq,
+            class,
+            reason: row.reason,
+            at: Timestamp::from_millis(row.at),
+        },
+        topic: row.topic,
+    })
+}
+
+fn inbox_row(row: dead_letter::Model) -> Option<InboxRow> {
+    Some(InboxRow {
+        store: StoreId(row.store),
+        seq: row.seq?,
+        topic: row.topic?,
+        delivery_id: row.delivery_id?,
+        event_id: row.event_id,
+        triggered_at: row.triggered_at.map(Timestamp::from_millis),
+        api_version: row.api_version,
+        received_at: Timestamp::from_millis(row.received_at?),
+        body: row.body?.into(),
+    })
+}

@@ -1,0 +1,234 @@
+//! The only file with queries across stores (INV-I): what to wake, totals, and cleaning by age.
+
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+
+use super::connect::{Db, statement};
+use super::error::DbError;
+use crate::clock::Timestamp;
+use crate::ids::StoreId;
+
+/// For how long another store's acceptance of a body refuses the same body.
+const SHARED_BODY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Sums over all stores, from counters that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub stores: i64,
+    /// Webhooks accepted ever.
+    pub received: i64,
+    /// Inbox rows that no keeper is done with.
+    pub backlog: i64,
+    /// When the oldest of these was received.
+    pub oldest_received_at: Option<Timestamp>,
+    pub applied: i64,
+    pub naked: i64,
+    pub parked: i64,
+    pub dead: i64,
+}
+
+/// One store's counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreCounts {
+    pub store: StoreId,
+    pub received: i64,
+    pub backlog: i64,
+    pub oldest_received_at: Option<Timestamp>,
+    pub applied: i64,
+    pub naked: i64,
+    pub parked: i64,
+    pub dead: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct StoreRow {
+    store: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct CountsRow {
+    store: i64,
+    received: i64,
+    backlog: i64,
+    oldest: Option<i64>,
+    applied: i64,
+    naked: i64,
+    parked: i64,
+    dead: i64,
+}
+
+/// Counters of the stores; the oldest row of a store is looked up by its key and only when the kept stamp is missing.
+const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
+    h.next_seq - 1 - COALESCE(k.cursor, 0) AS backlog, \
+    CASE WHEN h.next_seq - 1 > COALESCE(k.cursor, 0) THEN COALESCE(k.oldest_at, (SELECT i.received_at FROM inbox i \
+    WHERE i.store = h.store AND i.seq = COALESCE(k.cursor, 0) + 1)) END AS oldest, \
+    COALESCE(k.applied, 0) AS applied, COALESCE(k.naked, 0) AS naked, COALESCE(k.parked, 0) AS parked, \
+    COALESCE(k.dead, 0) AS dead FROM inbox_head h \
+    JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store";
+
+/// Stores with backlog or with `wake_at` reached, in ascending order after `after_store`, at most `limit`.
+pub async fn stores_to_wake(
+    db: &Db,
+    now: Timestamp,
+    after_store: Option<StoreId>,
+    limit: u32,
+) -> Result<Vec<StoreId>, DbError> {
+    const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h \
+        JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store \
+        WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2) ORDER BY h.store LIMIT $3";
+    let after = after_store.map_or(0, |store| store.0);
+    let values = [
+        after.into(),
+        now.as_millis().into(),
+        i64::from(limit).into(),
+    ];
+    let query = StoreRow::find_by_statement(statement(db.readers(), TO_WAKE, values));
+    Ok(db
+        .reading(query.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(|row| StoreId(row.store))
+        .collect())
+}
+
+/// Sums over all stores.
+pub async fn totals(db: &Db) -> Result<Totals, DbError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS store, CAST(COALESCE(SUM(received), 0) AS BIGINT) AS received, \
+         CAST(COALESCE(SUM(backlog), 0) AS BIGINT) AS backlog, MIN(oldest) AS oldest, \
+         CAST(COALESCE(SUM(applied), 0) AS BIGINT) AS applied, CAST(COALESCE(SUM(naked), 0) AS BIGINT) AS naked, \
+         CAST(COALESCE(SUM(parked), 0) AS BIGINT) AS parked, CAST(COALESCE(SUM(dead), 0) AS BIGINT) AS dead \
+         FROM ({COUNTS}) counts"
+    );
+    let query = CountsRow::find_by_statement(statement(db.readers(), &sql, []));
+    let row = db
+        .reading(query.one(db.readers()))
+        .await?
+        .ok_or(DbError::NotFound("row"))?;
+    Ok(Totals {
+        stores: row.store,
+        received: row.received,
+        backlog: row.backlog,
+        oldest_received_at: row.oldest.map(Timestamp::from_millis),
+        applied: row.applied,
+        naked: row.naked,
+        parked: row.parked,
+        dead: row.dead,
+    })
+}
+
+/// Counters of stores in ascending order after `after_store`, at most `limit`.
+pub async fn list_counts(
+    db: &Db,
+    after_store: Option<StoreId>,
+    limit: u32,
+) -> Result<Vec<StoreCounts>, DbError> {
+    let sql = format!("{COUNTS} WHERE h.store > $1 ORDER BY h.store LIMIT $2");
+    let values = [
+        after_store.map_or(0, |store| store.0).into(),
+        i64::from(limit).into(),
+    ];
+    let query = CountsRow::find_by_statement(statement(db.readers(), &sql, values));
+    Ok(db
+        .reading(query.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(StoreCounts::from)
+        .collect())
+}
+
+/// Whether another store lives with a webhook secret of this fingerprint.
+pub(super) async fn is_secret_shared(
+    connection: &impl ConnectionTrait,
+    fingerprint: &str,
+    store: StoreId,
+) -> Result<bool, DbErr> {
+    const SHARED: &str = "SELECT store FROM store_secret \
+        WHERE fingerprint = $1 AND store <> $2 AND revoked_at IS NULL LIMIT 1";
+    let values = [fingerprint.into(), store.0.into()];
+    Ok(connection
+        .query_one_raw(statement(connection, SHARED, values))
+        .await?
+        .is_some())
+}
+
+/// Remembers that the store accepts this body, unless another store did so within 7 days; then `false`.
+pub(super) async fn claim_body_digest(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+    digest: [u8; 32],
+    received_at: Timestamp,
+) -> Result<bool, DbErr> {
+    const CLAIM: &str = "INSERT INTO body_digest (digest, store, received_at) SELECT $1, $2, $3 \
+        WHERE NOT EXISTS (SELECT 1 FROM body_digest WHERE digest = $1 AND store <> $2 AND received_at > $4) \
+        ON CONFLICT (digest, store) DO UPDATE SET received_at = excluded.received_at";
+    let received_ms = received_at.as_millis();
+    let values = [
+        hex::encode(digest).into(),
+        store.0.into(),
+        received_ms.into(),
+        (received_ms - SHARED_BODY_MS).into(),
+    ];
+    Ok(connection
+        .execute_raw(statement(connection, CLAIM, values))
+        .await?
+        .rows_affected()
+        == 1)
+}
+
+pub(super) async fn delete_deliveries(
+    connection: &impl ConnectionTrait,
+    before_day: i64,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    const DELETE: &str = "DELETE FROM delivery WHERE (store, delivery_id) IN \
+        (SELECT store, delivery_id FROM delivery WHERE day < $1 LIMIT $2)";
+    delete(connection, DELETE, before_day, rows_max).await
+}
+
+pub(super) async fn delete_body_digests(
+    connection: &impl ConnectionTrait,
+    before: Timestamp,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    const DELETE: &str = "DELETE FROM body_digest WHERE (digest, store) IN \
+        (SELECT digest, store FROM body_digest WHERE received_at < $1 LIMIT $2)";
+    delete(connection, DELETE, before.as_millis(), rows_max).await
+}
+
+pub(super) async fn delete_idempotent_replies(
+    connection: &impl ConnectionTrait,
+    before: Timestamp,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    const DELETE: &str = "DELETE FROM idempotent_reply WHERE (store, key) IN \
+        (SELECT store, key FROM idempotent_reply WHERE at < $1 LIMIT $2)";
+    delete(connection, DELETE, before.as_millis(), rows_max).await
+}
+
+async fn delete(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    bound: i64,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    let values = [bound.into(), i64::from(rows_max).into()];
+    Ok(connection
+        .execute_raw(statement(connection, sql, values))
+        .await?
+        .rows_affected())
+}
+
+impl From<CountsRow> for StoreCounts {
+    fn from(row: CountsRow) -> Self {
+        Self {
+            store: StoreId(row.store),
+            received: row.received,
+            backlog: row.backlog,
+            oldest_received_at: row.oldest.map(Timestamp::from_millis),
+            applied: row.applied,
+            naked: row.naked,
+            parked: row.parked,
+            dead: row.dead,
+        }
+    }
+}

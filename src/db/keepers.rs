@@ -1,0 +1,109 @@
+//! A keeper's own row, and everything of its store that it reads when it is activated.
+
+use entity::keeper;
+use sea_orm::{ConnectionTrait, EntityTrait};
+
+use super::connect::{Db, statement};
+use super::error::DbError;
+use super::{bundles, calls, document, orders, parking, stock};
+use crate::clock::Timestamp;
+use crate::domain::store::change::KeeperRecord;
+use crate::domain::store::state::Loaded;
+use crate::ids::{GrantId, StoreId};
+
+/// A keeper's start: the fence under which it commits, and its store as the database has it.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// What the first commit expects.
+    pub applied_seq: i64,
+    pub loaded: Loaded,
+}
+
+/// Takes the store for `grant`, so that no earlier grant can commit any more (INV-E), then reads the store.
+pub async fn activate(
+    db: &Db,
+    store: StoreId,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<Activation, DbError> {
+    claim(db, store, grant, now).await?;
+    db.reading_all(load(db, store)).await
+}
+
+/// The keeper's row, when the store was ever activated.
+pub async fn find(db: &Db, store: StoreId) -> Result<Option<KeeperRecord>, DbError> {
+    let row = db
+        .reading(keeper::Entity::find_by_id(store.0).one(db.readers()))
+        .await?;
+    row.as_ref().map(record).transpose()
+}
+
+async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Result<(), DbError> {
+    const CLAIM: &str = "INSERT INTO keeper (store, grant_id, granted_at, applied_seq, cursor, applied, naked, parked, \
+        dead, memo) SELECT store, $1, $2, 0, 0, 0, 0, 0, 0, $3 FROM inbox_head WHERE store = $4 \
+        AND EXISTS (SELECT 1 FROM store s WHERE s.id = $4 AND s.deleted_at IS NULL) \
+        ON CONFLICT (store) DO UPDATE SET grant_id = excluded.grant_id, granted_at = excluded.granted_at";
+    let memo = document::write("memo", &crate::domain::store::state::Memo::default())?;
+    let values = [
+        grant.to_string().into(),
+        now.as_millis().into(),
+        memo.into(),
+        store.0.into(),
+    ];
+    let claimed = db
+        .writers()
+        .execute_raw(statement(db.writers(), CLAIM, values))
+        .await?;
+    if claimed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(DbError::NotFound("store"))
+    }
+}
+
+/// Takes the store from its keeper for good.
+pub(super) async fn revoke(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<(), DbError> {
+    let sql = "UPDATE keeper SET grant_id = NULL WHERE store = $1";
+    connection
+        .execute_raw(statement(connection, sql, [store.0.into()]))
+        .await?;
+    Ok(())
+}
+
+async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
+    let snapshot = db.snapshot().await?;
+    let row = keeper::Entity::find_by_id(store.0)
+        .one(&snapshot)
+        .await?
+        .ok_or(DbError::NotFound("keeper"))?;
+    let loaded = Loaded {
+        keeper: record(&row)?,
+        items: stock::list_items(&snapshot, store).await?,
+        levels: stock::list_levels(&snapshot, store).await?,
+        bundles: bundles::list(&snapshot, store).await?,
+        unsettled_orders: orders::list_unsettled(&snapshot, store).await?,
+        known_orders: orders::list_ids(&snapshot, store).await?,
+        calls: calls::list(&snapshot, store).await?,
+        parked: parking::list(&snapshot, store).await?,
+    };
+    snapshot.commit().await?;
+    Ok(Activation {
+        applied_seq: row.applied_seq,
+        loaded,
+    })
+}
+
+fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {
+    Ok(KeeperRecord {
+        cursor: row.cursor,
+        applied: row.applied,
+        naked: row.naked,
+        parked: row.parked,
+        dead: row.dead,
+        wake_at: row.wake_at.map(Timestamp::from_millis),
+        memo: document::read("memo", &row.memo)?,
+    })
+}

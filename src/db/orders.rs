@@ -1,0 +1,74 @@
+//! Orders with their ledgers as rows.
+
+use entity::ledger_order;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use super::connect::Db;
+use super::document;
+use super::error::DbError;
+use crate::domain::order::OrderState;
+use crate::ids::{OrderId, StoreId};
+
+/// The most ids that one statement names.
+const IDS_MAX: usize = 500;
+
+/// Those of the orders that the store's ledger knows.
+pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderState>, DbError> {
+    let mut orders = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let rows = ledger_order::Entity::find()
+            .filter(ledger_order::Column::Store.eq(store.0))
+            .filter(ledger_order::Column::OrderId.is_in(ids.iter().map(|order| order.0)))
+            .all(db.readers());
+        for row in db.reading(rows).await? {
+            orders.push(document::read("order", &row.doc)?);
+        }
+    }
+    Ok(orders)
+}
+
+pub(super) async fn list_unsettled(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<Vec<OrderState>, DbError> {
+    let rows = ledger_order::Entity::find()
+        .filter(ledger_order::Column::Store.eq(store.0))
+        .filter(ledger_order::Column::Settled.eq(false))
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| document::read("order", &row.doc))
+        .collect()
+}
+
+pub(super) async fn list_ids(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<Vec<OrderId>, DbErr> {
+    let ids: Vec<i64> = ledger_order::Entity::find()
+        .select_only()
+        .column(ledger_order::Column::OrderId)
+        .filter(ledger_order::Column::Store.eq(store.0))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(ids.into_iter().map(OrderId).collect())
+}
+
+pub(super) fn model(store: StoreId, order: &OrderState) -> Result<ledger_order::Model, DbError> {
+    Ok(ledger_order::Model {
+        store: store.0,
+        order_id: order.order.0,
+        settled: is_settled(order),
+        updated_at: order.updated_at.as_millis(),
+        doc: document::write("order", order)?,
+    })
+}
+
+/// Whether nothing of the order is left to take, to give back or to read. A blocked cell that differs counts as
+/// unsettled: it must be there when a person acts.
+fn is_settled(order: &OrderState) -> bool {
+    !order.needs_read
+        && !order.needs_assignments
+        && order.cells.iter().all(|cell| cell.desired == cell.applied)
+}

@@ -1,0 +1,103 @@
+//! One process for one data directory, and for one PostgreSQL database.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+
+use super::error::DbError;
+use super::options::DatabaseOptions;
+
+/// The file that is locked, inside the data directory.
+const LOCK_FILE: &str = "storekeeper.lock";
+/// The advisory lock's key: the ASCII codes of "storekpr".
+const ADVISORY_KEY: i64 = 0x7374_6f72_656b_7072;
+
+/// Held for the life of the process; released by the operating system when it dies.
+#[derive(Debug)]
+pub struct DataDirLock {
+    _file: File,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("another process uses {0}")]
+    Taken(String),
+    #[error("failed to lock {path}: {error}")]
+    Io { path: String, error: std::io::Error },
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl DataDirLock {
+    /// Creates the directory when missing and locks it against a second process.
+    pub fn acquire(data_dir: &Path) -> Result<Self, LockError> {
+        let path = data_dir.join(LOCK_FILE);
+        let shown = path.display().to_string();
+        let failed = |error| LockError::Io {
+            path: shown.clone(),
+            error,
+        };
+        std::fs::create_dir_all(data_dir).map_err(failed)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Taken(data_dir.display().to_string())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// An advisory lock on a PostgreSQL database, on a connection of its own.
+#[derive(Debug)]
+pub struct DatabaseLock {
+    connection: DatabaseConnection,
+}
+
+impl DatabaseLock {
+    /// Locks the database against a second process; `None` on SQLite, where the data directory's lock does it.
+    pub async fn acquire(options: &DatabaseOptions) -> Result<Option<Self>, LockError> {
+        if options.url.starts_with("sqlite:") {
+            return Ok(None);
+        }
+        let mut connect = ConnectOptions::new(options.url.clone());
+        connect
+            .min_connections(1)
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .sqlx_logging(false);
+        let connection = Database::connect(connect).await.map_err(DbError::from)?;
+        if hold(&connection, "SELECT pg_try_advisory_lock($1)").await? {
+            Ok(Some(Self { connection }))
+        } else {
+            Err(LockError::Taken("this database".to_owned()))
+        }
+    }
+
+    /// Whether the lock is still held: a broken connection loses it, and then the process must stop.
+    pub async fn is_held(&self) -> bool {
+        const HELD: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() \
+                            AND (classid::bigint << 32) | objid::bigint = $1)";
+        hold(&self.connection, HELD).await.unwrap_or(false)
+    }
+}
+
+async fn hold(connection: &DatabaseConnection, sql: &str) -> Result<bool, DbError> {
+    let statement = Statement::from_sql_and_values(
+        connection.get_database_backend(),
+        sql,
+        [ADVISORY_KEY.into()],
+    );
+    let row = connection
+        .query_one_raw(statement)
+        .await?
+        .ok_or(DbError::NotFound("row"))?;
+    Ok(row.try_get_by_index(0)?)
+}

@@ -1,0 +1,272 @@
+//! A transaction of deliveries (D2, D3): delivery ids, numbers and rows, all or none.
+//!
+//! A row's number is taken from the store's head inside the transaction, whose lock is held to the commit, so that
+//! commit order is number order. Ids and heads are taken in ascending order, so that two such transactions cannot
+//! wait for each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+
+use super::handle::{WaitingDelivery, WriteError};
+use crate::db::connect::{Db, begin_writing};
+use crate::db::error::DbError;
+use crate::db::fleet;
+use crate::db::grid::Grid;
+use crate::db::inbox::{Acceptance, Delivery};
+use crate::ids::StoreId;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+type Outcomes = Vec<Result<Acceptance, WriteError>>;
+
+/// Writes a group and answers each; a failed group is written one by one, so that a bad delivery fails alone.
+pub(super) async fn write_group(db: &Db, group: Vec<WaitingDelivery>) {
+    let (deliveries, answers): (Vec<_>, Vec<_>) = group
+        .into_iter()
+        .map(|waiting| (waiting.delivery, (waiting.answer, waiting._room)))
+        .unzip();
+    let outcomes = match write(db, &deliveries).await {
+        Ok(outcomes) => outcomes,
+        // What is the matter with the database is the matter with every delivery.
+        Err(error) if error.is_transient() => deliveries
+            .iter()
+            .map(|_| Err(error.clone().into()))
+            .collect(),
+        Err(_error) if deliveries.len() > 1 => one_by_one(db, &deliveries).await,
+        Err(error) => vec![Err(refusal(error))],
+    };
+    for (outcome, (answer, _room)) in outcomes.into_iter().zip(answers) {
+        // Whoever asked may have gone; the row is durable all the same.
+        let _gone = answer.send(outcome).is_err();
+    }
+}
+
+/// What one delivery alone failed with.
+fn refusal(error: DbError) -> WriteError {
+    match error {
+        DbError::NotFound(_) => WriteError::UnknownStore,
+        DbError::Conflict
+        | DbError::Busy
+        | DbError::Full
+        | DbError::Unavailable(_)
+        | DbError::Broken(_) => WriteError::Db(error),
+    }
+}
+
+async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
+    let mut outcomes = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let outcome = write(db, std::slice::from_ref(delivery)).await;
+        outcomes.push(
+            outcome
+                .map_err(refusal)
+                .and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(WriteError::Ended))),
+        );
+    }
+    outcomes
+}
+
+async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
+    match tokio::time::timeout(
+        db.options().writer.group_timeout,
+        write_transaction(db, deliveries),
+    )
+    .await
+    {
+        Ok(outcomes) => Ok(outcomes?),
+        Err(_elapsed) => Err(DbError::Unavailable(
+            "a transaction did not end in time".to_owned(),
+        )),
+    }
+}
+
+async fn write_transaction(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbErr> {
+    let transaction = begin_writing(db.accepts()).await?;
+    let shared = refuse_shared_bodies(&transaction, deliveries).await?;
+    let fresh = insert_delivery_ids(&transaction, deliveries, &shared).await?;
+    let heads = advance_heads(&transaction, deliveries, &fresh).await?;
+    let outcomes = number(deliveries, &shared, &fresh, heads);
+    insert_rows(&transaction, deliveries, &outcomes).await?;
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// The positions of deliveries whose body another store accepted under the same secret; remembers the other bodies.
+async fn refuse_shared_bodies(
+    transaction: &DatabaseTransaction,
+    deliveries: &[Delivery],
+) -> Result<BTreeSet<usize>, DbErr> {
+    let mut refused = BTreeSet::new();
+    let mut first_of: BTreeMap<[u8; 32], StoreId> = BTreeMap::new();
+    for (position, delivery) in deliveries.iter().enumerate() {
+        let Some(digest) = delivery.shared_digest else {
+            continue;
+        };
+        let in_group = first_of
+            .get(&digest)
+            .is_some_and(|store| *store != delivery.store);
+        if in_group
+            || !fleet::claim_body_digest(transaction, delivery.store, digest, delivery.received_at)
+                .await?
+        {
+            refused.insert(position);
+        } else {
+            first_of.entry(digest).or_insert(delivery.store);
+        }
+    }
+    Ok(refused)
+}
+
+/// Inserts the delivery ids; returns the positions of those that were not there, the first of equal ones.
+async fn insert_delivery_ids(
+    transaction: &DatabaseTransaction,
+    deliveries: &[Delivery],
+    shared: &BTreeSet<usize>,
+) -> Result<BTreeSet<usize>, DbErr> {
+    const INSERT: &str = "INSERT INTO delivery (store, delivery_id, day) SELECT store, delivery_id, day FROM g \
+        WHERE true ORDER BY store, delivery_id ON CONFLICT (store, delivery_id) DO NOTHING RETURNING store, delivery_id";
+    let mut first_of: BTreeMap<(StoreId, &str), usize> = BTreeMap::new();
+    for (position, delivery) in deliveries
+        .iter()
+        .enumerate()
+        .filter(|(position, _)| !shared.contains(position))
+    {
+        first_of
+            .entry((delivery.store, &delivery.delivery_id))
+            .or_insert(position);
+    }
+    let mut grid = Grid::new(&["store", "delivery_id", "day"]);
+    for ((store, delivery_id), position) in &first_of {
+        let received_at = deliveries
+            .get(*position)
+            .map_or(0, |delivery| delivery.received_at.as_millis());
+        grid.push(vec![
+            store.0.into(),
+            (*delivery_id).into(),
+            received_at.div_euclid(DAY_MS).into(),
+        ]);
+    }
+    let mut fresh = BTreeSet::new();
+    for row in grid.query(transaction, INSERT).await? {
+        let (store, delivery_id): (i64, String) =
+            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        fresh.extend(first_of.get(&(StoreId(store), delivery_id.as_str())));
+    }
+    Ok(fresh)
+}
+
+/// Takes as many numbers of each store as it has fresh deliveries; returns each store's first number. A store without
+/// a head is missing.
+async fn advance_heads(
+    transaction: &DatabaseTransaction,
+    deliveries: &[Delivery],
+    fresh: &BTreeSet<usize>,
+) -> Result<BTreeMap<StoreId, i64>, DbErr> {
+    const LOCK: &str = "SELECT inbox_head.store FROM inbox_head JOIN g ON g.store = inbox_head.store \
+        ORDER BY inbox_head.store FOR UPDATE OF inbox_head";
+    const ADVANCE: &str = "UPDATE inbox_head SET next_seq = inbox_head.next_seq + g.taken, \
+        received = inbox_head.received + g.taken FROM g WHERE inbox_head.store = g.store \
+        RETURNING inbox_head.store, inbox_head.next_seq";
+    let mut taken: BTreeMap<StoreId, i64> = BTreeMap::new();
+    for delivery in fresh
+        .iter()
+        .filter_map(|position| deliveries.get(*position))
+    {
+        *taken.entry(delivery.store).or_default() += 1;
+    }
+    // An update locks in no certain order, so several heads are locked first where locks are of rows.
+    if taken.len() > 1 && transaction.get_database_backend() == sea_orm::DbBackend::Postgres {
+        stores_grid(&taken).query(transaction, LOCK).await?;
+    }
+    let mut first_numbers = BTreeMap::new();
+    for row in stores_grid(&taken).query(transaction, ADVANCE).await? {
+        let (store, next_seq): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let store = StoreId(store);
+        first_numbers.insert(
+            store,
+            next_seq - taken.get(&store).copied().unwrap_or_default(),
+        );
+    }
+    if first_numbers.len() < taken.len() {
+        return Err(DbErr::RecordNotFound("inbox head".to_owned()));
+    }
+    Ok(first_numbers)
+}
+
+fn stores_grid(taken: &BTreeMap<StoreId, i64>) -> Grid {
+    let mut grid = Grid::new(&["store", "taken"]);
+    for (store, count) in taken {
+        grid.push(vec![store.0.into(), (*count).into()]);
+    }
+    grid
+}
+
+/// Gives fresh deliveries their numbers in order of arrival.
+fn number(
+    deliveries: &[Delivery],
+    shared: &BTreeSet<usize>,
+    fresh: &BTreeSet<usize>,
+    mut next_numbers: BTreeMap<StoreId, i64>,
+) -> Outcomes {
+    let mut outcome = |position: usize, delivery: &Delivery| {
+        if shared.contains(&position) {
+            return Ok(Acceptance::SharedBody);
+        }
+        if !fresh.contains(&position) {
+            return Ok(Acceptance::Duplicate);
+        }
+        let next = next_numbers
+            .get_mut(&delivery.store)
+            .ok_or(WriteError::UnknownStore)?;
+        let seq = *next;
+        *next += 1;
+        Ok(Acceptance::Accepted { seq })
+    };
+    deliveries
+        .iter()
+        .enumerate()
+        .map(|(position, delivery)| outcome(position, delivery))
+        .collect()
+}
+
+async fn insert_rows(
+    transaction: &DatabaseTransaction,
+    deliveries: &[Delivery],
+    outcomes: &Outcomes,
+) -> Result<(), DbErr> {
+    const INSERT: &str = "INSERT INTO inbox (store, seq, topic, delivery_id, event_id, triggered_at, api_version, \
+        received_at, body) SELECT store, seq, topic, delivery_id, event_id, triggered_at, api_version, received_at, \
+        body FROM g";
+    let mut grid = Grid::new(&[
+        "store",
+        "seq",
+        "topic",
+        "delivery_id",
+        "event_id",
+        "triggered_at",
+        "api_version",
+        "received_at",
+        "body",
+    ]);
+    for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+        let Ok(Acceptance::Accepted { seq }) = outcome else {
+            continue;
+        };
+        grid.push(vec![
+            delivery.store.0.into(),
+            (*seq).into(),
+            delivery.topic.clone().into(),
+            delivery.delivery_id.clone().into(),
+            delivery.event_id.clone().into(),
+            delivery
+                .triggered_at
+                .map(crate::clock::Timestamp::as_millis)
+                .into(),
+            delivery.api_version.clone().into(),
+            delivery.received_at.as_millis().into(),
+            delivery.body.to_vec().into(),
+        ]);
+    }
+    grid.execute(transaction, INSERT).await.map(drop)
+}

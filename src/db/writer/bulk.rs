@@ -1,0 +1,70 @@
+//! Bulk work: deletion of what nobody needs any more, cut into small transactions.
+
+use sea_orm::ConnectionTrait;
+
+use super::handle::WaitingBulk;
+use crate::clock::Timestamp;
+use crate::db::connect::{Db, statement};
+use crate::db::error::DbError;
+use crate::db::fleet;
+use crate::ids::StoreId;
+
+/// What is to be deleted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bulk {
+    Inbox { store: StoreId, up_to_seq: i64 },
+    Deliveries { before_day: i64 },
+    Digests { before: Timestamp },
+    Replies { before: Timestamp },
+}
+
+/// Deletes at most one transaction's worth and answers how many rows went; 0 when none is left.
+pub(super) async fn write(db: &Db, waiting: WaitingBulk) {
+    let deleted = match tokio::time::timeout(
+        db.options().writer.group_timeout,
+        delete(db, waiting.job),
+    )
+    .await
+    {
+        Ok(deleted) => deleted,
+        Err(_elapsed) => Err(DbError::Unavailable(
+            "a transaction did not end in time".to_owned(),
+        )),
+    };
+    // Whoever asked may have gone; what is deleted stays deleted.
+    let _gone = waiting.answer.send(deleted).is_err();
+}
+
+async fn delete(db: &Db, job: Bulk) -> Result<u64, DbError> {
+    let rows_max = db.options().writer.bulk_rows_max;
+    let connection = db.writers();
+    match job {
+        Bulk::Inbox { store, up_to_seq } => {
+            delete_inbox_rows(connection, store, up_to_seq, rows_max).await
+        }
+        Bulk::Deliveries { before_day } => {
+            fleet::delete_deliveries(connection, before_day, rows_max).await
+        }
+        Bulk::Digests { before } => fleet::delete_body_digests(connection, before, rows_max).await,
+        Bulk::Replies { before } => {
+            fleet::delete_idempotent_replies(connection, before, rows_max).await
+        }
+    }
+}
+
+/// Deletes by range, from the oldest, and never past the cursor.
+async fn delete_inbox_rows(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+    up_to_seq: i64,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    const DELETE: &str = "DELETE FROM inbox WHERE store = $1 AND seq <= $2 \
+        AND seq <= (SELECT cursor FROM keeper WHERE keeper.store = $1) \
+        AND seq < (SELECT MIN(oldest.seq) FROM inbox oldest WHERE oldest.store = $1) + $3";
+    let values = [store.0.into(), up_to_seq.into(), i64::from(rows_max).into()];
+    Ok(connection
+        .execute_raw(statement(connection, DELETE, values))
+        .await?
+        .rows_affected())
+}

@@ -1,0 +1,215 @@
+//! A transaction of shares (D5, D6): fences first, then the winners' rows, merged into few statements.
+
+use std::collections::BTreeSet;
+
+use entity::{bundle, call, idempotent_reply, item, ledger_order, level};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+
+use super::handle::{CommitError, Share, WaitingShare};
+use crate::clock::Timestamp;
+use crate::db::connect::{Db, begin_writing};
+use crate::db::error::DbError;
+use crate::db::grid::{Grid, upsert};
+use crate::db::{bundles, calls, dead_letters, document, idempotency, orders, parking, stock};
+use crate::domain::store::change::{Change, DeadLetterRecord, ParkedRecord};
+use crate::ids::{DeadLetterId, StoreId};
+
+/// Writes a group and answers each; a failed group is written one by one, so that a bad share fails alone.
+pub(super) async fn write_group(db: &Db, group: Vec<WaitingShare>) {
+    let (shares, answers): (Vec<_>, Vec<_>) = group
+        .into_iter()
+        .map(|waiting| (waiting.share, waiting.answer))
+        .unzip();
+    let results = match write(db, &shares).await {
+        Ok(winners) => shares.iter().map(|share| result(share, &winners)).collect(),
+        Err(error) if shares.len() == 1 || error.is_transient() => {
+            shares.iter().map(|_| failure(&error)).collect()
+        }
+        Err(_error) => one_by_one(db, &shares).await,
+    };
+    for (result, answer) in results.into_iter().zip(answers) {
+        // A keeper that has gone learns it from the database.
+        let _gone = answer.send(result).is_err();
+    }
+}
+
+fn result(share: &Share, winners: &BTreeSet<StoreId>) -> Result<(), CommitError> {
+    if winners.contains(&share.store) {
+        Ok(())
+    } else {
+        Err(CommitError::Fenced)
+    }
+}
+
+fn failure(error: &DbError) -> Result<(), CommitError> {
+    Err(if error.is_transient() {
+        CommitError::Unavailable
+    } else {
+        CommitError::Refused(error.clone())
+    })
+}
+
+async fn one_by_one(db: &Db, shares: &[Share]) -> Vec<Result<(), CommitError>> {
+    let mut results = Vec::with_capacity(shares.len());
+    for share in shares {
+        results.push(match write(db, std::slice::from_ref(share)).await {
+            Ok(winners) => result(share, &winners),
+            Err(error) => failure(&error),
+        });
+    }
+    results
+}
+
+async fn write(db: &Db, shares: &[Share]) -> Result<BTreeSet<StoreId>, DbError> {
+    match tokio::time::timeout(
+        db.options().writer.group_timeout,
+        write_transaction(db, shares),
+    )
+    .await
+    {
+        Ok(winners) => winners,
+        Err(_elapsed) => Err(DbError::Unavailable(
+            "a transaction did not end in time".to_owned(),
+        )),
+    }
+}
+
+async fn write_transaction(db: &Db, shares: &[Share]) -> Result<BTreeSet<StoreId>, DbError> {
+    let transaction = begin_writing(db.writers()).await?;
+    let winners = advance_fences(&transaction, shares).await?;
+    let mut rows = Rows::default();
+    for share in shares.iter().filter(|share| winners.contains(&share.store)) {
+        for change in share.changes.rows() {
+            rows.add(share.store, change)?;
+        }
+    }
+    rows.write(&transaction).await?;
+    transaction.commit().await?;
+    Ok(winners)
+}
+
+/// The first statement: compares every fence and advances those that match, with the keepers' own rows; returns the
+/// stores whose fence matched. Nothing of the others is written.
+async fn advance_fences(
+    transaction: &DatabaseTransaction,
+    shares: &[Share],
+) -> Result<BTreeSet<StoreId>, DbError> {
+    const ADVANCE: &str = "UPDATE keeper SET applied_seq = keeper.applied_seq + 1, cursor = g.cursor, \
+        applied = g.applied, naked = g.naked, parked = g.parked, dead = g.dead, wake_at = g.wake_at, memo = g.memo, \
+        oldest_at = (SELECT i.received_at FROM inbox i WHERE i.store = g.store AND i.seq = g.cursor + 1) \
+        FROM g WHERE keeper.store = g.store AND keeper.grant_id = g.grant_id AND keeper.applied_seq = g.applied_seq \
+        RETURNING keeper.store";
+    if transaction.get_database_backend() == DbBackend::Postgres && shares.len() > 1 {
+        lock_keepers(transaction, shares).await?;
+    }
+    let mut grid = Grid::new(&[
+        "store",
+        "grant_id",
+        "applied_seq",
+        "cursor",
+        "applied",
+        "naked",
+        "parked",
+        "dead",
+        "wake_at",
+        "memo",
+    ]);
+    let mut in_order: Vec<&Share> = shares.iter().collect();
+    in_order.sort_by_key(|share| share.store);
+    for share in in_order {
+        grid.push(vec![
+            share.store.0.into(),
+            share.grant.to_string().into(),
+            share.applied_seq.into(),
+            share.record.cursor.into(),
+            share.record.applied.into(),
+            share.record.naked.into(),
+            share.record.parked.into(),
+            share.record.dead.into(),
+            share.record.wake_at.map(Timestamp::as_millis).into(),
+            document::write("memo", &share.record.memo)?.into(),
+        ]);
+    }
+    let winners = grid.query(transaction, ADVANCE).await?;
+    Ok(winners
+        .iter()
+        .map(|row| row.try_get_by_index(0).map(StoreId))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Locks the keepers' rows in ascending order; an update alone locks in no certain order.
+async fn lock_keepers(transaction: &DatabaseTransaction, shares: &[Share]) -> Result<(), DbError> {
+    const LOCK: &str = "SELECT keeper.store FROM keeper JOIN g ON g.store = keeper.store \
+        ORDER BY keeper.store FOR UPDATE OF keeper";
+    let stores: BTreeSet<StoreId> = shares.iter().map(|share| share.store).collect();
+    let mut grid = Grid::new(&["store"]);
+    for store in stores {
+        grid.push(vec![store.0.into()]);
+    }
+    grid.query(transaction, LOCK).await?;
+    Ok(())
+}
+
+/// The winners' changes, by table.
+#[derive(Default)]
+struct Rows {
+    items: Vec<item::Model>,
+    levels: Vec<level::Model>,
+    gone_levels: Vec<(StoreId, i64, i64)>,
+    bundles: Vec<bundle::Model>,
+    orders: Vec<ledger_order::Model>,
+    calls: Vec<call::Model>,
+    gone_calls: Vec<(StoreId, String)>,
+    parked: Vec<(StoreId, ParkedRecord)>,
+    unparked: Vec<(StoreId, i64)>,
+    dead_letters: Vec<(StoreId, DeadLetterRecord)>,
+    revived: Vec<(StoreId, String, ParkedRecord)>,
+    gone_dead_letters: Vec<(StoreId, DeadLetterId)>,
+    replies: Vec<idempotent_reply::Model>,
+}
+
+impl Rows {
+    fn add(&mut self, store: StoreId, change: &Change) -> Result<(), DbError> {
+        match change {
+            Change::PutItem(record) => self.items.push(stock::item_model(store, record)),
+            Change::PutLevel(record) => self.levels.push(stock::level_model(store, record)),
+            Change::DeleteLevel(item, location) => {
+                self.gone_levels.push((store, item.0, location.0))
+            }
+            Change::PutBundle(bundle) => self.bundles.push(bundles::model(store, bundle)?),
+            Change::PutOrder(order) => self.orders.push(orders::model(store, order)?),
+            Change::PutCall(record) => self.calls.push(calls::model(store, record)?),
+            Change::DeleteCall(id) => self.gone_calls.push((store, id.to_string())),
+            Change::Park(record) => self.parked.push((store, *record)),
+            Change::Unpark(seq) => self.unparked.push((store, *seq)),
+            Change::PutDeadLetter(record) => self.dead_letters.push((store, record.clone())),
+            Change::DeleteDeadLetter(id) => self.gone_dead_letters.push((store, *id)),
+            Change::ReviveDeadLetter { id, parked } => {
+                self.revived.push((store, id.to_string(), *parked));
+                self.gone_dead_letters.push((store, *id));
+            }
+            Change::PutIdempotentReply(reply) => {
+                self.replies.push(idempotency::model(store, reply))
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(self, transaction: &DatabaseTransaction) -> Result<(), DbError> {
+        upsert::<item::Entity>(transaction, self.items).await?;
+        upsert::<level::Entity>(transaction, self.levels).await?;
+        upsert::<bundle::Entity>(transaction, self.bundles).await?;
+        upsert::<ledger_order::Entity>(transaction, self.orders).await?;
+        upsert::<call::Entity>(transaction, self.calls).await?;
+        upsert::<idempotent_reply::Entity>(transaction, self.replies).await?;
+        stock::delete_levels(transaction, &self.gone_levels).await?;
+        calls::delete(transaction, &self.gone_calls).await?;
+        // A row that dies is copied from its lane before it leaves the lane, and one that revives from the dead.
+        parking::park(transaction, &self.parked).await?;
+        dead_letters::put(transaction, &self.dead_letters).await?;
+        parking::unpark(transaction, &self.unparked).await?;
+        parking::revive(transaction, &self.revived).await?;
+        dead_letters::delete(transaction, &self.gone_dead_letters).await?;
+        Ok(())
+    }
+}

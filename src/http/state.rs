@@ -1,0 +1,89 @@
+//! What handlers share: one value for all worker threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::deps::Deps;
+use crate::http::credentials::Credentials;
+use crate::http::dashboard::Sessions;
+use crate::http::fleet::FleetBoard;
+use crate::http::intake::IntakeStores;
+use crate::http::oauth::Installations;
+use crate::http::settings::HttpSettings;
+use crate::ids::IdSource;
+use crate::keeper::Directory;
+use crate::telemetry::Metrics;
+
+/// Live streams that may be open at once, over all browsers.
+const STREAMS_MAX: usize = 64;
+
+/// What the composition hands over.
+#[derive(Debug)]
+pub struct AppParts {
+    pub deps: Deps,
+    pub directory: Directory,
+    pub metrics: Metrics,
+    pub settings: HttpSettings,
+}
+
+/// What handlers share.
+pub struct AppState {
+    pub(crate) deps: Deps,
+    pub(crate) directory: Directory,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: HttpSettings,
+    pub(crate) credentials: Credentials,
+    pub(crate) intake_stores: IntakeStores,
+    pub(crate) sessions: Sessions,
+    pub(crate) installations: Installations,
+    pub(crate) fleet: FleetBoard,
+    /// One permit for each live stream.
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+impl AppState {
+    /// With empty caches.
+    #[must_use]
+    pub fn new(parts: AppParts) -> Self {
+        Self {
+            deps: parts.deps,
+            directory: parts.directory,
+            metrics: parts.metrics,
+            settings: parts.settings,
+            credentials: Credentials::default(),
+            intake_stores: IntakeStores::default(),
+            sessions: Sessions::default(),
+            installations: Installations::default(),
+            fleet: FleetBoard::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        }
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.deps.clock
+    }
+
+    pub(crate) fn ids(&self) -> &IdSource {
+        &self.deps.ids
+    }
+
+    pub(crate) const fn db(&self) -> &Db {
+        &self.deps.db
+    }
+
+    /// Forgets what was cached of stores: to be called after every change by an admin.
+    pub(crate) fn forget_stores(&self) {
+        self.credentials.forget();
+        self.intake_stores.forget();
+    }
+}
+
+impl fmt::Debug for AppState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
