@@ -18,6 +18,5 @@ pub mod deps;
 
 pub mod keeper;
 
-pub mod http;
 
 pub mod sandbox;
