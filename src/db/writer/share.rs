@@ -174,7 +174,7 @@ impl Rows {
             Change::PutItem(record) => self.items.push(stock::item_model(store, record)),
             Change::PutLevel(record) => self.levels.push(stock::level_model(store, record)),
             Change::DeleteLevel(item, location) => {
-                self.gone_levels.push((store, item.0, location.0))
+                self.gone_levels.push((store, item.0, location.0));
             }
             Change::PutBundle(bundle) => self.bundles.push(bundles::model(store, bundle)?),
             Change::PutOrder(order) => self.orders.push(orders::model(store, order)?),
@@ -189,7 +189,7 @@ impl Rows {
                 self.gone_dead_letters.push((store, *id));
             }
             Change::PutIdempotentReply(reply) => {
-                self.replies.push(idempotency::model(store, reply))
+                self.replies.push(idempotency::model(store, reply));
             }
         }
         Ok(())
