@@ -41,6 +41,14 @@ impl Timestamp {
             .map(|time| Self(time.timestamp_millis()))
     }
 
+    /// Parses an HTTP date (`Date` header), resolution one second.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text)
+            .ok()
+            .map(|time| Self(time.timestamp_millis()))
+    }
+
     /// RFC 3339 in UTC with milliseconds.
     #[must_use]
     pub fn to_rfc3339(self) -> String {

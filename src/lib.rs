@@ -10,3 +10,4 @@ pub mod ids;
 pub mod domain;
 
 pub mod db;
+pub mod platform;

@@ -127,8 +127,23 @@ impl Read {
     #[must_use]
     pub const fn meter(&self) -> Meter {
         match self {
-            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => Meter::Rest,
+            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => {
+                Meter::Rest
+            }
             Self::Items(_) | Self::Assignments(_) | Self::Subscriptions => Meter::Graphql,
+        }
+    }
+
+    /// The one order it is about.
+    #[must_use]
+    pub const fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::Order(order) | Self::Assignments(order) => Some(*order),
+            Self::Levels(_)
+            | Self::Items(_)
+            | Self::OrdersSince { .. }
+            | Self::Locations
+            | Self::Subscriptions => None,
         }
     }
 
@@ -213,6 +228,19 @@ pub enum Bar {
     ScopeMissing,
     /// 423, 430: locked by the platform.
     Locked,
+}
+
+impl Bar {
+    /// What it means for a person.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Frozen => "the shop is frozen",
+            Self::TokenDead => "the access token is dead",
+            Self::ScopeMissing => "the access token lacks a scope",
+            Self::Locked => "the shop is locked",
+        }
+    }
 }
 
 /// One reason for a refusal.

@@ -22,7 +22,10 @@ impl Ledger {
     /// Rebuilds the ledger from its rows.
     #[must_use]
     pub fn restore(known: Vec<OrderId>, unsettled: Vec<OrderState>) -> Self {
-        let mut ledger = Self { known: known.into_iter().collect(), ..Self::default() };
+        let mut ledger = Self {
+            known: known.into_iter().collect(),
+            ..Self::default()
+        };
         for order in unsettled {
             ledger.put(order);
         }
@@ -75,7 +78,9 @@ impl Ledger {
 
     /// Unsettled orders, ascending.
     pub fn unsettled(&self) -> impl Iterator<Item = &OrderState> {
-        self.unsettled.iter().filter_map(|order| self.loaded.get(order))
+        self.unsettled
+            .iter()
+            .filter_map(|order| self.loaded.get(order))
     }
 
     /// How many orders are unsettled.
@@ -100,18 +105,25 @@ impl Ledger {
     #[must_use]
     pub fn next_to_read(&self) -> Option<OrderId> {
         let stranger = self.strangers_to_read.first().copied();
-        stranger.or_else(|| self.unsettled().find(|order| order.needs_read).map(|order| order.order))
+        stranger.or_else(|| {
+            self.unsettled()
+                .find(|order| order.needs_read)
+                .map(|order| order.order)
+        })
     }
 
     /// The next order whose assignments must be read.
     #[must_use]
     pub fn next_to_assign(&self) -> Option<OrderId> {
-        self.unsettled().find(|order| order.needs_assignments).map(|order| order.order)
+        self.unsettled()
+            .find(|order| order.needs_assignments)
+            .map(|order| order.order)
     }
 
     /// Forgets settled orders, save those that a write under way may still have to change.
     pub fn evict_settled(&mut self, pinned: &BTreeSet<OrderId>) {
         let unsettled = &self.unsettled;
-        self.loaded.retain(|order, _| unsettled.contains(order) || pinned.contains(order));
+        self.loaded
+            .retain(|order, _| unsettled.contains(order) || pinned.contains(order));
     }
 }

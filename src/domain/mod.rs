@@ -4,11 +4,13 @@
 //! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), and the aggregate that a keeper
 //! holds ([`store`]).
 
+pub mod breaker;
 pub mod bucket;
 pub mod bundle;
 pub mod call;
 pub mod fact;
 pub mod interest;
+pub mod ledger;
 pub mod order;
 pub mod retry;
 pub mod stock;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
+use crate::domain::call::Setting;
 use crate::domain::fact::{ItemSnapshot, LevelSnapshot, ProductSnapshot};
 use crate::domain::store::change::{Change, Changes, ItemRecord, LevelRecord};
 use crate::ids::{ItemId, LocationId, ProductId, VariantId};
@@ -278,14 +279,13 @@ impl StockBook {
     }
 
     /// Our own write took effect.
-    pub fn wrote(
-        &mut self,
-        item: ItemId,
-        location: LocationId,
-        quantity: i64,
-        changes: &mut Changes,
-        at: Option<Timestamp>,
-    ) {
+    pub fn wrote(&mut self, written: Setting, at: Option<Timestamp>, changes: &mut Changes) {
+        let Setting {
+            item,
+            location,
+            quantity,
+            ..
+        } = written;
         let known = self
             .levels
             .get(&item)

@@ -9,5 +9,6 @@ mod db_accept;
 mod db_admin;
 mod db_commit;
 mod db_schema;
+mod platform;
 mod postgres;
 mod tidy;

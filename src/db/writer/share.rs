@@ -182,7 +182,10 @@ impl Rows {
             Change::DeleteCall(id) => self.gone_calls.push((store, id.to_string())),
             Change::Park(record) => self.parked.push((store, *record)),
             Change::Unpark(seq) => self.unparked.push((store, *seq)),
-            Change::PutDeadLetter(record) => self.dead_letters.push((store, record.clone())),
+            Change::PutDeadLetter(record) => {
+                self.unparked.extend(record.seq.map(|seq| (store, seq)));
+                self.dead_letters.push((store, record.clone()));
+            }
             Change::DeleteDeadLetter(id) => self.gone_dead_letters.push((store, *id)),
             Change::ReviveDeadLetter { id, parked } => {
                 self.revived.push((store, id.to_string(), *parked));

@@ -12,6 +12,14 @@ use crate::ids::{BundleId, ItemId, ProductId, VariantId};
 
 type BundlesBy<Key> = BTreeMap<Key, BTreeSet<BundleId>>;
 
+/// What a variant was as a bundle when it was sold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoldBundle {
+    pub bundle: BundleId,
+    /// Units of each leaf in one bundle, by the recipes in force then.
+    pub needs: BTreeMap<ItemId, i64>,
+}
+
 /// All bundles of a store, deleted ones too.
 #[derive(Clone, Debug, Default)]
 pub struct BundleBook {
@@ -80,6 +88,28 @@ impl BundleBook {
     #[must_use]
     pub fn of_variant_at(&self, variant: VariantId, at: Timestamp) -> Option<(&Bundle, &Recipe)> {
         in_force(&self.bundles, self.ever_by_variant.get(&variant)?, at)
+    }
+
+    /// What a sale of this variant at `at` consumes; `None` when it was no bundle then.
+    #[must_use]
+    pub fn recipe_for(&self, variant: VariantId, at: Timestamp) -> Option<SoldBundle> {
+        let (bundle, _) = self.of_variant_at(variant, at)?;
+        Some(SoldBundle {
+            bundle: bundle.id,
+            needs: self.needs_at(bundle.id, at),
+        })
+    }
+
+    /// Whether the variant is or ever was a bundle.
+    #[must_use]
+    pub fn ever_sold(&self, variant: VariantId) -> bool {
+        self.ever_by_variant.contains_key(&variant)
+    }
+
+    /// Whether there never was a bundle.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bundles.is_empty()
     }
 
     /// Every live bundle that contains this leaf, at any depth, ascending by id.

@@ -2,18 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Timestamp;
+use crate::domain::bundle::SoldBundle;
 use crate::domain::fact::{Assignment, OrderSnapshot, RefundLine, RefundSnapshot, Restock};
 use crate::domain::order::{LineState, OrderState};
-use crate::ids::{BundleId, ItemId, LineId, LocationId, VariantId};
-
-/// The bundle that a line sold, and the units of each leaf in one of it, by the recipes in force when the order was
-/// created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SoldBundle {
-    pub bundle: BundleId,
-    pub needs: BTreeMap<ItemId, i64>,
-}
+use crate::ids::{LineId, LocationId, VariantId};
 
 /// What became of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +21,18 @@ pub enum Absorbed {
 }
 
 impl OrderState {
-    /// The state of an order that was not known before. `sold` tells what a variant was as a bundle at an instant;
-    /// lines that were none never consume.
+    /// The state of an order that was not known before; `None` when it sold no bundle. `sold` tells what bundle a
+    /// variant was when the order was created; lines that were none never consume.
     #[must_use]
     pub fn first_seen(
         snapshot: &OrderSnapshot,
-        digest: u64,
-        sold: &impl Fn(VariantId, Timestamp) -> Option<SoldBundle>,
-    ) -> Self {
+        sold: impl Fn(VariantId) -> Option<SoldBundle>,
+    ) -> Option<Self> {
         let mut state = Self {
             order: snapshot.order,
             created_at: snapshot.created_at,
             updated_at: snapshot.updated_at,
-            digest,
+            digest: digest(snapshot),
             deleted: false,
             location: None,
             lines: BTreeMap::new(),
@@ -54,16 +45,15 @@ impl OrderState {
             cells: Vec::new(),
         };
         state.add_refunds(snapshot);
-        state.overwrite(snapshot, digest, sold);
-        state
+        state.overwrite(snapshot, sold);
+        (!state.lines.is_empty()).then_some(state)
     }
 
     /// Takes in a snapshot from a webhook. The cells are to be recomputed afterwards unless nothing was new.
     pub fn absorb(
         &mut self,
         snapshot: &OrderSnapshot,
-        digest: u64,
-        sold: &impl Fn(VariantId, Timestamp) -> Option<SoldBundle>,
+        sold: impl Fn(VariantId) -> Option<SoldBundle>,
     ) -> Absorbed {
         let refunds_grew = self.add_refunds(snapshot);
         if snapshot.updated_at < self.updated_at {
@@ -74,10 +64,10 @@ impl OrderState {
             };
         }
         if snapshot.updated_at > self.updated_at {
-            self.overwrite(snapshot, digest, sold);
+            self.overwrite(snapshot, sold);
             return Absorbed::Applied;
         }
-        if digest == self.digest {
+        if digest(snapshot) == self.digest {
             return Absorbed::Same;
         }
         // A deleted order cannot be read any more.
@@ -90,8 +80,7 @@ impl OrderState {
     pub fn absorb_read(
         &mut self,
         snapshot: &OrderSnapshot,
-        digest: u64,
-        sold: &impl Fn(VariantId, Timestamp) -> Option<SoldBundle>,
+        sold: impl Fn(VariantId) -> Option<SoldBundle>,
     ) -> Absorbed {
         let refunds_grew = self.add_refunds(snapshot);
         if snapshot.updated_at < self.updated_at {
@@ -101,10 +90,11 @@ impl OrderState {
                 Absorbed::Stale
             };
         }
-        let is_known = snapshot.updated_at == self.updated_at && digest == self.digest;
-        self.needs_read = false;
-        self.overwrite(snapshot, digest, sold);
-        if is_known && !refunds_grew {
+        let is_known = snapshot.updated_at == self.updated_at && digest(snapshot) == self.digest;
+        // That a wanted read is done is news, too: it must be kept.
+        let was_wanted = std::mem::take(&mut self.needs_read);
+        self.overwrite(snapshot, sold);
+        if is_known && !refunds_grew && !was_wanted {
             Absorbed::Same
         } else {
             Absorbed::Applied
@@ -164,20 +154,17 @@ impl OrderState {
     fn overwrite(
         &mut self,
         snapshot: &OrderSnapshot,
-        digest: u64,
-        sold: &impl Fn(VariantId, Timestamp) -> Option<SoldBundle>,
+        sold: impl Fn(VariantId) -> Option<SoldBundle>,
     ) {
         self.updated_at = snapshot.updated_at;
-        self.digest = digest;
+        self.digest = digest(snapshot);
         self.location = snapshot.location.or(self.location);
         for line in &snapshot.lines {
             let quantity = line.quantity.max(0);
             let before = match self.lines.get_mut(&line.line) {
                 Some(known) => std::mem::replace(&mut known.quantity, quantity),
                 None => {
-                    let Some(SoldBundle { bundle, needs }) =
-                        line.variant.and_then(|it| sold(it, self.created_at))
-                    else {
+                    let Some(SoldBundle { bundle, needs }) = line.variant.and_then(&sold) else {
                         continue;
                     };
                     self.lines.insert(

@@ -13,6 +13,6 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use absorb::{Absorbed, SoldBundle, digest};
+pub use absorb::{Absorbed, digest};
 pub use place::Placement;
 pub use state::{Cell, CellDelta, LineState, OrderState};

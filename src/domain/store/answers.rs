@@ -5,9 +5,13 @@
 //! with new keys; the entry that was at fault is set aside.
 
 use crate::clock::Timestamp;
-use crate::domain::call::{Answer, Bar, Call, CallError, Read, Reply as CallReply, Request, UserError, UserErrorCode};
-use crate::domain::fact::{ItemSnapshot, LevelSnapshot, OrderSnapshot};
+use crate::domain::call::{
+    Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
+    UserErrorCode,
+};
+use crate::domain::fact::{ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
 use crate::domain::order::OrderState;
+use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
 use crate::ids::{CallId, ItemId, OrderId};
@@ -19,7 +23,12 @@ const CLOCK_SLACK_MS: i64 = 2_000;
 
 impl StoreState {
     /// Takes the answer to the call under way.
-    pub(super) fn call_answered(&mut self, now: Timestamp, id: CallId, answer: Answer) -> Result<Outcome, Refusal> {
+    pub(super) fn call_answered(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
         let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.call.id == id) else {
             return Err(Refusal::UnknownCall);
         };
@@ -40,13 +49,25 @@ impl StoreState {
 
     fn compare_clocks(&mut self, platform_time: Timestamp, now: Timestamp) {
         let ahead_ms = platform_time.millis_since(now);
-        self.platform_ahead_ms = if ahead_ms.abs() <= CLOCK_SLACK_MS { 0 } else { ahead_ms };
+        self.platform_ahead_ms = if ahead_ms.abs() <= CLOCK_SLACK_MS {
+            0
+        } else {
+            ahead_ms
+        };
     }
 
-    fn replied(&mut self, now: Timestamp, in_flight: InFlight, reply: CallReply, outcome: &mut Outcome) {
+    fn replied(
+        &mut self,
+        now: Timestamp,
+        in_flight: InFlight,
+        reply: CallReply,
+        outcome: &mut Outcome,
+    ) {
         let InFlight { call, is_sweep } = in_flight;
         match (call.request, reply) {
-            (Request::Write(write), CallReply::Written { at }) => self.write_done(call.id, write, at, outcome),
+            (Request::Write(write), CallReply::Written { at }) => {
+                self.write_done(call.id, write, at, outcome);
+            }
             (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
                 self.levels_read(now, &items, &levels, outcome);
                 if is_sweep {
@@ -64,33 +85,61 @@ impl StoreState {
             }
             (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
                 if let Some(mut state) = self.ledger.take(order) {
-                    state.assignments = Some(assignments);
-                    state.needs_assignments = false;
+                    state.assign(&assignments);
                     self.order_changed(state, outcome);
                 }
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
                 self.locations_read(locations, outcome);
             }
-            (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => self.subscriptions_swept(),
+            (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
+                self.subscriptions_swept();
+            }
             // An answer of another kind than the question: as if the platform had not answered.
             (request, _) => {
-                let error = CallError::Ambiguous { reason: "the answer does not fit the call".to_owned() };
-                self.failed(now, InFlight { call: Call { id: call.id, request }, is_sweep }, error, outcome);
+                let error = CallError::Ambiguous {
+                    reason: "the answer does not fit the call".to_owned(),
+                };
+                self.failed(
+                    now,
+                    InFlight {
+                        call: Call {
+                            id: call.id,
+                            request,
+                        },
+                        is_sweep,
+                    },
+                    error,
+                    outcome,
+                );
             }
         }
     }
 
-    fn levels_read(&mut self, now: Timestamp, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
+    fn levels_read(
+        &mut self,
+        now: Timestamp,
+        items: &[ItemId],
+        levels: &[LevelSnapshot],
+        outcome: &mut Outcome,
+    ) {
         self.read_limit_widens();
-        let changed = self.stock.finish_reading(items, levels, now, &mut outcome.changes);
+        let changed = self
+            .stock
+            .finish_reading(items, levels, now, &mut outcome.changes);
         for item in items.iter().filter(|item| self.stock.is_certain(**item)) {
             self.dirty.became_certain(*item);
         }
         self.items_changed(&changed, outcome);
     }
 
-    fn items_read(&mut self, now: Timestamp, asked: &[ItemId], found: &[ItemSnapshot], outcome: &mut Outcome) {
+    fn items_read(
+        &mut self,
+        now: Timestamp,
+        asked: &[ItemId],
+        found: &[ItemSnapshot],
+        outcome: &mut Outcome,
+    ) {
         self.read_limit_widens();
         let mut changed = Vec::new();
         for item in asked {
@@ -107,11 +156,16 @@ impl StoreState {
         self.items_changed(&changed, outcome);
     }
 
-    fn order_read(&mut self, now: Timestamp, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
+    fn order_read(
+        &mut self,
+        now: Timestamp,
+        id: OrderId,
+        found: Option<&OrderSnapshot>,
+        outcome: &mut Outcome,
+    ) {
         match found {
             Some(snapshot) => {
                 self.take_read_order(snapshot, now, outcome);
-                self.lanes.wake(id, now);
             }
             None => self.order_is_missing(now, id, outcome),
         }
@@ -119,18 +173,23 @@ impl StoreState {
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
-    pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, now: Timestamp, outcome: &mut Outcome) {
+    pub(super) fn take_read_order(
+        &mut self,
+        snapshot: &OrderSnapshot,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let created_at = super::rows::end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
-                let absorbed = order.absorb_read(snapshot, |variant| self.bundles.needs_of_variant(variant, created_at));
+                let sold = |variant| self.bundles.recipe_for(variant, created_at);
+                let absorbed = order.absorb_read(snapshot, sold);
                 self.order_absorbed(order, absorbed, outcome);
             }
             None => {
-                self.first_sight(snapshot, created_at, outcome);
+                self.first_sight(now, snapshot, created_at, outcome);
             }
         }
-        self.lanes.wake(snapshot.order, now);
     }
 
     fn clear_needs_read(&mut self, id: OrderId, outcome: &mut Outcome) {
@@ -145,7 +204,13 @@ impl StoreState {
         }
     }
 
-    fn failed(&mut self, now: Timestamp, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
+    fn failed(
+        &mut self,
+        now: Timestamp,
+        in_flight: InFlight,
+        error: CallError,
+        outcome: &mut Outcome,
+    ) {
         self.stock.abandon_reading();
         match error {
             // The bucket knows the wait already.
@@ -155,7 +220,10 @@ impl StoreState {
                 self.resend_later(now, in_flight.call.id, outcome);
             }
             CallError::Busy => {
-                self.back_off(now, "the platform is still working on the same call".to_owned());
+                self.back_off(
+                    now,
+                    "the platform is still working on the same call".to_owned(),
+                );
                 self.resend_later(now, in_flight.call.id, outcome);
             }
             CallError::Barred(bar) => {
@@ -175,7 +243,11 @@ impl StoreState {
     /// Lets the platform rest: doubling from the configured base, at most a minute.
     fn back_off(&mut self, now: Timestamp, reason: String) {
         let doublings = self.backoff.failures.min(16);
-        let delay_ms = self.settings.call_retry_base_ms.saturating_mul(1 << doublings).min(BACKOFF_MAX_MS);
+        let delay_ms = self
+            .settings
+            .call_retry_base_ms
+            .saturating_mul(1 << doublings)
+            .min(BACKOFF_MAX_MS);
         self.backoff = Backoff {
             failures: self.backoff.failures.saturating_add(1),
             until: now.plus_millis(delay_ms),
@@ -183,7 +255,13 @@ impl StoreState {
         };
     }
 
-    fn rejected(&mut self, now: Timestamp, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {
+    fn rejected(
+        &mut self,
+        now: Timestamp,
+        in_flight: InFlight,
+        errors: &[UserError],
+        outcome: &mut Outcome,
+    ) {
         let InFlight { call, is_sweep } = in_flight;
         match call.request {
             Request::Write(write) => self.write_rejected(now, call.id, write, errors, outcome),
@@ -202,7 +280,9 @@ impl StoreState {
         outcome: &mut Outcome,
     ) {
         match read {
-            Read::Levels(items) | Read::Items(items) if items.len() > 1 => self.read_limit = items.len().div_ceil(2),
+            Read::Levels(items) | Read::Items(items) if items.len() > 1 => {
+                self.read_limit = items.len().div_ceil(2);
+            }
             Read::Levels(items) => {
                 self.levels_read(now, &items, &[], outcome);
                 if is_sweep {
@@ -222,13 +302,17 @@ impl StoreState {
         }
     }
 
-    fn locations_read(&mut self, locations: Vec<crate::domain::fact::LocationSnapshot>, outcome: &mut Outcome) {
+    fn locations_read(&mut self, locations: Vec<LocationSnapshot>, outcome: &mut Outcome) {
         self.locations_wanted = false;
         if self.locations.as_ref() == Some(&locations) {
             return;
         }
         self.locations = Some(locations);
-        let orders = self.ledger.unsettled().map(|order| order.order).collect::<Vec<_>>();
+        let orders = self
+            .ledger
+            .unsettled()
+            .map(|order| order.order)
+            .collect::<Vec<_>>();
         for order in orders {
             if let Some(order) = self.ledger.take(order) {
                 self.keep_order(order, outcome);
@@ -240,15 +324,15 @@ impl StoreState {
     /// Places an order and keeps it.
     pub(super) fn keep_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
         self.place(&mut order);
-        outcome.changes.put(crate::domain::store::change::Change::PutOrder(order.clone()));
+        outcome.changes.put(Change::PutOrder(order.clone()));
         self.ledger.put(order);
     }
 
     const fn read_limit_widens(&mut self) {
-        self.read_limit = if self.read_limit * 2 < crate::domain::call::READ_ITEMS_MAX {
+        self.read_limit = if self.read_limit * 2 < READ_ITEMS_MAX {
             self.read_limit * 2
         } else {
-            crate::domain::call::READ_ITEMS_MAX
+            READ_ITEMS_MAX
         };
     }
 }

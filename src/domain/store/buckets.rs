@@ -10,42 +10,61 @@ use crate::domain::store::state::BucketMemo;
 
 /// Both buckets, and the charge of the call under way.
 #[derive(Debug)]
-pub struct Buckets {
+pub(super) struct Buckets {
     rest: Bucket,
     graphql: Bucket,
     charged: Option<(Meter, i64)>,
 }
 
 impl Buckets {
-    /// Restores what was remembered. `unanswered_points`: what writes without an answer may just have cost.
+    /// Restores what was remembered. `charged`: what the call under way was
+    /// charged when it was lost from sight; it counts as just made.
     #[must_use]
-    pub fn restore(
+    pub(super) fn restore(
         memos: &BTreeMap<Meter, BucketMemo>,
         headroom_percent: i64,
-        unanswered_points: i64,
+        charged: Option<(Meter, i64)>,
         now: Timestamp,
     ) -> Self {
-        let restore = |meter, unanswered| match memos.get(&meter) {
-            Some(memo) => Bucket::restore(meter, *memo, headroom_percent, unanswered, now),
-            None => Bucket::full(meter, headroom_percent, now),
+        let restore = |meter| {
+            let unanswered = charged
+                .filter(|charge| charge.0 == meter)
+                .map_or(0, |charge| charge.1);
+            match memos.get(&meter) {
+                Some(memo) => Bucket::restore(*memo, headroom_percent, unanswered, now),
+                None => Bucket::full(meter, headroom_percent, now),
+            }
         };
-        Self { rest: restore(Meter::Rest, 0), graphql: restore(Meter::Graphql, unanswered_points), charged: None }
+        Self {
+            rest: restore(Meter::Rest),
+            graphql: restore(Meter::Graphql),
+            charged: None,
+        }
+    }
+
+    /// What the call under way was charged.
+    #[must_use]
+    pub(super) const fn charged(&self) -> Option<(Meter, i64)> {
+        self.charged
     }
 
     /// What is to be remembered.
     #[must_use]
-    pub fn memos(&self, now: Timestamp) -> BTreeMap<Meter, BucketMemo> {
-        BTreeMap::from([(Meter::Rest, self.rest.memo(now)), (Meter::Graphql, self.graphql.memo(now))])
+    pub(super) fn memos(&self, now: Timestamp) -> BTreeMap<Meter, BucketMemo> {
+        BTreeMap::from([
+            (Meter::Rest, self.rest.memo(now)),
+            (Meter::Graphql, self.graphql.memo(now)),
+        ])
     }
 
     /// When this much is there, `now` at the earliest.
     #[must_use]
-    pub fn affordable_at(&self, meter: Meter, cost: i64, now: Timestamp) -> Timestamp {
+    pub(super) fn affordable_at(&self, meter: Meter, cost: i64, now: Timestamp) -> Timestamp {
         self.of(meter).ready_at(cost, now).max(now)
     }
 
     /// Charges a call that is about to be sent.
-    pub fn take(&mut self, meter: Meter, cost: i64, now: Timestamp) {
+    pub(super) fn take(&mut self, meter: Meter, cost: i64, now: Timestamp) {
         // The caller has made sure that it fits; a bucket that disagrees keeps its level and the reply corrects it.
         if self.of_mut(meter).try_take(cost, now).is_ok() {
             self.charged = Some((meter, cost));
@@ -53,8 +72,10 @@ impl Buckets {
     }
 
     /// The call that was charged came back.
-    pub fn answered(&mut self, answer: &Answer, now: Timestamp) {
-        let Some((meter, cost)) = self.charged.take() else { return };
+    pub(super) fn answered(&mut self, answer: &Answer, now: Timestamp) {
+        let Some((meter, cost)) = self.charged.take() else {
+            return;
+        };
         let bucket = self.of_mut(meter);
         bucket.end(cost, now);
         if let Some(report) = answer.rate.filter(|report| report.meter == meter) {
@@ -67,13 +88,16 @@ impl Buckets {
 
     /// The buckets as people see them.
     #[must_use]
-    pub fn views(&self) -> BTreeMap<String, BucketView> {
+    pub(super) fn views(&self) -> BTreeMap<String, BucketView> {
         let view = |bucket: &Bucket| BucketView {
             used: bucket.used(),
             size: bucket.size(),
             restore_per_s: bucket.restore_per_s(),
         };
-        BTreeMap::from([("rest".to_owned(), view(&self.rest)), ("graphql".to_owned(), view(&self.graphql))])
+        BTreeMap::from([
+            ("rest".to_owned(), view(&self.rest)),
+            ("graphql".to_owned(), view(&self.graphql)),
+        ])
     }
 
     const fn of(&self, meter: Meter) -> &Bucket {

@@ -80,13 +80,17 @@ pub enum Change {
     DeleteCall(CallId),
     /// Moves the inbox row of this number, body included, to the parking lane, or updates its schedule there.
     Park(ParkedRecord),
-    /// The row left its lane: applied, or dead.
+    /// The row left its lane: it was applied.
     Unpark(i64),
+    /// Moves the inbox row, from the log or from its lane, to the dead letters; without a row, just notes it.
     PutDeadLetter(DeadLetterRecord),
-    /// A person discarded it.
+    /// A person gave it up for good.
     DeleteDeadLetter(DeadLetterId),
-    /// A person wants it tried again: its inbox row goes back to the parking lane, and the dead letter goes.
-    ReviveDeadLetter { id: DeadLetterId, parked: ParkedRecord },
+    /// A person brings it back: the row, body included, moves to the parking lane.
+    ReviveDeadLetter {
+        id: DeadLetterId,
+        parked: ParkedRecord,
+    },
     PutIdempotentReply(IdempotentReply),
 }
 
@@ -105,7 +109,9 @@ impl Change {
             Self::Park(record) => ChangeKey::Parked(record.seq),
             Self::Unpark(seq) => ChangeKey::Parked(*seq),
             Self::PutDeadLetter(record) => ChangeKey::DeadLetter(record.id),
-            Self::DeleteDeadLetter(id) | Self::ReviveDeadLetter { id, .. } => ChangeKey::DeadLetter(*id),
+            Self::DeleteDeadLetter(id) | Self::ReviveDeadLetter { id, .. } => {
+                ChangeKey::DeadLetter(*id)
+            }
             Self::PutIdempotentReply(reply) => ChangeKey::IdempotentReply(reply.key.clone()),
         }
     }

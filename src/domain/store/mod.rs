@@ -3,8 +3,27 @@
 //! [`state::StoreState`] takes a [`command::Command`] and returns an [`outcome::Outcome`]: rows to write, calls to
 //! send, the answer to give. The keeper commits the rows first and only then performs the rest (INV-C).
 
+mod answers;
+mod apply;
+mod buckets;
 pub mod change;
 pub mod command;
+mod define;
+mod dirty;
+mod lanes;
 pub mod observation;
 pub mod outcome;
+mod plan;
+mod rows;
+pub mod settings;
+mod settle;
+mod show;
 pub mod state;
+mod sweep;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::StoreSettings;
+pub use show::{BundleView, LeafView};

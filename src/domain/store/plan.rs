@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::domain::call::{Adjustment, Call, Meter, READ_ITEMS_MAX, READ_POINTS_MAX, Read, Request, SettledCell, WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write};
+use crate::domain::call::{
+    Adjustment, Call, Meter, READ_ITEMS_MAX, READ_POINTS_MAX, Read, Request, SettledCell,
+    WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write,
+};
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{CallRecord, Change};
 use crate::domain::store::outcome::{Outcome, Reply};
@@ -37,8 +40,13 @@ impl Want {
     const fn price(self) -> (Meter, i64) {
         match self {
             Self::Resend(_) | Self::Adjust | Self::Set => (Meter::Graphql, WRITE_POINTS_MAX),
-            Self::Items | Self::Assignments(_) | Self::Sweep(SweepStep::Subscriptions) => (Meter::Graphql, READ_POINTS_MAX),
-            Self::Locations | Self::Order(_) | Self::Levels | Self::Sweep(SweepStep::Orders | SweepStep::Levels) => (Meter::Rest, 1),
+            Self::Items | Self::Assignments(_) | Self::Sweep(SweepStep::Subscriptions) => {
+                (Meter::Graphql, READ_POINTS_MAX)
+            }
+            Self::Locations
+            | Self::Order(_)
+            | Self::Levels
+            | Self::Sweep(SweepStep::Orders | SweepStep::Levels) => (Meter::Rest, 1),
         }
     }
 }
@@ -47,7 +55,10 @@ impl StoreState {
     /// Whether a call can be planned now: something is wanted, none is under way, and the tokens are there.
     #[must_use]
     pub fn wants_call(&self, now: Timestamp) -> bool {
-        self.may_call(now) && self.wants(now).any(|want| self.affordable_at(want, now) <= now)
+        self.may_call(now)
+            && self
+                .wants(now)
+                .any(|want| self.affordable_at(want, now) <= now)
     }
 
     /// When a call will be possible; `None` when none is wanted, or a person must act first.
@@ -55,15 +66,37 @@ impl StoreState {
         if self.paused.is_some() || self.in_flight.is_some() {
             return None;
         }
-        let affordable = self.wants(now).map(|want| self.affordable_at(want, now)).min();
-        let later = [self.stock.next_read_at(), self.open_calls.values().map(|call| call.due_at).min(), self.next_sweep_at()];
-        let wanted = affordable.into_iter().chain(later.into_iter().flatten()).min();
+        let affordable = self
+            .wants(now)
+            .map(|want| self.affordable_at(want, now))
+            .min();
+        let later = [
+            self.stock.next_read_at(),
+            self.open_calls.values().map(|call| call.due_at).min(),
+            self.next_sweep_at(),
+            self.dirty.next_postponed(),
+        ];
+        let wanted = affordable
+            .into_iter()
+            .chain(later.into_iter().flatten())
+            .min();
         wanted.map(|at| at.max(self.backoff.until))
+    }
+
+    /// When the platform can be asked about parked rows; `None`: a person must act first.
+    pub(super) fn platform_ready_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let affordable = self.buckets.affordable_at(Meter::Rest, 1, now);
+        self.paused
+            .is_none()
+            .then(|| affordable.max(self.backoff.until))
     }
 
     /// Decides which call to make, and accounts for it; the call leaves after the commit.
     pub(super) fn plan_call(&mut self, now: Timestamp, fresh: CallId) -> Outcome {
-        let mut outcome = Outcome { reply: Reply::NoCall, ..Outcome::default() };
+        let mut outcome = Outcome {
+            reply: Reply::NoCall,
+            ..Outcome::default()
+        };
         if !self.may_call(now) {
             return outcome;
         }
@@ -86,18 +119,26 @@ impl StoreState {
 
     /// What is wanted now, the most urgent first.
     fn wants(&self, now: Timestamp) -> impl Iterator<Item = Want> {
-        let resend = self.open_calls.values().filter(move |call| call.due_at <= now).map(|call| Want::Resend(call.id)).next();
+        let resend = self
+            .open_calls
+            .values()
+            .filter(move |call| call.due_at <= now)
+            .map(|call| Want::Resend(call.id))
+            .next();
         let adjust = self.ledger.unsettled().any(has_deltas);
         let levels = self.stock.next_read_at().is_some_and(|at| at <= now);
         [
             resend,
             (!self.items_wanted.is_empty()).then_some(Want::Items),
             self.locations_wanted.then_some(Want::Locations),
-            self.ledger.next_to_read().map(Want::Order),
+            self.ledger
+                .next_to_read()
+                .or_else(|| self.lanes.next_to_read())
+                .map(Want::Order),
             self.ledger.next_to_assign().map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
-            self.dirty.has_work().then_some(Want::Set),
+            self.dirty.has_work(now).then_some(Want::Set),
             self.sweep_step(now).map(Want::Sweep),
         ]
         .into_iter()
@@ -109,20 +150,35 @@ impl StoreState {
         self.buckets.affordable_at(meter, cost, now)
     }
 
-    fn build(&mut self, want: Want, now: Timestamp, fresh: CallId, outcome: &mut Outcome) -> Option<Call> {
+    fn build(
+        &mut self,
+        want: Want,
+        now: Timestamp,
+        fresh: CallId,
+        outcome: &mut Outcome,
+    ) -> Option<Call> {
         let request = match want {
             Want::Resend(id) => {
                 let write = self.open_calls.get(&id)?.write.clone();
-                return Some(Call { id, request: Request::Write(write) });
+                return Some(Call {
+                    id,
+                    request: Request::Write(write),
+                });
             }
-            Want::Items => Request::Read(Read::Items(self.items_wanted.iter().take(READ_ITEMS_MAX).copied().collect())),
+            Want::Items => Request::Read(Read::Items(
+                self.items_wanted
+                    .iter()
+                    .take(READ_ITEMS_MAX)
+                    .copied()
+                    .collect(),
+            )),
             Want::Locations => Request::Read(Read::Locations),
             Want::Order(order) => Request::Read(Read::Order(order)),
             Want::Assignments(order) => Request::Read(Read::Assignments(order)),
             Want::Adjust => Request::Write(self.build_adjustment(outcome)?),
             Want::Levels => Request::Read(Read::Levels(self.stock.to_read(now, self.read_limit))),
             Want::Set => Request::Write(self.build_setting(now)?),
-            Want::Sweep(step) => Request::Read(self.build_sweep(step)?),
+            Want::Sweep(_) => Request::Read(self.build_sweep(now)?),
         };
         Some(Call { id: fresh, request })
     }
@@ -133,9 +189,21 @@ impl StoreState {
         self.buckets.take(meter, cost, now);
         match &call.request {
             Request::Write(write) => {
-                let attempts = self.open_calls.get(&call.id).map_or(0, |record| record.attempts);
-                let created_at = self.open_calls.get(&call.id).map_or(now, |record| record.created_at);
-                let record = CallRecord { id: call.id, write: write.clone(), created_at, attempts: attempts + 1, due_at: now };
+                let attempts = self
+                    .open_calls
+                    .get(&call.id)
+                    .map_or(0, |record| record.attempts);
+                let created_at = self
+                    .open_calls
+                    .get(&call.id)
+                    .map_or(now, |record| record.created_at);
+                let record = CallRecord {
+                    id: call.id,
+                    write: write.clone(),
+                    created_at,
+                    attempts: attempts + 1,
+                    due_at: now,
+                };
                 outcome.changes.put(Change::PutCall(record.clone()));
                 self.open_calls.insert(call.id, record);
             }
@@ -143,34 +211,56 @@ impl StoreState {
             Request::Read(_) => {}
         }
         let is_sweep = matches!(want, Want::Sweep(_));
-        self.in_flight = Some(InFlight { call: call.clone(), is_sweep });
+        self.in_flight = Some(InFlight {
+            call: call.clone(),
+            is_sweep,
+        });
         outcome.reply = Reply::Done;
         outcome.call = Some(call);
     }
 
     /// Gathers the unsettled cells into one adjustment, and counts them as taken: the call row keeps them from here.
     fn build_adjustment(&mut self, outcome: &mut Outcome) -> Option<Write> {
-        let orders = self.ledger.unsettled().filter(|order| has_deltas(order)).map(|order| order.order);
+        let orders = self
+            .ledger
+            .unsettled()
+            .filter(|order| has_deltas(order))
+            .map(|order| order.order);
         let orders = orders.take(ORDERS_PER_ADJUSTMENT_MAX).collect::<Vec<_>>();
         let mut entries = BTreeMap::<(ItemId, LocationId), Vec<SettledCell>>::new();
         for order in orders {
-            let Some(mut state) = self.ledger.take(order) else { continue };
+            let Some(mut state) = self.ledger.take(order) else {
+                continue;
+            };
             self.gather_cells(&mut state, &mut entries);
             outcome.changes.put(Change::PutOrder(state.clone()));
             self.ledger.put(state);
         }
         let adjustments = entries.into_iter().filter_map(|((item, location), cells)| {
             let delta = cells.iter().map(|cell| cell.delta).sum();
-            (delta != 0).then_some(Adjustment { item, location, delta, cells })
+            (delta != 0).then_some(Adjustment {
+                item,
+                location,
+                delta,
+                cells,
+            })
         });
         let adjustments = adjustments.collect::<Vec<_>>();
         (!adjustments.is_empty()).then_some(Write::Adjust(adjustments))
     }
 
     /// Moves an order's open cells into `entries` while there is room.
-    fn gather_cells(&self, order: &mut OrderState, entries: &mut BTreeMap<(ItemId, LocationId), Vec<SettledCell>>) {
+    fn gather_cells(
+        &self,
+        order: &mut OrderState,
+        entries: &mut BTreeMap<(ItemId, LocationId), Vec<SettledCell>>,
+    ) {
         let id = order.order;
-        for cell in order.cells.iter_mut().filter(|cell| cell.desired != cell.applied && !cell.blocked) {
+        for cell in order
+            .cells
+            .iter_mut()
+            .filter(|cell| cell.desired != cell.applied && !cell.blocked)
+        {
             let record = self.stock.item(cell.item);
             if record.is_none_or(|record| record.gone || record.unusable || record.composite) {
                 cell.blocked = true;
@@ -182,11 +272,17 @@ impl StoreState {
                 continue;
             }
             let key = (cell.item, cell.location);
-            if entries.len() >= self.write_limit.min(WRITE_ENTRIES_MAX) && !entries.contains_key(&key) {
+            if entries.len() >= self.write_limit.min(WRITE_ENTRIES_MAX)
+                && !entries.contains_key(&key)
+            {
                 continue;
             }
             let delta = cell.applied - cell.desired;
-            entries.entry(key).or_default().push(SettledCell { order: id, line: cell.line, delta });
+            entries.entry(key).or_default().push(SettledCell {
+                order: id,
+                line: cell.line,
+                delta,
+            });
             cell.applied = cell.desired;
         }
     }
@@ -196,5 +292,8 @@ impl StoreState {
 fn has_deltas(order: &OrderState) -> bool {
     !order.needs_read
         && !order.needs_assignments
-        && order.cells.iter().any(|cell| cell.desired != cell.applied && !cell.blocked)
+        && order
+            .cells
+            .iter()
+            .any(|cell| cell.desired != cell.applied && !cell.blocked)
 }

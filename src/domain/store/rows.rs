@@ -1,7 +1,7 @@
 //! What an inbox row changes: one fact at a time, in any order, any number of times.
 
 use crate::clock::Timestamp;
-use crate::domain::fact::{Fact, OrderSnapshot, RefundSnapshot};
+use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, RefundSnapshot};
 use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
 use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
@@ -17,25 +17,31 @@ const ORDER_CREATED: &str = "orders/create";
 
 impl StoreState {
     /// Applies an inbox row, or parks or buries it; the cursor moves past it in any case.
-    pub(super) fn take_row(&mut self, now: Timestamp, row: Row) -> Outcome {
+    pub(super) fn take_row(&mut self, now: Timestamp, row: &Row) -> Outcome {
         let mut outcome = Outcome::default();
         let end = match &row.fact {
             Err(reason) => {
-                self.bury_row(&row, DeadLetterClass::Malformed, reason.clone(), now, &mut outcome);
+                self.bury_row(
+                    row.seq,
+                    DeadLetterClass::Malformed,
+                    reason.clone(),
+                    now,
+                    &mut outcome,
+                );
                 RowEnd::Dead
             }
-            Ok(fact) => self.take_fact(now, &row, fact.clone(), &mut outcome),
+            Ok(fact) => self.take_fact(now, row, fact, &mut outcome),
         };
-        self.count_row(&row, end, &mut outcome);
+        self.count_row(now, row, end, &mut outcome);
         outcome.reply = Reply::Row(end);
         outcome
     }
 
     /// Keeps the counters and the cursor; a row that leaves its lane frees the next one behind it.
-    fn count_row(&mut self, row: &Row, end: RowEnd, outcome: &mut Outcome) {
+    fn count_row(&mut self, now: Timestamp, row: &Row, end: RowEnd, outcome: &mut Outcome) {
         if row.from_lane {
             if end != RowEnd::Parked {
-                self.lanes.leave(row.seq);
+                self.lanes.leave(row.seq, now);
                 if end != RowEnd::Dead {
                     outcome.changes.put(Change::Unpark(row.seq));
                 }
@@ -49,38 +55,55 @@ impl StoreState {
             RowEnd::Parked => {}
             RowEnd::Dead => self.counts.dead += 1,
         }
-        if self.suspect.as_ref().is_some_and(|suspect| suspect.seq == row.seq) {
+        if self
+            .suspect
+            .as_ref()
+            .is_some_and(|suspect| suspect.seq == row.seq)
+        {
             self.suspect = None;
         }
     }
 
-    fn take_fact(&mut self, now: Timestamp, row: &Row, fact: Fact, outcome: &mut Outcome) -> RowEnd {
+    fn take_fact(
+        &mut self,
+        now: Timestamp,
+        row: &Row,
+        fact: &Fact,
+        outcome: &mut Outcome,
+    ) -> RowEnd {
         match fact {
             Fact::Order(snapshot) => {
-                let created_at = precise_creation(&snapshot, row);
-                self.take_order(now, &snapshot, created_at, outcome)
+                let created_at = precise_creation(snapshot, row);
+                self.take_order(now, snapshot, created_at, outcome)
             }
-            Fact::Refund(refund) => self.take_refund(now, row, &refund, outcome),
-            Fact::OrderTouched(order) => self.touch_order(order, outcome),
-            Fact::OrderDeleted(order) => self.delete_order(order, outcome),
+            Fact::Refund(refund) => self.take_refund(now, row, refund, outcome),
+            Fact::OrderTouched(order) => self.touch_order(*order, outcome),
+            Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
             Fact::Level(level) => {
-                let seen = self.stock.see_level(level, &mut outcome.changes);
+                let seen = self.stock.see_level(*level, &mut outcome.changes);
                 self.level_seen(level.item, seen, outcome)
             }
             Fact::LevelGone { item, .. } => {
                 // Carries no stamp, so it may be older than what is known: read instead of believing it.
-                self.want_levels(item, now, outcome)
+                self.want_levels(*item, now, outcome)
             }
-            Fact::Item(item) => self.take_item(&item, outcome),
-            Fact::ItemGone(item) => self.bury_item(item, outcome),
+            Fact::Item(item) => self.take_item(item, outcome),
+            Fact::ItemGone(item) => self.bury_item(*item, outcome),
             Fact::Product(product) => {
-                let changed = self.stock.see_product(&product, &mut outcome.changes);
+                let changed = self.stock.see_product(product, &mut outcome.changes);
                 self.items_changed(&changed, outcome)
             }
             Fact::ProductGone(product) => {
-                let items = self.stock.items_of(product).collect::<Vec<_>>();
-                let ends = items.into_iter().map(|item| self.bury_item(item, outcome)).collect::<Vec<_>>();
-                if ends.contains(&RowEnd::Hot) { RowEnd::Hot } else { RowEnd::Naked }
+                let items = self.stock.items_of(*product).collect::<Vec<_>>();
+                let ends = items
+                    .into_iter()
+                    .map(|item| self.bury_item(item, outcome))
+                    .collect::<Vec<_>>();
+                if ends.contains(&RowEnd::Hot) {
+                    RowEnd::Hot
+                } else {
+                    RowEnd::Naked
+                }
             }
             Fact::LocationsTouched => {
                 self.locations_wanted = true;
@@ -99,37 +122,49 @@ impl StoreState {
         created_at: Timestamp,
         outcome: &mut Outcome,
     ) -> RowEnd {
-        self.lanes.wake(snapshot.order, now);
         let Some(mut order) = self.ledger.take(snapshot.order) else {
-            return self.first_sight(snapshot, created_at, outcome);
+            return self.first_sight(now, snapshot, created_at, outcome);
         };
-        let absorbed = order.absorb(snapshot, |variant| self.bundles.recipe_for(variant, created_at));
+        self.lanes.wake(snapshot.order, now);
+        let sold = |variant| self.bundles.recipe_for(variant, created_at);
+        let absorbed = order.absorb(snapshot, sold);
         self.order_absorbed(order, absorbed, outcome)
     }
 
     /// An order that the ledger does not have: keep it only if it sold a bundle.
     pub(super) fn first_sight(
         &mut self,
+        now: Timestamp,
         snapshot: &OrderSnapshot,
         created_at: Timestamp,
         outcome: &mut Outcome,
     ) -> RowEnd {
         self.ledger.forget_stranger(snapshot.order);
-        let order = OrderState::first_seen(snapshot, |variant| self.bundles.recipe_for(variant, created_at));
-        match order {
-            Some(order) => self.order_absorbed(order, Absorbed::Applied, outcome),
-            None => RowEnd::Naked,
-        }
+        let sold = |variant| self.bundles.recipe_for(variant, created_at);
+        let Some(order) = OrderState::first_seen(snapshot, sold) else {
+            self.lanes.wake_unneeded(snapshot.order, now);
+            return RowEnd::Naked;
+        };
+        self.lanes.wake(snapshot.order, now);
+        self.order_absorbed(order, Absorbed::Applied, outcome)
     }
 
     /// Puts an order back after a snapshot, with what follows from it.
-    pub(super) fn order_absorbed(&mut self, order: OrderState, absorbed: Absorbed, outcome: &mut Outcome) -> RowEnd {
+    pub(super) fn order_absorbed(
+        &mut self,
+        mut order: OrderState,
+        absorbed: Absorbed,
+        outcome: &mut Outcome,
+    ) -> RowEnd {
         match absorbed {
             Absorbed::Same | Absorbed::Stale => {
                 self.ledger.put(order);
                 RowEnd::Cold
             }
             Absorbed::Applied | Absorbed::Conflict => {
+                // Goods may have moved between locations with any change.
+                order.needs_assignments |=
+                    !order.deleted && order.location.is_none() && !self.has_one_location();
                 self.order_changed(order, outcome);
                 RowEnd::Hot
             }
@@ -137,24 +172,41 @@ impl StoreState {
     }
 
     /// Recomputes what an order should consume, and keeps it. The platform has changed the bundles' own levels already.
-    pub(super) fn order_changed(&mut self, mut order: OrderState, outcome: &mut Outcome) {
-        let bundles = order.lines.values().map(|line| line.bundle).collect::<Vec<_>>();
-        for item in bundles.into_iter().filter_map(|bundle| self.bundles.get(bundle).map(|bundle| bundle.item)) {
-            self.stock.mark_unread(item, Timestamp::EPOCH, &mut outcome.changes);
+    pub(super) fn order_changed(&mut self, order: OrderState, outcome: &mut Outcome) {
+        let bundles = order
+            .lines
+            .values()
+            .map(|line| line.bundle)
+            .collect::<Vec<_>>();
+        for item in bundles
+            .into_iter()
+            .filter_map(|bundle| self.bundles.get(bundle).map(|bundle| bundle.item))
+            .collect::<Vec<_>>()
+        {
+            self.stock
+                .mark_unread(item, Timestamp::EPOCH, &mut outcome.changes);
             self.mark_dirty(item);
         }
-        self.place(&mut order);
-        outcome.changes.put(Change::PutOrder(order.clone()));
-        self.ledger.put(order);
+        self.keep_order(order, outcome);
     }
 
-    fn take_refund(&mut self, now: Timestamp, row: &Row, refund: &RefundSnapshot, outcome: &mut Outcome) -> RowEnd {
+    fn take_refund(
+        &mut self,
+        now: Timestamp,
+        row: &Row,
+        refund: &RefundSnapshot,
+        outcome: &mut Outcome,
+    ) -> RowEnd {
         if let Some(mut order) = self.ledger.take(refund.order) {
             let is_new = order.add_refund(refund);
-            let absorbed = if is_new { Absorbed::Applied } else { Absorbed::Same };
+            let absorbed = if is_new {
+                Absorbed::Applied
+            } else {
+                Absorbed::Same
+            };
             return self.order_absorbed(order, absorbed, outcome);
         }
-        if !self.concerns_us(refund) {
+        if self.lanes.is_unneeded(refund.order) || !self.concerns_us(refund) {
             return RowEnd::Naked;
         }
         self.park_row(now, row, refund.order, outcome)
@@ -162,7 +214,10 @@ impl StoreState {
 
     /// Whether a refund of an order that the ledger does not have may concern a bundle.
     fn concerns_us(&self, refund: &RefundSnapshot) -> bool {
-        refund.lines.iter().any(|line| line.variant.is_none_or(|variant| self.bundles.ever_sold(variant)))
+        refund.lines.iter().any(|line| {
+            line.variant
+                .is_none_or(|variant| self.bundles.ever_sold(variant))
+        })
     }
 
     fn touch_order(&mut self, order: OrderId, outcome: &mut Outcome) -> RowEnd {
@@ -173,7 +228,7 @@ impl StoreState {
             self.ledger.want_stranger(order);
             return RowEnd::Hot;
         };
-        state.needs_read = true;
+        state.touch();
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot
@@ -184,25 +239,29 @@ impl StoreState {
             return RowEnd::Naked;
         };
         // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
-        state.deleted = true;
-        state.needs_read = false;
+        state.mark_deleted();
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot
     }
 
-    fn take_item(&mut self, item: &crate::domain::fact::ItemSnapshot, outcome: &mut Outcome) -> RowEnd {
+    fn take_item(&mut self, item: &ItemSnapshot, outcome: &mut Outcome) -> RowEnd {
         if self.stock.item(item.item).is_none() {
             return RowEnd::Naked;
         }
         let changed = self.stock.see_item(item, &mut outcome.changes);
-        self.stock.mark_unusable(item.item, false, &mut outcome.changes);
+        self.stock
+            .mark_unusable(item.item, false, &mut outcome.changes);
         let changed = if changed { vec![item.item] } else { Vec::new() };
         self.items_changed(&changed, outcome)
     }
 
     fn bury_item(&mut self, item: ItemId, outcome: &mut Outcome) -> RowEnd {
-        let changed = if self.stock.bury(item, &mut outcome.changes) { vec![item] } else { Vec::new() };
+        let changed = if self.stock.bury(item, &mut outcome.changes) {
+            vec![item]
+        } else {
+            Vec::new()
+        };
         self.items_changed(&changed, outcome)
     }
 
@@ -228,12 +287,18 @@ impl StoreState {
             self.mark_dirty(*item);
             outcome.touched_items.push(*item);
         }
-        if items.is_empty() { RowEnd::Cold } else { RowEnd::Hot }
+        if items.is_empty() {
+            RowEnd::Cold
+        } else {
+            RowEnd::Hot
+        }
     }
 
     fn uninstall(&mut self, row: &Row) -> RowEnd {
         // A late or repeated uninstall must not stop a store that was installed again since.
-        let late = row.triggered_at.is_some_and(|at| self.installed_at.is_some_and(|installed| at < installed));
+        let late = row
+            .triggered_at
+            .is_some_and(|at| self.installed_at.is_some_and(|installed| at < installed));
         if late || self.paused == Some(Pause::Uninstalled) {
             return RowEnd::Cold;
         }
@@ -243,14 +308,20 @@ impl StoreState {
 
     pub(super) fn bury_row(
         &self,
-        row: &Row,
+        seq: i64,
         class: DeadLetterClass,
         reason: String,
         at: Timestamp,
         outcome: &mut Outcome,
     ) {
-        let id = dead_letter_id(self.store, row.seq);
-        let record = DeadLetterRecord { id, seq: Some(row.seq), class, reason, at };
+        let id = dead_letter_id(self.store, seq);
+        let record = DeadLetterRecord {
+            id,
+            seq: Some(seq),
+            class,
+            reason,
+            at,
+        };
         outcome.changes.put(Change::PutDeadLetter(record));
     }
 }
@@ -261,6 +332,11 @@ fn precise_creation(snapshot: &OrderSnapshot, row: &Row) -> Timestamp {
     let hint = row.triggered_at.filter(|_| row.topic == ORDER_CREATED);
     match hint {
         Some(hint) if hint.floor_to_second() == snapshot.created_at.floor_to_second() => hint,
-        Some(_) | None => snapshot.created_at.floor_to_second().plus_millis(LAST_MILLI_OF_SECOND),
+        Some(_) | None => end_of_second(snapshot.created_at),
     }
+}
+
+/// The last instant that a platform stamp may stand for.
+pub(super) const fn end_of_second(stamp: Timestamp) -> Timestamp {
+    stamp.floor_to_second().plus_millis(LAST_MILLI_OF_SECOND)
 }

@@ -16,9 +16,14 @@ enum Computed {
     Settled,
     /// These levels must be read first.
     Waits(ItemId),
+    /// Someone else keeps changing a level back: left alone until then.
+    Fought(Timestamp),
     Differs(Vec<Setting>),
     /// It has no level yet where it should have stock.
-    Lacks { location: LocationId, available: i64 },
+    Lacks {
+        location: LocationId,
+        available: i64,
+    },
 }
 
 impl StoreState {
@@ -27,10 +32,13 @@ impl StoreState {
         let mut entries = Vec::new();
         let entries_max = self.write_limit.min(WRITE_ENTRIES_MAX);
         for _ in 0..BUNDLES_PER_PLAN_MAX {
-            let Some(id) = self.dirty.pop(&self.bundles) else { break };
+            let Some(id) = self.dirty.pop(&self.bundles, now) else {
+                break;
+            };
             match self.compute(id, now) {
                 Computed::Settled => {}
                 Computed::Waits(item) => self.dirty.wait_for(item, id),
+                Computed::Fought(until) => self.dirty.postpone(until, id),
                 Computed::Differs(settings) => {
                     if !entries.is_empty() && entries.len() + settings.len() > entries_max {
                         self.dirty.mark_bundle(id);
@@ -42,18 +50,26 @@ impl StoreState {
                     }
                     entries.extend(settings.into_iter().take(entries_max));
                 }
-                Computed::Lacks { location, available } => {
+                Computed::Lacks {
+                    location,
+                    available,
+                } => {
                     self.dirty.mark_bundle(id);
                     if entries.is_empty() {
                         let item = self.bundles.get(id).map(|bundle| bundle.item)?;
-                        return Some(Write::Activate { item, location, available });
+                        return Some(Write::Activate {
+                            item,
+                            location,
+                            available,
+                        });
                     }
                     break;
                 }
             }
         }
         for entry in &entries {
-            self.breaker.note(entry.item, entry.location, entry.quantity, now);
+            self.breaker
+                .wrote(entry.item, entry.location, entry.quantity, now);
         }
         (!entries.is_empty()).then_some(Write::Set(entries))
     }
@@ -74,7 +90,9 @@ impl StoreState {
             return Computed::Waits(unsure);
         }
         let locations = self.active_locations();
-        match wanted_levels(bundle, needs, &locations, &|item, location| self.stock_at(item, location)) {
+        match wanted_levels(bundle, needs, &locations, &|item, location| {
+            self.stock_at(item, location)
+        }) {
             Wanted::Unlimited => Computed::Settled,
             Wanted::Levels(levels) => self.compare(bundle, &levels, now),
         }
@@ -84,20 +102,36 @@ impl StoreState {
         let own = self.stock.levels(bundle.item);
         let mut settings = Vec::new();
         let mut lacks = None;
+        let mut fought = None;
         for (location, quantity) in wanted.iter().copied() {
-            let level = own.and_then(|levels| levels.get(&location));
-            if level.is_none() && quantity > 0 && lacks.is_none() {
-                lacks = Some(Computed::Lacks { location, available: quantity });
-            }
-            let Some(change_from) = level.and_then(|level| level.available) else { continue };
-            if change_from != quantity && !self.breaker.is_open(bundle.item, location, now) {
-                settings.push(Setting { item: bundle.item, location, quantity, change_from });
+            let Some(level) = own.and_then(|levels| levels.get(&location)) else {
+                if quantity > 0 {
+                    let available = quantity;
+                    lacks = lacks.or(Some(Computed::Lacks {
+                        location,
+                        available,
+                    }));
+                }
+                continue;
+            };
+            let Some(change_from) = level.available.filter(|available| *available != quantity)
+            else {
+                continue;
+            };
+            match self.breaker.open_until(bundle.item, location, now) {
+                Some(until) => fought = Some(Computed::Fought(until)),
+                None => settings.push(Setting {
+                    item: bundle.item,
+                    location,
+                    quantity,
+                    change_from,
+                }),
             }
         }
-        match (settings.is_empty(), lacks) {
-            (false, _) => Computed::Differs(settings),
-            (true, Some(lacks)) => lacks,
-            (true, None) => Computed::Settled,
+        if settings.is_empty() {
+            lacks.or(fought).unwrap_or(Computed::Settled)
+        } else {
+            Computed::Differs(settings)
         }
     }
 

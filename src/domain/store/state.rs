@@ -1,27 +1,34 @@
 //! The state of one store, and what of it has no row of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::domain::bundle::Bundle;
-use crate::domain::call::Bar;
+use crate::domain::breaker::Breaker;
+use crate::domain::bundle::{Bundle, BundleBook};
+use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, Write};
 use crate::domain::fact::LocationSnapshot;
-use crate::domain::interest::Interest;
-use crate::domain::order::OrderState;
+use crate::domain::ledger::Ledger;
+use crate::domain::order::{OrderState, Placement};
+use crate::domain::stock::StockBook;
+use crate::domain::store::buckets::Buckets;
 use crate::domain::store::change::{
     CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord,
 };
-use crate::domain::store::command::Command;
-use crate::domain::store::observation::Observation;
-use crate::domain::store::outcome::{Outcome, Refusal};
-use crate::ids::{ItemId, LocationId, OrderId, StoreId};
+use crate::domain::store::dirty::Dirty;
+use crate::domain::store::lanes::Lanes;
+use crate::domain::store::settings::StoreSettings;
+use crate::domain::store::sweep::SweepRun;
+use crate::ids::{CallId, DeadLetterId, ItemId, LocationId, OrderId, StoreId};
 
 /// Everything a keeper reads when it is activated.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub keeper: KeeperRecord,
+    /// When the merchant last installed the app; an uninstall triggered before is late.
+    pub installed_at: Option<Timestamp>,
     pub items: Vec<ItemRecord>,
     pub levels: Vec<LevelRecord>,
     pub bundles: Vec<Bundle>,
@@ -36,9 +43,11 @@ pub struct Loaded {
 
 /// What a store remembers between activations apart from its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memo {
-    /// Serialised rate state, by meter.
-    pub buckets: BTreeMap<String, BucketMemo>,
+    pub buckets: BTreeMap<Meter, BucketMemo>,
+    /// What the call under way was charged: after a crash it counts as just made.
+    pub charged: Option<(Meter, i64)>,
     pub locations: Option<Vec<LocationSnapshot>>,
     pub paused: Option<Pause>,
     pub sweep: SweepMemo,
@@ -60,6 +69,7 @@ pub struct BucketMemo {
 
 /// Why a store makes no calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pause {
     /// An admin paused it.
     ByAdmin { reason: String },
@@ -86,28 +96,63 @@ pub struct Suspect {
     pub reason: String,
 }
 
-/// What the rules of a store may be told to do differently.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreSettings {
-    pub retry: crate::domain::retry::RetryPolicy,
-    /// Milliseconds between the end of a sweep and the start of the next.
-    pub sweep_interval_ms: i64,
-    /// How far before the watermark a sweep of orders begins, milliseconds.
-    pub sweep_overlap_ms: i64,
-    /// Share of a bucket left to others of the same app, percent.
-    pub bucket_headroom_percent: i64,
-    /// First delay after a call that brought no definite answer, milliseconds; doubles up to a minute.
-    pub call_retry_base_ms: i64,
-    /// More writes than this to one (item, location) with alternating values within `breaker_window_ms` open the
-    /// loop breaker.
-    pub breaker_writes_max: u32,
-    pub breaker_window_ms: i64,
+/// The call under way.
+#[derive(Clone, Debug)]
+pub(super) struct InFlight {
+    pub(super) call: Call,
+    pub(super) is_sweep: bool,
+}
+
+/// How long the platform is left alone after it did not answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Backoff {
+    pub(super) failures: u32,
+    pub(super) until: Timestamp,
+    pub(super) reason: Option<String>,
+}
+
+/// Kept counts of inbox rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// The number of the last inbox row that this keeper is done with.
+    pub(super) cursor: i64,
+    /// The highest number given out, as last read.
+    pub(super) head: i64,
+    pub(super) applied: i64,
+    pub(super) naked: i64,
+    pub(super) dead: i64,
 }
 
 /// Everything of one store that its rules need.
 #[derive(Debug)]
 pub struct StoreState {
-    settings: StoreSettings,
+    pub(super) store: StoreId,
+    pub(super) settings: StoreSettings,
+    pub(super) installed_at: Option<Timestamp>,
+    pub(super) counts: Counts,
+    pub(super) bundles: BundleBook,
+    pub(super) stock: StockBook,
+    pub(super) ledger: Ledger,
+    pub(super) lanes: Lanes,
+    pub(super) dirty: Dirty,
+    pub(super) breaker: Breaker,
+    pub(super) buckets: Buckets,
+    pub(super) open_calls: BTreeMap<CallId, CallRecord>,
+    pub(super) in_flight: Option<InFlight>,
+    pub(super) backoff: Backoff,
+    /// How many entries the next write has at most; halved when the platform refuses a batch without saying why.
+    pub(super) write_limit: usize,
+    /// The same for items of a read.
+    pub(super) read_limit: usize,
+    pub(super) locations: Option<Vec<LocationSnapshot>>,
+    pub(super) locations_wanted: bool,
+    pub(super) items_wanted: BTreeSet<ItemId>,
+    pub(super) items_checked: BTreeMap<ItemId, Timestamp>,
+    pub(super) sweep: Option<SweepRun>,
+    pub(super) sweep_memo: SweepMemo,
+    pub(super) paused: Option<Pause>,
+    pub(super) suspect: Option<Suspect>,
+    pub(super) platform_ahead_ms: i64,
 }
 
 impl StoreState {
@@ -119,134 +164,202 @@ impl StoreState {
         settings: StoreSettings,
         now: Timestamp,
     ) -> Self {
-        let _ = (store, loaded, now);
-        Self { settings }
+        let Loaded {
+            keeper,
+            installed_at,
+            items,
+            levels,
+            bundles,
+            unsettled_orders,
+            known_orders,
+            calls,
+            parked,
+        } = loaded;
+        let memo = keeper.memo;
+        let bundles = BundleBook::new(bundles);
+        let mut state = Self {
+            store,
+            installed_at,
+            counts: Counts {
+                cursor: keeper.cursor,
+                head: keeper.cursor,
+                applied: keeper.applied,
+                naked: keeper.naked,
+                dead: keeper.dead,
+            },
+            stock: StockBook::restore(items, levels),
+            ledger: Ledger::restore(known_orders, unsettled_orders),
+            lanes: Lanes::restore(parked, &settings.retry),
+            dirty: Dirty::default(),
+            breaker: Breaker::new(settings.breaker_writes_max, settings.breaker_window_ms),
+            buckets: Buckets::restore(
+                &memo.buckets,
+                settings.bucket_headroom_percent,
+                memo.charged,
+                now,
+            ),
+            open_calls: calls
+                .into_iter()
+                .map(|call| {
+                    (
+                        call.id,
+                        CallRecord {
+                            due_at: now,
+                            ..call
+                        },
+                    )
+                })
+                .collect(),
+            in_flight: None,
+            backoff: Backoff::default(),
+            write_limit: WRITE_ENTRIES_MAX,
+            read_limit: READ_ITEMS_MAX,
+            locations_wanted: memo.locations.is_none() && !bundles.is_empty(),
+            locations: memo.locations,
+            items_wanted: BTreeSet::new(),
+            items_checked: BTreeMap::new(),
+            sweep: None,
+            sweep_memo: memo.sweep,
+            paused: memo.paused,
+            suspect: memo.suspect,
+            platform_ahead_ms: memo.platform_ahead_ms,
+            bundles,
+            settings,
+        };
+        state.dirty_all();
+        state
     }
 
-    /// Orders of the ledger that must be in memory before `command` is applied.
+    /// The keeper's row as it is to be written with the next commit.
     #[must_use]
-    pub fn orders_needed(&self, command: &Command) -> Vec<OrderId> {
-        let _ = command;
-        Vec::new()
-    }
-
-    /// Takes orders of the ledger into memory. Those already there are kept.
-    pub fn admit(&mut self, orders: Vec<OrderState>) {
-        let _ = orders;
-    }
-
-    /// Carries out a command.
-    ///
-    /// # Errors
-    /// A [`Refusal`] when the rules say no; the state is unchanged then.
-    pub fn apply(&mut self, now: Timestamp, command: Command) -> Result<Outcome, Refusal> {
-        let _ = (now, command);
-        Ok(Outcome::default())
-    }
-
-    /// The inbox head as the keeper last read it (the highest number given out); parked rows wait until the cursor
-    /// has passed the head as it stood.
-    pub fn saw_head(&mut self, head: i64) {
-        let _ = head;
-    }
-
-    /// Parked rows that are due, in the order in which they are to be applied; at most `limit`.
-    #[must_use]
-    pub fn due_parked(&self, now: Timestamp, limit: usize) -> Vec<i64> {
-        let _ = (now, limit);
-        Vec::new()
-    }
-
-    /// The row that crashed the keeper last and is to be taken alone, if any.
-    #[must_use]
-    pub fn suspect(&self) -> Option<&Suspect> {
-        None
-    }
-
-    /// Whether a call can be planned now: something is wanted, none is under way, and the tokens are there.
-    #[must_use]
-    pub fn wants_call(&self, now: Timestamp) -> bool {
-        let _ = now;
-        false
+    pub fn record(&self, now: Timestamp) -> KeeperRecord {
+        KeeperRecord {
+            cursor: self.counts.cursor,
+            applied: self.counts.applied,
+            naked: self.counts.naked,
+            parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),
+            dead: self.counts.dead,
+            wake_at: if self.in_flight.is_some() {
+                Some(now)
+            } else {
+                self.next_deadline(now)
+            },
+            memo: Memo {
+                buckets: self.buckets.memos(now),
+                charged: self.buckets.charged(),
+                locations: self.locations.clone(),
+                paused: self.paused.clone(),
+                sweep: self.sweep_memo,
+                suspect: self.suspect.clone(),
+                platform_ahead_ms: self.platform_ahead_ms,
+            },
+        }
     }
 
     /// The one instant at which the store wants to be woken without being asked; `None`: only a webhook or a command
     /// can bring work.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let _ = now;
-        None
-    }
-
-    /// The keeper's row as it is to be written with the next commit.
-    #[must_use]
-    pub fn record(&self, now: Timestamp) -> KeeperRecord {
-        let _ = now;
-        KeeperRecord {
-            cursor: 0,
-            applied: 0,
-            naked: 0,
-            parked: 0,
-            dead: 0,
-            wake_at: None,
-            memo: Memo::default(),
-        }
+        self.next_call_at(now)
+            .into_iter()
+            .chain(self.next_parked_at(now))
+            .min()
     }
 
     /// Forgets settled orders; to be called after a successful commit.
-    pub fn committed(&mut self) {}
+    pub fn committed(&mut self) {
+        let writes = self.open_calls.values().map(|call| &call.write);
+        let pinned = writes.flat_map(orders_of).collect();
+        self.ledger.evict_settled(&pinned);
+    }
 
-    /// Which ids concern this store (D10).
-    #[must_use]
-    pub fn interest(&self) -> Interest {
-        Interest::default()
+    /// The inbox head as the keeper last read it (the highest number given out); parked rows wait until the cursor
+    /// has passed the head as it stood.
+    pub fn saw_head(&mut self, head: i64) {
+        self.counts.head = self.counts.head.max(head);
     }
 
     /// Counts naked webhooks that intake answered, so that they are flushed with the next commit.
     pub fn count_naked(&mut self, naked: i64) {
-        let _ = naked;
+        self.counts.naked += naked;
     }
 
-    /// What the keeper shows of itself.
+    /// The row that crashed the keeper last and is to be taken alone, if any.
     #[must_use]
-    pub fn observation(&self, now: Timestamp) -> Observation {
-        let _ = now;
-        unreachable!()
+    pub const fn suspect(&self) -> Option<&Suspect> {
+        self.suspect.as_ref()
     }
 
-    /// What readers see of an item: its own levels and settings.
-    #[must_use]
-    pub fn leaf(&self, item: ItemId) -> Option<LeafView> {
-        let _ = item;
-        None
-    }
-
-    /// The live bundles, with what limits them.
-    pub fn bundle_views(&self) -> Vec<BundleView> {
-        Vec::new()
+    /// The platform's time now.
+    pub(super) const fn platform_now(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(self.platform_ahead_ms)
     }
 
     /// Active locations, ascending.
     #[must_use]
     pub fn active_locations(&self) -> Vec<LocationId> {
-        Vec::new()
+        let locations = self
+            .locations
+            .iter()
+            .flatten()
+            .filter(|location| location.active);
+        let mut ids = locations
+            .map(|location| location.location)
+            .collect::<Vec<_>>();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Where an order's units are taken; asks for what must be known first.
+    pub(super) fn place(&mut self, order: &mut OrderState) {
+        if self.locations.is_none() {
+            self.locations_wanted = true;
+            // Until they are known nothing is guessed; the order stays unsettled.
+            order.needs_assignments = true;
+            return;
+        }
+        let placement = match self.active_locations().as_slice() {
+            [only] => Placement::SingleLocation(*only),
+            [] | [_, _, ..] => Placement::ByAssignment,
+        };
+        order.recompute(&placement);
+    }
+
+    pub(super) fn has_one_location(&self) -> bool {
+        self.active_locations().len() == 1
+    }
+
+    pub(super) fn mark_dirty(&mut self, item: ItemId) {
+        self.dirty.mark_item(item);
+    }
+
+    pub(super) fn dirty_all(&mut self) {
+        for bundle in self.bundles.live() {
+            self.dirty.mark_bundle(bundle.id);
+        }
     }
 }
 
-/// An item as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeafView {
-    pub item: ItemId,
-    /// Not tracked, or sold on when out: limits nothing.
-    pub unlimited: bool,
-    /// `None`: not tracked.
-    pub levels: BTreeMap<LocationId, Option<i64>>,
+/// The orders whose cells a write settles.
+pub(super) fn orders_of(write: &Write) -> Vec<OrderId> {
+    match write {
+        Write::Adjust(entries) => {
+            let cells = entries.iter().flat_map(|entry| &entry.cells);
+            cells.map(|cell| cell.order).collect()
+        }
+        Write::Set(_) | Write::Activate { .. } => Vec::new(),
+    }
 }
 
-/// A bundle as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BundleView {
-    pub bundle: Bundle,
-    /// Leaf components that limit it, with units in one bundle.
-    pub limiting_needs: BTreeMap<ItemId, i64>,
+/// The dead letter of an inbox row: the same each time, so that a repeated burial is one row.
+pub(super) fn dead_letter_id(store: StoreId, seq: i64) -> DeadLetterId {
+    DeadLetterId(Uuid::new_v5(
+        &Uuid::NAMESPACE_OID,
+        format!("inbox/{store}/{seq}").as_bytes(),
+    ))
+}
+
+/// The dead letter of an entry of a write.
+pub(super) fn entry_dead_letter_id(call: CallId, entry: usize) -> DeadLetterId {
+    DeadLetterId(Uuid::new_v5(&call.0, entry.to_string().as_bytes()))
 }

@@ -13,7 +13,7 @@ use crate::ids::ItemId;
 
 /// What a sweep does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SweepStep {
+pub(super) enum SweepStep {
     Subscriptions,
     Orders,
     Levels,
@@ -21,7 +21,7 @@ pub enum SweepStep {
 
 /// A sweep under way. It is not remembered: after a crash it begins again from the watermark.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SweepRun {
+pub(super) struct SweepRun {
     pub step: SweepStep,
     /// Platform time when it began: the next watermark.
     pub started_at: Timestamp,
@@ -40,14 +40,19 @@ impl StoreState {
             return None;
         }
         let finished_at = self.sweep_memo.finished_at;
-        Some(finished_at.map_or(Timestamp::EPOCH, |at| at.plus_millis(self.settings.sweep_interval_ms)))
+        Some(finished_at.map_or(Timestamp::EPOCH, |at| {
+            at.plus_millis(self.settings.sweep_interval_ms)
+        }))
     }
 
     /// The step of the sweep that a call would bring forward now.
     pub(super) fn sweep_step(&self, now: Timestamp) -> Option<SweepStep> {
         match &self.sweep {
             Some(sweep) => Some(sweep.step),
-            None => self.next_sweep_at().filter(|at| *at <= now).map(|_| SweepStep::Subscriptions),
+            None => self
+                .next_sweep_at()
+                .filter(|at| *at <= now)
+                .map(|_| SweepStep::Subscriptions),
         }
     }
 
@@ -64,10 +69,14 @@ impl StoreState {
         let sweep = self.sweep.as_ref()?;
         Some(match sweep.step {
             SweepStep::Subscriptions => Read::Subscriptions,
-            SweepStep::Orders => Read::OrdersSince { since: sweep.since, page: sweep.page.clone() },
-            SweepStep::Levels => {
-                Read::Levels(self.stock.page_after(sweep.after_item, self.read_limit.min(READ_ITEMS_MAX)))
-            }
+            SweepStep::Orders => Read::OrdersSince {
+                since: sweep.since,
+                page: sweep.page.clone(),
+            },
+            SweepStep::Levels => Read::Levels(
+                self.stock
+                    .page_after(sweep.after_item, self.read_limit.min(READ_ITEMS_MAX)),
+            ),
         })
     }
 

@@ -1,0 +1,190 @@
+//! Defining and deleting bundles.
+//!
+//! A recipe is in force from the platform's present second on; orders made before keep the recipe of their time.
+
+use crate::clock::Timestamp;
+use crate::domain::bundle::{Bundle, Component, Recipe, validate};
+use crate::domain::store::change::Change;
+use crate::domain::store::command::{BundleDraft, DraftComponent};
+use crate::domain::store::outcome::{Outcome, Refusal, Reply};
+use crate::domain::store::state::StoreState;
+use crate::ids::{BundleId, ItemId, ProductId, VariantId};
+
+impl StoreState {
+    /// Defines a bundle, or gives it a new recipe. Items that are not known yet are looked up on the platform first.
+    pub(super) fn put_bundle(
+        &mut self,
+        now: Timestamp,
+        draft: &BundleDraft,
+    ) -> Result<Outcome, Refusal> {
+        self.check_existence(draft)?;
+        if self.look_up_items(draft) {
+            return Ok(Outcome {
+                reply: Reply::Waiting,
+                ..Outcome::default()
+            });
+        }
+        let bundle = self.candidate(now, draft)?;
+        validate(&self.bundles, &bundle)?;
+        let mut outcome = Outcome {
+            interest_changed: true,
+            ..Outcome::default()
+        };
+        self.keep_bundle(bundle.clone(), &mut outcome);
+        self.locations_wanted |= self.locations.is_none();
+        outcome.reply = Reply::Bundle(Box::new(bundle));
+        Ok(outcome)
+    }
+
+    /// Deletes a bundle: it sells no more. Its recipes stay for the orders that were made under them.
+    pub(super) fn delete_bundle(
+        &mut self,
+        now: Timestamp,
+        id: BundleId,
+    ) -> Result<Outcome, Refusal> {
+        let bundle = self
+            .bundles
+            .get(id)
+            .filter(|bundle| !bundle.deleted)
+            .cloned();
+        let Some(mut bundle) = bundle else {
+            return Err(Refusal::UnknownBundle(id));
+        };
+        bundle.deleted = true;
+        end_recipes(&mut bundle.recipes, self.platform_now(now));
+        let mut outcome = Outcome {
+            interest_changed: true,
+            ..Outcome::default()
+        };
+        self.keep_bundle(bundle.clone(), &mut outcome);
+        outcome.reply = Reply::Bundle(Box::new(bundle));
+        Ok(outcome)
+    }
+
+    fn check_existence(&self, draft: &BundleDraft) -> Result<(), Refusal> {
+        let existing = self.bundles.get(draft.id);
+        match (draft.replaces, existing) {
+            (true, None) => Err(Refusal::UnknownBundle(draft.id)),
+            (true, Some(bundle)) if bundle.deleted => Err(Refusal::UnknownBundle(draft.id)),
+            (false, Some(_)) => Err(Refusal::BundleExists(draft.id)),
+            (true, Some(_)) | (false, None) => Ok(()),
+        }
+    }
+
+    /// Whether items must be looked up first; asks for that.
+    fn look_up_items(&mut self, draft: &BundleDraft) -> bool {
+        let items = draft
+            .components
+            .iter()
+            .map(|component| component.item)
+            .chain([draft.item]);
+        let unknown = items.filter(|item| {
+            let known = self.stock.item(*item).is_some_and(|record| !record.gone);
+            let checked = self
+                .items_checked
+                .get(item)
+                .is_some_and(|at| *at >= draft.arrived_at);
+            !known && !checked
+        });
+        let unknown = unknown.collect::<Vec<_>>();
+        let any = !unknown.is_empty();
+        self.items_wanted.extend(unknown);
+        any
+    }
+
+    fn candidate(&self, now: Timestamp, draft: &BundleDraft) -> Result<Bundle, Refusal> {
+        let (variant, product) = self.resolve(draft.item)?;
+        let components = draft
+            .components
+            .iter()
+            .map(|component| self.component(*component));
+        let components = components.collect::<Result<Vec<_>, _>>()?;
+        let mut recipes = self
+            .bundles
+            .get(draft.id)
+            .map(|bundle| bundle.recipes.clone())
+            .unwrap_or_default();
+        let unchanged = recipes
+            .last()
+            .is_some_and(|recipe| recipe.components == components);
+        if !unchanged {
+            let effective_from = self.platform_now(now);
+            end_recipes(&mut recipes, effective_from);
+            recipes.push(Recipe {
+                effective_from,
+                effective_to: None,
+                components,
+            });
+        }
+        Ok(Bundle {
+            id: draft.id,
+            title: draft.title.clone(),
+            item: draft.item,
+            variant,
+            product,
+            mode: draft.mode,
+            cap: draft.cap,
+            recipes,
+            deleted: false,
+        })
+    }
+
+    fn component(&self, draft: DraftComponent) -> Result<Component, Refusal> {
+        let (variant, product) = self.resolve(draft.item)?;
+        Ok(Component {
+            item: draft.item,
+            variant,
+            product,
+            quantity: draft.quantity,
+            optional: draft.optional,
+        })
+    }
+
+    fn resolve(&self, item: ItemId) -> Result<(VariantId, ProductId), Refusal> {
+        let record = self
+            .stock
+            .item(item)
+            .filter(|record| !record.gone)
+            .ok_or(Refusal::UnknownItem(item))?;
+        if record.composite {
+            return Err(Refusal::NativeBundle(item));
+        }
+        record
+            .variant
+            .zip(record.product)
+            .ok_or(Refusal::UnknownItem(item))
+    }
+
+    /// Keeps the bundle; its levels and those of all it is made of are read fresh.
+    fn keep_bundle(&mut self, bundle: Bundle, outcome: &mut Outcome) {
+        let (id, item) = (bundle.id, bundle.item);
+        let mut touched = self.bundles.needs(id).cloned().unwrap_or_default();
+        outcome.changes.put(Change::PutBundle(bundle.clone()));
+        self.bundles.put(bundle);
+        touched.extend(self.bundles.needs(id).cloned().unwrap_or_default());
+        touched.insert(item, 1);
+        for item in touched.into_keys() {
+            self.stock
+                .mark_unread(item, Timestamp::EPOCH, &mut outcome.changes);
+            self.stock.mark_unusable(item, false, &mut outcome.changes);
+            self.dirty.mark_item(item);
+            outcome.touched_items.push(item);
+        }
+        self.dirty.mark_bundle(id);
+    }
+}
+
+/// Ends the recipe in force; one that would have been in force for no time goes.
+fn end_recipes(recipes: &mut Vec<Recipe>, at: Timestamp) {
+    for recipe in recipes
+        .iter_mut()
+        .filter(|recipe| recipe.effective_to.is_none())
+    {
+        recipe.effective_to = Some(at);
+    }
+    recipes.retain(|recipe| {
+        recipe
+            .effective_to
+            .is_none_or(|to| recipe.effective_from < to)
+    });
+}

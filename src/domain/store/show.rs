@@ -1,0 +1,152 @@
+//! What a store shows of itself: to its keeper's observers, to readers, and to intake.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::domain::bundle::Bundle;
+use crate::domain::interest::Interest;
+use crate::domain::store::observation::{Observation, Wait};
+use crate::domain::store::state::{Pause, StoreState};
+use crate::ids::{ItemId, LocationId};
+
+/// An item as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafView {
+    pub item: ItemId,
+    /// Not tracked, or sold on when out: limits nothing.
+    pub unlimited: bool,
+    /// `None`: not tracked.
+    pub levels: BTreeMap<LocationId, Option<i64>>,
+}
+
+/// A bundle as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleView {
+    pub bundle: Bundle,
+    /// Leaf components that limit it, with units in one bundle.
+    pub limiting_needs: BTreeMap<ItemId, i64>,
+}
+
+impl StoreState {
+    /// Which ids concern this store (D10): every bundle that ever was, and every item that was ever in one. What is
+    /// frozen in an order line was in a recipe, so it is among them.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        let mut interest = Interest::default();
+        for (item, variant, product) in self.bundles.components_ever() {
+            interest.insert_item(item);
+            interest.insert_variant(variant);
+            interest.insert_product(product);
+        }
+        interest
+    }
+
+    /// What readers see of an item: its own levels and settings.
+    #[must_use]
+    pub fn leaf(&self, item: ItemId) -> Option<LeafView> {
+        let record = self.stock.item(item).filter(|record| !record.gone)?;
+        let levels = self.stock.levels(item).into_iter().flatten();
+        Some(LeafView {
+            item,
+            unlimited: !record.tracked || record.sells_when_out,
+            levels: levels
+                .map(|(location, level)| (*location, level.available))
+                .collect(),
+        })
+    }
+
+    /// Every item that readers may ask for.
+    pub fn leaves(&self) -> impl Iterator<Item = LeafView> {
+        self.stock
+            .page_after(None, usize::MAX)
+            .into_iter()
+            .filter_map(|item| self.leaf(item))
+    }
+
+    /// The live bundles, with what limits them.
+    #[must_use]
+    pub fn bundle_views(&self) -> Vec<BundleView> {
+        let view = |bundle: &Bundle| BundleView {
+            bundle: bundle.clone(),
+            limiting_needs: self
+                .bundles
+                .limiting_needs(bundle.id)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        self.bundles.live().map(view).collect()
+    }
+
+    /// What the keeper shows of itself.
+    #[must_use]
+    pub fn observation(&self, now: Timestamp) -> Observation {
+        Observation {
+            store: self.store,
+            at: now,
+            cursor: self.counts.cursor,
+            applied: self.counts.applied,
+            naked: self.counts.naked,
+            parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),
+            dead: self.counts.dead,
+            bundles: self.bundles.live().count(),
+            dirty_bundles: self.dirty.count(),
+            unsettled_orders: self.ledger.unsettled_count(),
+            unsure_levels: self.stock.unread_count(),
+            open_calls: self.open_calls.len(),
+            buckets: self.buckets.views(),
+            paused: self.paused.clone(),
+            last_sweep_at: self.sweep_memo.finished_at,
+            waits_for: self.waits_for(now),
+        }
+    }
+
+    fn waits_for(&self, now: Timestamp) -> Option<Wait> {
+        if let Some(pause) = &self.paused {
+            return Some(Wait {
+                reason: pause_reason(pause),
+                until: None,
+            });
+        }
+        if self.backoff.until > now {
+            let reason = self
+                .backoff
+                .reason
+                .clone()
+                .unwrap_or_else(|| "the platform does not answer".to_owned());
+            return Some(Wait {
+                reason,
+                until: Some(self.backoff.until),
+            });
+        }
+        if self.in_flight.is_some() {
+            return Some(Wait {
+                reason: "an answer of the platform".to_owned(),
+                until: None,
+            });
+        }
+        let until = self.next_deadline(now)?;
+        let reason = if self.has_urgent_work(now) {
+            "tokens of the platform's rate limit"
+        } else {
+            "the next sweep or retry"
+        };
+        Some(Wait {
+            reason: reason.to_owned(),
+            until: Some(until),
+        })
+    }
+
+    fn has_urgent_work(&self, now: Timestamp) -> bool {
+        self.dirty.has_work(now)
+            || self.ledger.unsettled_count() > 0
+            || self.stock.unread_count() > 0
+    }
+}
+
+fn pause_reason(pause: &Pause) -> String {
+    match pause {
+        Pause::ByAdmin { reason } => format!("an admin to resume it: {reason}"),
+        Pause::Barred(bar) => format!("a person: the platform refuses every call ({})", bar.name()),
+        Pause::Uninstalled => "the merchant to install the app again".to_owned(),
+    }
+}

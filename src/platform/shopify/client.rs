@@ -1,0 +1,189 @@
+//! The Admin API client: which call becomes which request, and what it is charged.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::call::{Answer, Call, CallError, Meter, Read, Reply, Request, Write};
+use crate::ids::CallId;
+use crate::platform::shopify::errors::Effect;
+use crate::platform::shopify::graphql::{assignments, items, subscriptions, writes};
+use crate::platform::shopify::rest;
+use crate::platform::shopify::transport::Session;
+use crate::platform::{Account, ClientSettings, ClientSetupError};
+
+/// Who we say we are.
+const USER_AGENT: &str = concat!("storekeeper/", env!("CARGO_PKG_VERSION"));
+
+/// Talks with Shopify for all stores. Holds no token and no rate state: those belong to the stores.
+#[derive(Debug)]
+pub struct ShopifyClient {
+    http: reqwest::Client,
+    clock: Clock,
+    api_version: String,
+    response_bytes_max: usize,
+    /// Serving another version than asked for is worth one warning, not one per reply.
+    version_warned: AtomicBool,
+}
+
+impl ShopifyClient {
+    /// Makes the shared HTTP client.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(settings: &ClientSettings, clock: Clock) -> Result<Self, ClientSetupError> {
+        // Whoever installed a provider first keeps it; without any, building the client would panic.
+        let _installed = rustls::crypto::ring::default_provider()
+            .install_default()
+            .is_ok();
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+            .timeout(Duration::from_millis(settings.request_timeout_ms))
+            .pool_max_idle_per_host(settings.idle_connections_max)
+            // A redirect would carry the token to an address that nobody configured.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()?;
+        Ok(Self {
+            http,
+            clock,
+            api_version: settings.shopify_api_version.clone(),
+            response_bytes_max: settings.response_bytes_max,
+            version_warned: AtomicBool::new(false),
+        })
+    }
+
+    /// Carries out one call, once; only the pages of one answer are asked for one after another.
+    pub async fn send(&self, account: &Account, call: &Call) -> Answer {
+        let mut session = Session::new(self, account, effect_of(&call.request));
+        let result = perform(&mut session, call).await;
+        Answer {
+            result,
+            rate: session.rate,
+            platform_time: session.platform_time,
+        }
+    }
+
+    pub(super) const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(super) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
+    pub(super) const fn response_bytes_max(&self) -> usize {
+        self.response_bytes_max
+    }
+
+    pub(super) const fn version_warned(&self) -> &AtomicBool {
+        &self.version_warned
+    }
+}
+
+/// Which rate limit a request is charged to.
+#[must_use]
+pub const fn meter(request: &Request) -> Meter {
+    match request {
+        Request::Write(_) => Meter::Graphql,
+        Request::Read(Read::Items(_) | Read::Assignments(_) | Read::Subscriptions) => {
+            Meter::Graphql
+        }
+        Request::Read(
+            Read::Levels(_) | Read::Order(_) | Read::OrdersSince { .. } | Read::Locations,
+        ) => Meter::Rest,
+    }
+}
+
+/// The most that a request is charged at once: requests or points, by its [`meter`].
+///
+/// Further pages of the same answer are sent no faster than their cost is restored, and so are not counted here.
+#[must_use]
+pub fn estimated_cost(request: &Request) -> i64 {
+    match request {
+        Request::Write(_) => writes::COST,
+        Request::Read(Read::Items(items)) => items::cost(items.len()),
+        Request::Read(Read::Assignments(_)) => assignments::COST,
+        Request::Read(Read::Subscriptions) => subscriptions::COST,
+        Request::Read(
+            Read::Levels(_) | Read::Order(_) | Read::OrdersSince { .. } | Read::Locations,
+        ) => 1,
+    }
+}
+
+const fn effect_of(request: &Request) -> Effect {
+    match request {
+        Request::Write(_) => Effect::Writes,
+        Request::Read(_) => Effect::Reads,
+    }
+}
+
+async fn perform(session: &mut Session<'_>, call: &Call) -> Result<Reply, CallError> {
+    match &call.request {
+        Request::Write(write) => perform_write(session, call.id, write).await,
+        Request::Read(read) => perform_read(session, read).await,
+    }
+}
+
+async fn perform_write(
+    session: &mut Session<'_>,
+    id: CallId,
+    write: &Write,
+) -> Result<Reply, CallError> {
+    match write {
+        Write::Adjust(adjustments) => writes::adjust(session, id, adjustments).await,
+        Write::Set(settings) => writes::set(session, id, settings).await,
+        Write::Activate {
+            item,
+            location,
+            available,
+        } => writes::activate(session, id, (*item, *location), *available).await,
+    }
+}
+
+async fn perform_read(session: &mut Session<'_>, read: &Read) -> Result<Reply, CallError> {
+    match read {
+        Read::Levels(items) => rest::levels(session, items).await,
+        Read::Items(items) => items::read(session, items).await,
+        Read::Order(order) => rest::order(session, *order).await,
+        Read::OrdersSince { since, page } => {
+            rest::orders_since(session, *since, page.as_deref()).await
+        }
+        Read::Assignments(order) => assignments::read(session, *order).await,
+        Read::Locations => rest::locations(session).await,
+        Read::Subscriptions => subscriptions::ensure(session).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ItemId, LocationId, OrderId};
+
+    #[test]
+    fn no_single_query_can_exceed_the_platforms_bound() {
+        let item_ids: Vec<ItemId> = (1..=50).map(ItemId).collect();
+        let requests = [
+            Request::Write(Write::Activate {
+                item: ItemId(1),
+                location: LocationId(1),
+                available: 0,
+            }),
+            Request::Read(Read::Items(item_ids)),
+            Request::Read(Read::Assignments(OrderId(1))),
+            Request::Read(Read::Subscriptions),
+        ];
+        for request in requests {
+            assert_eq!(meter(&request), Meter::Graphql);
+            assert!(
+                (1..=1000).contains(&estimated_cost(&request)),
+                "{request:?}"
+            );
+        }
+    }
+}
