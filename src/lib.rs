@@ -13,6 +13,7 @@ pub mod domain;
 
 pub mod db;
 pub mod platform;
+<<<<<<< HEAD
 
 pub mod deps;
 
@@ -20,3 +21,5 @@ pub mod keeper;
 
 
 pub mod sandbox;
+=======
+>>>>>>> db
