@@ -13,13 +13,9 @@ pub mod domain;
 
 pub mod db;
 pub mod platform;
-<<<<<<< HEAD
 
 pub mod deps;
 
 pub mod keeper;
 
-
 pub mod sandbox;
-=======
->>>>>>> db
