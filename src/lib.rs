@@ -8,9 +8,8 @@ pub mod clock;
 pub mod ids;
 pub mod telemetry;
 
-pub mod domain;
-
 pub mod config;
+pub mod domain;
 
 pub mod db;
 pub mod platform;
@@ -19,4 +18,5 @@ pub mod deps;
 
 pub mod keeper;
 
-pub mod http;
+
+pub mod sandbox;

@@ -62,7 +62,8 @@ const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
     CASE WHEN h.next_seq - 1 > COALESCE(k.cursor, 0) THEN COALESCE(k.oldest_at, (SELECT i.received_at FROM inbox i \
     WHERE i.store = h.store AND i.seq = COALESCE(k.cursor, 0) + 1)) END AS oldest, \
     COALESCE(k.applied, 0) AS applied, COALESCE(k.naked, 0) AS naked, COALESCE(k.parked, 0) AS parked, \
-    COALESCE(k.dead, 0) AS dead FROM inbox_head h LEFT JOIN keeper k ON k.store = h.store";
+    COALESCE(k.dead, 0) AS dead FROM inbox_head h \
+    JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store";
 
 /// Stores with backlog or with `wake_at` reached, in ascending order after `after_store`, at most `limit`.
 pub async fn stores_to_wake(
@@ -71,7 +72,8 @@ pub async fn stores_to_wake(
     after_store: Option<StoreId>,
     limit: u32,
 ) -> Result<Vec<StoreId>, DbError> {
-    const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h LEFT JOIN keeper k ON k.store = h.store \
+    const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h \
+        JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store \
         WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2) ORDER BY h.store LIMIT $3";
     let after = after_store.map_or(0, |store| store.0);
     let values = [
@@ -132,6 +134,21 @@ pub async fn list_counts(
         .into_iter()
         .map(StoreCounts::from)
         .collect())
+}
+
+/// Whether another store lives with a webhook secret of this fingerprint.
+pub(super) async fn is_secret_shared(
+    connection: &impl ConnectionTrait,
+    fingerprint: &str,
+    store: StoreId,
+) -> Result<bool, DbErr> {
+    const SHARED: &str = "SELECT store FROM store_secret \
+        WHERE fingerprint = $1 AND store <> $2 AND revoked_at IS NULL LIMIT 1";
+    let values = [fingerprint.into(), store.0.into()];
+    Ok(connection
+        .query_one_raw(statement(connection, SHARED, values))
+        .await?
+        .is_some())
 }
 
 /// Remembers that the store accepts this body, unless another store did so within 7 days; then `false`.

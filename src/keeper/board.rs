@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::domain::store::state::{BundleView, LeafView, StoreState};
+use crate::domain::store::state::StoreState;
+use crate::domain::store::{BundleView, LeafView};
 use crate::ids::{ItemId, LocationId, StoreId};
 
 /// A commit that touches a few items copies only their shelves; readers of the old board keep theirs.

@@ -53,18 +53,21 @@ impl KeeperCore {
         if decided.interest_changed {
             self.publish_wider_interest();
         }
+        let record = self.state.record(self.now());
+        let cursor = record.cursor;
         let share = Share {
             store: self.slot.store,
             grant: fence.grant,
             applied_seq: fence.applied_seq,
-            record: self.state.record(self.now()),
+            record,
             changes: decided.changes,
         };
         let written = self.shared.deps.writer.commit(share).await;
         written.map_err(|error| self.failed(error, naked, decided.only_row))?;
         self.fence.applied_seq = fence.applied_seq + 1;
         self.state.committed();
-        self.commits = self.commits.wrapping_add(1);
+        self.cursor = cursor;
+        self.commits = self.commits.saturating_add(1);
         self.publish(&decided.touched, decided.interest_changed);
         Ok(())
     }
@@ -84,8 +87,8 @@ impl KeeperCore {
                 }
             }
             // It may have been written: counting the naked ones again would count them twice.
-            CommitError::Unavailable(error) => Exit::CommitFailed {
-                reason: bounded(&error.to_string()),
+            CommitError::Unavailable => Exit::CommitFailed {
+                reason: "the database did not take it, or did not say so".to_owned(),
             },
         }
     }

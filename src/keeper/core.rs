@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::db::{keepers, orders};
+use crate::db::{DbError, keepers, orders};
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::state::{Loaded, StoreState};
 use crate::ids::{GrantId, ItemId};
@@ -52,7 +52,10 @@ pub(super) struct KeeperCore {
     /// So many rows are still to be taken one by one.
     pub(super) one_by_one: usize,
     pub(super) board: Board,
+    /// Commits since rows behind the cursor were purged.
     pub(super) commits: u32,
+    /// The last row done with, as of the last commit.
+    pub(super) cursor: i64,
     worked_at: Timestamp,
 }
 
@@ -73,7 +76,14 @@ impl KeeperCore {
             .home
             .serve(keepers::activate(&shared.deps.db, slot.store, grant, now))
             .await
-            .map_err(|error| Exit::load_failed("activate the store", &error))?;
+            .map_err(|error| match error {
+                DbError::NotFound(_) => Exit::NoSuchStore,
+                DbError::Conflict
+                | DbError::Busy
+                | DbError::Full
+                | DbError::Unavailable(_)
+                | DbError::Broken(_) => Exit::load_failed("activate the store", &error),
+            })?;
         let fence = Fence {
             grant,
             applied_seq: activation.applied_seq,
@@ -103,6 +113,7 @@ impl KeeperCore {
             one_by_one: 0,
             board,
             commits: 0,
+            cursor: read_to,
             worked_at: now,
         }
     }

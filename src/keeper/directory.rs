@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::db::fleet;
+use tokio::sync::mpsc;
+
+use crate::clock::Timestamp;
+use crate::db::{DbError, fleet};
 use crate::deps::Deps;
 use crate::domain::interest::Interest;
 use crate::ids::StoreId;
@@ -14,6 +17,7 @@ use crate::keeper::arbiters::{self, Engine};
 use crate::keeper::board::Board;
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
+use crate::keeper::purge::purge_behind_cursors;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -84,10 +88,13 @@ impl Directory {
         };
         let (arbiters, engine) = arbiters::start(count)?;
         let scanner = arbiters.least_loaded();
-        let shared = Arc::new(Shared::new(deps, settings, arbiters));
+        let purger = arbiters.least_loaded();
+        let (purges, asked) = mpsc::channel(settings.purges_waiting_max.max(1));
+        let purging = purge_behind_cursors(deps.writer.clone(), asked);
+        let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
         let slots = Arc::new(Slots::default());
         let scan = scan_for_work(Arc::clone(&shared), Arc::clone(&slots));
-        if !scanner.start(move |_seat| scan) {
+        if !(scanner.start(move |_seat| scan) && purger.start(move |_seat| purging)) {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
         Ok(Self {
@@ -249,19 +256,30 @@ async fn scan_for_work(shared: Arc<Shared>, slots: Arc<Slots>) {
     let clock = shared.deps.clock.clone();
     while !shared.is_shutting_down() {
         let now = clock.now();
-        let search = fleet::stores_to_wake(&shared.deps.db, now, shared.settings.scan_stores_max);
-        match shared.home.serve(search).await {
-            Ok(stores) => {
-                for store in stores {
-                    let slot = slots.find_or_make(store);
-                    slot.ring();
-                    shared.activate(&slot);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "search for stores with work failed"),
+        if let Err(error) = wake_all(&shared, &slots, now).await {
+            tracing::warn!(%error, "search for stores with work failed");
         }
         clock
             .sleep_until(now.plus_millis(shared.settings.scan_interval_ms))
             .await;
+    }
+}
+
+async fn wake_all(shared: &Arc<Shared>, slots: &Slots, now: Timestamp) -> Result<(), DbError> {
+    let limit = shared.settings.scan_stores_max.max(1);
+    let page_max = u32::try_from(limit).unwrap_or(u32::MAX);
+    let mut after = None;
+    loop {
+        let page = fleet::stores_to_wake(&shared.deps.db, now, after, page_max);
+        let page = shared.home.serve(page).await?;
+        for &store in &page {
+            let slot = slots.find_or_make(store);
+            slot.ring();
+            shared.activate(&slot);
+        }
+        after = page.last().copied();
+        if page.len() < limit || shared.is_shutting_down() {
+            return Ok(());
+        }
     }
 }

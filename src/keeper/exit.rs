@@ -26,6 +26,8 @@ pub enum Exit {
     RowPanicked { seq: i64, reason: String },
     /// The store could not be read.
     LoadFailed { reason: String },
+    /// There is no such store, or no longer.
+    NoSuchStore,
     /// The process ends.
     ShutDown,
 }
@@ -67,13 +69,14 @@ impl Exit {
             Self::Panicked { .. } => "panicked",
             Self::RowPanicked { .. } => "row_panicked",
             Self::LoadFailed { .. } => "load_failed",
+            Self::NoSuchStore => "no_such_store",
             Self::ShutDown => "shut_down",
         }
     }
 
     pub(super) const fn blame(&self) -> Blame {
         match self {
-            Self::Deactivated(_) | Self::ShutDown => Blame::Nobody,
+            Self::Deactivated(_) | Self::NoSuchStore | Self::ShutDown => Blame::Nobody,
             Self::Fenced | Self::CommitFailed { .. } | Self::LoadFailed { .. } => Blame::World,
             Self::CommitRefused { .. } | Self::Panicked { .. } | Self::RowPanicked { .. } => {
                 Blame::Store
@@ -117,6 +120,7 @@ impl fmt::Display for Exit {
                 write!(formatter, "panicked at inbox row {seq}: {reason}")
             }
             Self::LoadFailed { reason } => formatter.write_str(reason),
+            Self::NoSuchStore => formatter.write_str("there is no such store"),
             Self::ShutDown => formatter.write_str("the server stops"),
         }
     }
@@ -148,6 +152,7 @@ impl Aftermath {
             | Exit::CommitFailed { .. }
             | Exit::Panicked { .. }
             | Exit::LoadFailed { .. }
+            | Exit::NoSuchStore
             | Exit::ShutDown => {}
         }
     }

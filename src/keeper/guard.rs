@@ -60,9 +60,15 @@ impl Drop for Tenure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
     End,
+    /// End, whatever waits.
+    Abandon,
     StartNow,
-    Restart { at: Timestamp },
-    Quarantine { until: Timestamp },
+    Restart {
+        at: Timestamp,
+    },
+    Quarantine {
+        until: Timestamp,
+    },
 }
 
 /// Guards a store until it has nothing to do, or the process ends.
@@ -97,6 +103,10 @@ pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
                 .await
             }
             Decision::End => false,
+            Decision::Abandon => {
+                slot.refuse_waiting(&CommandError::UnknownStore);
+                break;
+            }
         };
         if shared.is_shutting_down() {
             break;
@@ -113,8 +123,12 @@ pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
 
 /// One keeper's life, from activation to its end. Nothing of it is published when this returns.
 async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath) -> Exit {
+    // The semaphore is never closed.
+    let reading = shared.activations.acquire().await.ok();
     let activation = KeeperCore::activate(Arc::clone(shared), Arc::clone(slot), aftermath);
-    let exit = match AssertUnwindSafe(Box::pin(activation)).catch_unwind().await {
+    let activated = AssertUnwindSafe(Box::pin(activation)).catch_unwind().await;
+    drop(reading);
+    let exit = match activated {
         Ok(Ok(core)) => run_keeper(shared, slot, core).await,
         Ok(Err(exit)) => exit,
         Err(payload) => Exit::panicked(payload.as_ref()),
@@ -166,6 +180,7 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
         Exit::ShutDown | Exit::Deactivated(Deactivation::Idle | Deactivation::Requested { .. }) => {
             return Decision::End;
         }
+        Exit::NoSuchStore => return Decision::Abandon,
         Exit::Deactivated(Deactivation::Restart { .. }) => return Decision::StartNow,
         Exit::Deactivated(Deactivation::Quarantine { .. }) => budget.quarantine(now),
         Exit::Fenced

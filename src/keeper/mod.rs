@@ -48,6 +48,7 @@ mod arbiters;
 mod directory;
 mod guard;
 mod home;
+mod purge;
 mod scheduler;
 mod shared;
 

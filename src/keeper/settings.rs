@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::store::command::Row;
-use crate::domain::store::state::StoreSettings;
+use crate::domain::store::settings::StoreSettings;
 
 /// Called with each row before it is applied.
 pub type RowHook = Arc<dyn Fn(&Row) + Send + Sync>;
@@ -32,6 +32,8 @@ pub struct KeeperSettings {
     pub turns_in_flight_max: usize,
     /// Calls under way at once, in all stores together; a store has at most one.
     pub calls_in_flight_max: usize,
+    /// Stores read from the database at once, all together.
+    pub activations_in_flight_max: usize,
     /// Milliseconds after which a call counts as without a definite answer.
     pub call_timeout_ms: i64,
     /// Commands that wait at one store; more are refused.
@@ -50,8 +52,8 @@ pub struct KeeperSettings {
     pub stall_ms: i64,
     /// Commits after which rows behind the cursor are purged.
     pub purge_every_commits: u32,
-    /// Rows purged at once.
-    pub purge_rows_max: usize,
+    /// Stores whose rows wait to be purged; more are asked for again later.
+    pub purges_waiting_max: usize,
     /// Lifecycle events remembered.
     pub lifecycle_events_max: usize,
     /// How often a keeper that crashes is started anew.
@@ -109,6 +111,7 @@ impl KeeperSettings {
             turn_decide_us_max: 4_000,
             turns_in_flight_max: 64,
             calls_in_flight_max: 256,
+            activations_in_flight_max: 32,
             call_timeout_ms: 30_000,
             commands_waiting_max: 64,
             commands_per_commit_max: 20,
@@ -118,7 +121,7 @@ impl KeeperSettings {
             idle_ms: 900_000,
             stall_ms: 1_000,
             purge_every_commits: 64,
-            purge_rows_max: 1_000,
+            purges_waiting_max: 256,
             lifecycle_events_max: 1_000,
             restart: RestartSettings::default(),
             before_apply: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::deps::Deps;
 use crate::ids::StoreId;
@@ -11,6 +11,7 @@ use crate::keeper::arbiters::Arbiters;
 use crate::keeper::guard;
 use crate::keeper::home::Home;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
+use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::Scheduler;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::slot::Slot;
@@ -25,6 +26,9 @@ pub(super) struct Shared {
     /// Calls under way.
     pub(super) calls: Semaphore,
     pub(super) lifecycle: Lifecycle,
+    /// Stores being read from the database.
+    pub(super) activations: Semaphore,
+    purges: mpsc::Sender<Purge>,
     arbiters: Arbiters,
     shutting_down: AtomicBool,
     /// Stores that have a keeper or a guard that rests.
@@ -32,11 +36,18 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(deps: Deps, settings: KeeperSettings, arbiters: Arbiters) -> Self {
+    pub(super) fn new(
+        deps: Deps,
+        settings: KeeperSettings,
+        arbiters: Arbiters,
+        purges: mpsc::Sender<Purge>,
+    ) -> Self {
         Self {
             turns: Scheduler::new(settings.turns_in_flight_max),
             calls: Semaphore::new(settings.calls_in_flight_max.max(1)),
             lifecycle: Lifecycle::new(settings.lifecycle_events_max),
+            activations: Semaphore::new(settings.activations_in_flight_max.max(1)),
+            purges,
             arbiters,
             shutting_down: AtomicBool::new(false),
             guarded: watch::Sender::new(0),
@@ -80,6 +91,11 @@ impl Shared {
         let mut guarded = self.guarded.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.
         let _closed = guarded.wait_for(|guarded| *guarded == 0).await.is_err();
+    }
+
+    /// Asks for rows to be deleted; forgotten when too many ask.
+    pub(super) fn purge(&self, purge: Purge) {
+        let _asked = self.purges.try_send(purge).is_ok();
     }
 
     pub(super) fn record(&self, store: StoreId, step: LifecycleStep, detail: String) {

@@ -18,6 +18,7 @@ use crate::ids::{ItemId, OrderId, ProductId};
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Exit, panic_reason};
+use crate::keeper::purge::Purge;
 use crate::telemetry::metric_name;
 
 /// What a row is about; a turn is bounded by how many different ones it holds.
@@ -51,7 +52,7 @@ impl KeeperCore {
         drop(permit);
         counter!(metric_name::TURNS_TOTAL, "temperature" => temperature).increment(1);
         self.slot.count_turn(self.now());
-        self.purge_now_and_then().await;
+        self.purge_now_and_then();
         Ok(true)
     }
 
@@ -67,9 +68,10 @@ impl KeeperCore {
         let head = self
             .shared
             .home
-            .serve(inbox::head(&self.shared.deps.db, self.slot.store))
+            .serve(inbox::get_head(&self.shared.deps.db, self.slot.store))
             .await
             .map_err(|error| Exit::load_failed("read the inbox head", &error))?;
+        let head = head.next_seq - 1;
         self.state.saw_head(head);
         let parked = self.due_parked_rows().await?;
         self.read_ahead().await?;
@@ -110,7 +112,8 @@ impl KeeperCore {
             return Ok(());
         }
         let settings = &self.shared.settings;
-        let (rows_max, bytes_max) = (settings.turn_rows_max, settings.turn_bytes_max);
+        let rows_max = u64::try_from(settings.turn_rows_max).unwrap_or(u64::MAX);
+        let bytes_max = settings.turn_bytes_max;
         let read = inbox::read_rows(
             &self.shared.deps.db,
             self.slot.store,
@@ -226,7 +229,16 @@ impl KeeperCore {
         }
     }
 
-    async fn purge_now_and_then(&self) {}
+    fn purge_now_and_then(&mut self) {
+        if self.commits < self.shared.settings.purge_every_commits {
+            return;
+        }
+        self.commits = 0;
+        self.shared.purge(Purge {
+            store: self.slot.store,
+            up_to_seq: self.cursor,
+        });
+    }
 }
 
 /// The rules refuse no row; should they do so, it must not stand before the others for ever.

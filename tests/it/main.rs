@@ -6,6 +6,12 @@
 mod support;
 
 mod config;
+mod db_accept;
+mod db_admin;
+mod db_commit;
+mod db_schema;
+mod platform;
 mod postgres;
+mod sandbox;
 mod telemetry;
 mod tidy;

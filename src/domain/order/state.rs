@@ -101,14 +101,14 @@ impl OrderState {
     /// Notes that the adjustment has been asked of the platform. Whether there is such a cell.
     pub fn settle(&mut self, asked: CellDelta) -> bool {
         self.change(asked, |cell| {
-            cell.applied = cell.applied.saturating_sub(asked.delta)
+            cell.applied = cell.applied.saturating_sub(asked.delta);
         })
     }
 
     /// Takes back [`settle`](Self::settle): the platform refused the adjustment and nothing of it took effect.
     pub fn unsettle(&mut self, asked: CellDelta) -> bool {
         self.change(asked, |cell| {
-            cell.applied = cell.applied.saturating_add(asked.delta)
+            cell.applied = cell.applied.saturating_add(asked.delta);
         })
     }
 

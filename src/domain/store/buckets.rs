@@ -10,7 +10,7 @@ use crate::domain::store::state::BucketMemo;
 
 /// Both buckets, and the charge of the call under way.
 #[derive(Debug)]
-pub struct Buckets {
+pub(super) struct Buckets {
     rest: Bucket,
     graphql: Bucket,
     charged: Option<(Meter, i64)>,
@@ -20,7 +20,7 @@ impl Buckets {
     /// Restores what was remembered. `charged`: what the call under way was
     /// charged when it was lost from sight; it counts as just made.
     #[must_use]
-    pub fn restore(
+    pub(super) fn restore(
         memos: &BTreeMap<Meter, BucketMemo>,
         headroom_percent: i64,
         charged: Option<(Meter, i64)>,
@@ -44,13 +44,13 @@ impl Buckets {
 
     /// What the call under way was charged.
     #[must_use]
-    pub const fn charged(&self) -> Option<(Meter, i64)> {
+    pub(super) const fn charged(&self) -> Option<(Meter, i64)> {
         self.charged
     }
 
     /// What is to be remembered.
     #[must_use]
-    pub fn memos(&self, now: Timestamp) -> BTreeMap<Meter, BucketMemo> {
+    pub(super) fn memos(&self, now: Timestamp) -> BTreeMap<Meter, BucketMemo> {
         BTreeMap::from([
             (Meter::Rest, self.rest.memo(now)),
             (Meter::Graphql, self.graphql.memo(now)),
@@ -59,12 +59,12 @@ impl Buckets {
 
     /// When this much is there, `now` at the earliest.
     #[must_use]
-    pub fn affordable_at(&self, meter: Meter, cost: i64, now: Timestamp) -> Timestamp {
+    pub(super) fn affordable_at(&self, meter: Meter, cost: i64, now: Timestamp) -> Timestamp {
         self.of(meter).ready_at(cost, now).max(now)
     }
 
     /// Charges a call that is about to be sent.
-    pub fn take(&mut self, meter: Meter, cost: i64, now: Timestamp) {
+    pub(super) fn take(&mut self, meter: Meter, cost: i64, now: Timestamp) {
         // The caller has made sure that it fits; a bucket that disagrees keeps its level and the reply corrects it.
         if self.of_mut(meter).try_take(cost, now).is_ok() {
             self.charged = Some((meter, cost));
@@ -72,7 +72,7 @@ impl Buckets {
     }
 
     /// The call that was charged came back.
-    pub fn answered(&mut self, answer: &Answer, now: Timestamp) {
+    pub(super) fn answered(&mut self, answer: &Answer, now: Timestamp) {
         let Some((meter, cost)) = self.charged.take() else {
             return;
         };
@@ -88,7 +88,7 @@ impl Buckets {
 
     /// The buckets as people see them.
     #[must_use]
-    pub fn views(&self) -> BTreeMap<String, BucketView> {
+    pub(super) fn views(&self) -> BTreeMap<String, BucketView> {
         let view = |bucket: &Bucket| BucketView {
             used: bucket.used(),
             size: bucket.size(),

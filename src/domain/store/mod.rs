@@ -22,5 +22,8 @@ pub mod state;
 mod sweep;
 mod writes;
 
+#[cfg(test)]
+mod tests;
+
 pub use settings::StoreSettings;
 pub use show::{BundleView, LeafView};

@@ -16,6 +16,8 @@ enum Computed {
     Settled,
     /// These levels must be read first.
     Waits(ItemId),
+    /// Someone else keeps changing a level back: left alone until then.
+    Fought(Timestamp),
     Differs(Vec<Setting>),
     /// It has no level yet where it should have stock.
     Lacks {
@@ -30,12 +32,13 @@ impl StoreState {
         let mut entries = Vec::new();
         let entries_max = self.write_limit.min(WRITE_ENTRIES_MAX);
         for _ in 0..BUNDLES_PER_PLAN_MAX {
-            let Some(id) = self.dirty.pop(&self.bundles) else {
+            let Some(id) = self.dirty.pop(&self.bundles, now) else {
                 break;
             };
             match self.compute(id, now) {
                 Computed::Settled => {}
                 Computed::Waits(item) => self.dirty.wait_for(item, id),
+                Computed::Fought(until) => self.dirty.postpone(until, id),
                 Computed::Differs(settings) => {
                     if !entries.is_empty() && entries.len() + settings.len() > entries_max {
                         self.dirty.mark_bundle(id);
@@ -65,12 +68,8 @@ impl StoreState {
             }
         }
         for entry in &entries {
-            let opened = self
-                .breaker
+            self.breaker
                 .wrote(entry.item, entry.location, entry.quantity, now);
-            if opened.is_some() {
-                self.dirty.mark_item(entry.item);
-            }
         }
         (!entries.is_empty()).then_some(Write::Set(entries))
     }
@@ -103,35 +102,36 @@ impl StoreState {
         let own = self.stock.levels(bundle.item);
         let mut settings = Vec::new();
         let mut lacks = None;
+        let mut fought = None;
         for (location, quantity) in wanted.iter().copied() {
-            let level = own.and_then(|levels| levels.get(&location));
-            if level.is_none() && quantity > 0 && lacks.is_none() {
-                lacks = Some(Computed::Lacks {
-                    location,
-                    available: quantity,
-                });
-            }
-            let Some(change_from) = level.and_then(|level| level.available) else {
+            let Some(level) = own.and_then(|levels| levels.get(&location)) else {
+                if quantity > 0 {
+                    let available = quantity;
+                    lacks = lacks.or(Some(Computed::Lacks {
+                        location,
+                        available,
+                    }));
+                }
                 continue;
             };
-            if change_from != quantity
-                && self
-                    .breaker
-                    .open_until(bundle.item, location, now)
-                    .is_none()
-            {
-                settings.push(Setting {
+            let Some(change_from) = level.available.filter(|available| *available != quantity)
+            else {
+                continue;
+            };
+            match self.breaker.open_until(bundle.item, location, now) {
+                Some(until) => fought = Some(Computed::Fought(until)),
+                None => settings.push(Setting {
                     item: bundle.item,
                     location,
                     quantity,
                     change_from,
-                });
+                }),
             }
         }
-        match (settings.is_empty(), lacks) {
-            (false, _) => Computed::Differs(settings),
-            (true, Some(lacks)) => lacks,
-            (true, None) => Computed::Settled,
+        if settings.is_empty() {
+            lacks.or(fought).unwrap_or(Computed::Settled)
+        } else {
+            Computed::Differs(settings)
         }
     }
 

@@ -125,7 +125,7 @@ impl StoreState {
             });
         }
         let until = self.next_deadline(now)?;
-        let reason = if self.has_urgent_work() {
+        let reason = if self.has_urgent_work(now) {
             "tokens of the platform's rate limit"
         } else {
             "the next sweep or retry"
@@ -136,8 +136,10 @@ impl StoreState {
         })
     }
 
-    fn has_urgent_work(&self) -> bool {
-        self.dirty.has_work() || self.ledger.unsettled_count() > 0 || self.stock.unread_count() > 0
+    fn has_urgent_work(&self, now: Timestamp) -> bool {
+        self.dirty.has_work(now)
+            || self.ledger.unsettled_count() > 0
+            || self.stock.unread_count() > 0
     }
 }
 

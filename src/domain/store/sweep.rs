@@ -13,7 +13,7 @@ use crate::ids::ItemId;
 
 /// What a sweep does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SweepStep {
+pub(super) enum SweepStep {
     Subscriptions,
     Orders,
     Levels,
@@ -21,7 +21,7 @@ pub enum SweepStep {
 
 /// A sweep under way. It is not remembered: after a crash it begins again from the watermark.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SweepRun {
+pub(super) struct SweepRun {
     pub step: SweepStep,
     /// Platform time when it began: the next watermark.
     pub started_at: Timestamp,
@@ -104,11 +104,10 @@ impl StoreState {
         &mut self,
         orders: &[OrderSnapshot],
         next: Option<String>,
-        now: Timestamp,
         outcome: &mut Outcome,
     ) {
         for order in orders {
-            self.take_read_order(order, now, outcome);
+            self.take_read_order(order, outcome);
         }
         let Some(sweep) = &mut self.sweep else { return };
         match next {

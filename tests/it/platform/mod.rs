@@ -1,0 +1,7 @@
+//! The platform client and the translation of webhooks.
+
+mod bodies;
+mod client;
+mod fake;
+mod oauth;
+mod reads;
