@@ -18,5 +18,6 @@ pub mod deps;
 
 pub mod keeper;
 
+pub mod http;
 
 pub mod sandbox;
