@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::bundle::{Stock, Wanted, wanted_levels};
-use crate::domain::store::state::BundleView;
+use crate::domain::store::BundleView;
 use crate::http::bundle_documents::{stock_at, units};
 use crate::http::bundles::board_of;
 use crate::http::error::{ApiError, Problem};

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::bundle::{Bundle, Component, LeafExplanation, LocationExplanation, Mode, Stock, explain};
+use crate::domain::bundle::availability::{LeafExplanation, LocationExplanation};
+use crate::domain::bundle::{Bundle, Component, Mode, Stock, explain};
 use crate::domain::store::command::{BundleDraft, DraftComponent};
-use crate::domain::store::state::BundleView;
+use crate::domain::store::BundleView;
 use crate::http::extract::WireItem;
 use crate::ids::{BundleId, ItemId, LocationId};
 use crate::keeper::Board;

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::store::command::{BundleDraft, Command};
 use crate::domain::store::outcome::{Refusal, Reply};
-use crate::domain::store::state::BundleView;
+use crate::domain::store::BundleView;
 use crate::http::bundle_documents::{BundleBody, BundleDocument, WhyDocument};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{

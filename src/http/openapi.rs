@@ -34,7 +34,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (name = "pages", description = "For people")),
     components(schemas(boundary::ProblemDocument)),
     paths(
-        intake::receive_by_domain, intake::receive_by_token,
+        intake::door::receive_by_domain, intake::door::receive_by_token,
         bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,
         bundles::delete_bundle, bundles::explain_bundle,
         availability::availability,
@@ -47,7 +47,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         admin::dead_letters::settle_in_bulk,
         status::healthz, status::readyz, status::metrics, status::status,
         oauth::install, oauth::callback,
-        dashboard::page, dashboard::live,
+        dashboard::pages::page, dashboard::live::live,
         openapi_json, docs,
     )
 )]

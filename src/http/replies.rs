@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::db::DbError;
+use crate::db::sealing::SealingError;
 use crate::domain::store::outcome::Refusal;
 use crate::http::error::{ApiError, Problem, catalogue};
 use crate::keeper::CommandError;
@@ -114,5 +115,14 @@ impl From<DbError> for ApiError {
             DbError::NotFound(_) | DbError::Conflict | DbError::Broken(_) => Problem::Internal,
         };
         Self::caused(problem, &error)
+    }
+}
+
+impl From<SealingError> for ApiError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Db(error) => error.into(),
+            error => Self::caused(Problem::Internal, &error),
+        }
     }
 }

@@ -57,7 +57,7 @@ impl FromRequest for Merchant {
             let role = role_of(&request).await?;
             let store = store_of(&request)?;
             match role {
-                Role::Admin => Ok(Self { store }),
+                Role::Admin => existing(&request, store).await.map(|store| Self { store }),
                 Role::Secret(own) if own == store => Ok(Self { store }),
                 Role::Secret(_) | Role::Publishable(_) => Err(wrong_role("this door opens to the store's secret key")),
             }
@@ -75,7 +75,7 @@ impl FromRequest for Shopper {
             let role = role_of(&request).await?;
             let store = store_of(&request)?;
             match role {
-                Role::Admin => Ok(Self { store }),
+                Role::Admin => existing(&request, store).await.map(|store| Self { store }),
                 Role::Secret(own) | Role::Publishable(own) if own == store => Ok(Self { store }),
                 Role::Secret(_) | Role::Publishable(_) => {
                     Err(wrong_role("this door opens to the store's publishable key"))
@@ -89,8 +89,18 @@ fn wrong_role(detail: &'static str) -> ApiError {
     ApiError::new(Problem::WrongRole, detail)
 }
 
+/// The store, when there is such a one: an admin may name any.
+async fn existing(request: &HttpRequest, store: StoreId) -> Result<StoreId, ApiError> {
+    crate::http::admin::stores::get(state_of(request)?, store).await.map(|record| record.id)
+}
+
+fn state_of(request: &HttpRequest) -> Result<&AppState, ApiError> {
+    let state = request.app_data::<web::Data<AppState>>();
+    state.map(|state| state.get_ref()).ok_or_else(|| ApiError::plain(Problem::Internal))
+}
+
 async fn role_of(request: &HttpRequest) -> Result<Role, ApiError> {
-    let state = request.app_data::<web::Data<AppState>>().ok_or_else(|| ApiError::plain(Problem::Internal))?;
+    let state = state_of(request)?;
     let token = bearer(request)?;
     let role = state.credentials.role_of(state.db(), token).await?;
     role.ok_or_else(|| ApiError::plain(Problem::UnknownCredentials))

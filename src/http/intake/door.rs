@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
-use crate::db::writer::Acceptance;
+use crate::db::inbox::Acceptance;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
 use crate::http::routes::resource;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::stores::{IntakeKey, IntakeStore};
-use crate::db::writer::Delivery;
+use crate::db::inbox::Delivery;
 use crate::http::error::{ApiError, Problem};
 use crate::http::state::AppState;
 use crate::platform::{DeliveryHeaders, HeaderProblem, PlatformKind};
