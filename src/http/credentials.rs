@@ -43,7 +43,12 @@ pub(crate) struct Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        Self { roles: Cache::builder().max_capacity(TOKENS_MAX).time_to_live(TTL).build() }
+        Self {
+            roles: Cache::builder()
+                .max_capacity(TOKENS_MAX)
+                .time_to_live(TTL)
+                .build(),
+        }
     }
 }
 
@@ -88,6 +93,8 @@ async fn find_role(db: &Db, token: &str, hash: &str) -> Result<Option<Role>, DbE
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credentials").finish_non_exhaustive()
+        formatter
+            .debug_struct("Credentials")
+            .finish_non_exhaustive()
     }
 }

@@ -68,7 +68,13 @@ impl FleetSort {
 }
 
 /// The states that a list can be narrowed to.
-pub(crate) const STATE_NAMES: [&str; 5] = ["running", "starting", "restarting", "quarantined", "stopped"];
+pub(crate) const STATE_NAMES: [&str; 5] = [
+    "running",
+    "starting",
+    "restarting",
+    "quarantined",
+    "stopped",
+];
 
 /// Which keepers to list.
 #[derive(Clone, Debug)]
@@ -82,7 +88,12 @@ pub(crate) struct FleetQuery {
 
 impl Default for FleetQuery {
     fn default() -> Self {
-        Self { state: None, sort: FleetSort::default(), offset: 0, limit: 50 }
+        Self {
+            state: None,
+            sort: FleetSort::default(),
+            offset: 0,
+            limit: 50,
+        }
     }
 }
 
@@ -159,7 +170,9 @@ impl KeeperRow {
 
 /// An age as people read it.
 fn age_text(age_ms: Option<i64>) -> String {
-    let Some(age_ms) = age_ms else { return "–".to_owned() };
+    let Some(age_ms) = age_ms else {
+        return "–".to_owned();
+    };
     let seconds = age_ms.max(0) / 1_000;
     match seconds {
         0..=119 => format!("{seconds} s"),
@@ -175,16 +188,25 @@ pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
         return Vec::new();
     };
     let mut reasons = Vec::new();
-    let mut add = |reason: &str, until| reasons.push(Wait { reason: reason.to_owned(), until });
+    let mut add = |reason: &str, until| {
+        reasons.push(Wait {
+            reason: reason.to_owned(),
+            until,
+        })
+    };
     match status.state {
-        KeeperState::Restarting { until } => add("its keeper crashed and is started anew", Some(until)),
+        KeeperState::Restarting { until } => {
+            add("its keeper crashed and is started anew", Some(until))
+        }
         KeeperState::Quarantined { until } => add("its keeper is in quarantine", Some(until)),
         KeeperState::Starting => add("its keeper reads the store", None),
         KeeperState::Running | KeeperState::Stopped => {}
     }
     if let Some(observation) = &status.observation {
         match &observation.paused {
-            Some(Pause::ByAdmin { reason }) => add(&format!("an admin paused its calls: {reason}"), None),
+            Some(Pause::ByAdmin { reason }) => {
+                add(&format!("an admin paused its calls: {reason}"), None)
+            }
             Some(Pause::Barred(_)) => add("the platform refuses every call of the store", None),
             Some(Pause::Uninstalled) => add("the merchant uninstalled the app", None),
             None => {}
@@ -222,7 +244,10 @@ impl Default for FleetBoard {
     fn default() -> Self {
         Self {
             scans: Cache::builder().max_capacity(1).time_to_live(FRESH).build(),
-            domains: Cache::builder().max_capacity(DOMAINS_MAX).time_to_live(DOMAIN_TTL).build(),
+            domains: Cache::builder()
+                .max_capacity(DOMAINS_MAX)
+                .time_to_live(DOMAIN_TTL)
+                .build(),
             samples: Mutex::default(),
         }
     }
@@ -236,11 +261,20 @@ impl fmt::Debug for FleetBoard {
 
 impl FleetBoard {
     /// All stores now, give or take a second, with the rows that the query names.
-    pub(crate) async fn snapshot(&self, state: &AppState, query: &FleetQuery) -> Result<Fleet, ApiError> {
+    pub(crate) async fn snapshot(
+        &self,
+        state: &AppState,
+        query: &FleetQuery,
+    ) -> Result<Fleet, ApiError> {
         let scan = self.scans.try_get_with((), self.scan(state)).await;
-        let scan = scan.map_err(|error: Arc<DbError>| ApiError::caused(Problem::NotReady, &error))?;
-        let statuses: BTreeMap<StoreId, KeeperStatus> =
-            state.directory.statuses().into_iter().map(|status| (status.store, status)).collect();
+        let scan =
+            scan.map_err(|error: Arc<DbError>| ApiError::caused(Problem::NotReady, &error))?;
+        let statuses: BTreeMap<StoreId, KeeperStatus> = state
+            .directory
+            .statuses()
+            .into_iter()
+            .map(|status| (status.store, status))
+            .collect();
         let mut chosen = choose(&scan.counts, &statuses, query);
         let next = (chosen.len() > query.limit).then_some(query.offset.saturating_add(query.limit));
         chosen.truncate(query.limit);
@@ -248,21 +282,38 @@ impl FleetBoard {
         for counts in chosen {
             // A deleted store's counters outlive it until they are purged.
             if let Some(domain) = self.domain(state.db(), counts.store).await? {
-                rows.push(row_of(counts, statuses.get(&counts.store), domain.to_string(), scan.at));
+                rows.push(row_of(
+                    counts,
+                    statuses.get(&counts.store),
+                    domain.to_string(),
+                    scan.at,
+                ));
             }
         }
         Ok(self.assemble(&scan, &statuses, rows, next))
     }
 
     /// One store, whatever its rank.
-    pub(crate) async fn row(&self, state: &AppState, store: StoreId) -> Result<KeeperRow, ApiError> {
-        let domain = self.domain(state.db(), store).await?.ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
+    pub(crate) async fn row(
+        &self,
+        state: &AppState,
+        store: StoreId,
+    ) -> Result<KeeperRow, ApiError> {
+        let domain = self
+            .domain(state.db(), store)
+            .await?
+            .ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
         let before = Some(StoreId(store.0 - 1));
         let counts = fleet::list_counts(state.db(), before, 1).await?;
         let counts = counts.first().filter(|counts| counts.store == store);
         let counts = counts.ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
         let status = state.directory.status(store);
-        Ok(row_of(counts, status.as_ref(), domain.to_string(), state.clock().now()))
+        Ok(row_of(
+            counts,
+            status.as_ref(),
+            domain.to_string(),
+            state.clock().now(),
+        ))
     }
 
     async fn scan(&self, state: &AppState) -> Result<Arc<Scan>, DbError> {
@@ -277,7 +328,11 @@ impl FleetBoard {
             counts.extend(page);
         }
         let at = state.clock().now();
-        self.sample(Sample { at, received: totals.received, applied: totals.applied });
+        self.sample(Sample {
+            at,
+            received: totals.received,
+            applied: totals.applied,
+        });
         Ok(Arc::new(Scan { at, totals, counts }))
     }
 
@@ -299,7 +354,10 @@ impl FleetBoard {
             return None;
         }
         let per_minute = |from: i64, to: i64| (to - from).saturating_mul(60_000) / span_ms;
-        Some((per_minute(first.received, last.received), per_minute(first.applied, last.applied)))
+        Some((
+            per_minute(first.received, last.received),
+            per_minute(first.applied, last.applied),
+        ))
     }
 
     async fn domain(&self, db: &Db, store: StoreId) -> Result<Option<Arc<str>>, ApiError> {
@@ -331,10 +389,14 @@ impl FleetBoard {
         Fleet {
             at: scan.at,
             stores: u64::try_from(totals.stores).unwrap_or(0),
-            running: count(statuses, |state| matches!(state, KeeperState::Running | KeeperState::Starting)),
+            running: count(statuses, |state| {
+                matches!(state, KeeperState::Running | KeeperState::Starting)
+            }),
             ailing: count(statuses, is_ailing),
             backlog: totals.backlog,
-            oldest_age_ms: totals.oldest_received_at.map(|oldest| scan.at.millis_since(oldest).max(0)),
+            oldest_age_ms: totals
+                .oldest_received_at
+                .map(|oldest| scan.at.millis_since(oldest).max(0)),
             received: totals.received,
             applied: totals.applied,
             naked: totals.naked,
@@ -356,7 +418,10 @@ const fn is_ailing(state: KeeperState) -> bool {
 }
 
 fn count(statuses: &BTreeMap<StoreId, KeeperStatus>, wanted: impl Fn(KeeperState) -> bool) -> u64 {
-    let counted = statuses.values().filter(|status| wanted(status.state)).count();
+    let counted = statuses
+        .values()
+        .filter(|status| wanted(status.state))
+        .count();
     u64::try_from(counted).unwrap_or(u64::MAX)
 }
 
@@ -367,36 +432,56 @@ fn choose<'a>(
     query: &FleetQuery,
 ) -> Vec<&'a StoreCounts> {
     let in_state = |counts: &&StoreCounts| {
-        query.state.is_none_or(|wanted| state_name(statuses.get(&counts.store)) == wanted)
+        query
+            .state
+            .is_none_or(|wanted| state_name(statuses.get(&counts.store)) == wanted)
     };
     let mut chosen: Vec<&StoreCounts> = counts.iter().filter(in_state).collect();
     match query.sort {
         FleetSort::Store => {}
         FleetSort::Backlog => chosen.sort_by_key(|counts| Reverse(counts.backlog)),
-        FleetSort::Oldest => chosen.sort_by_key(|counts| counts.oldest_received_at.map_or(i64::MAX, Timestamp::as_millis)),
+        FleetSort::Oldest => chosen.sort_by_key(|counts| {
+            counts
+                .oldest_received_at
+                .map_or(i64::MAX, Timestamp::as_millis)
+        }),
         FleetSort::Dead => chosen.sort_by_key(|counts| Reverse(counts.dead)),
     }
-    chosen.into_iter().skip(query.offset).take(query.limit.saturating_add(1)).collect()
+    chosen
+        .into_iter()
+        .skip(query.offset)
+        .take(query.limit.saturating_add(1))
+        .collect()
 }
 
 fn state_name(status: Option<&KeeperStatus>) -> &'static str {
-    status.map_or(KeeperState::Stopped, |status| status.state).name()
+    status
+        .map_or(KeeperState::Stopped, |status| status.state)
+        .name()
 }
 
-fn row_of(counts: &StoreCounts, status: Option<&KeeperStatus>, domain: String, at: Timestamp) -> KeeperRow {
+fn row_of(
+    counts: &StoreCounts,
+    status: Option<&KeeperStatus>,
+    domain: String,
+    at: Timestamp,
+) -> KeeperRow {
     let observation = status.and_then(|status| status.observation.as_deref());
     let buckets = observation.map(|observation| &observation.buckets);
-    let bucket = |(name, bucket): (&String, &crate::domain::store::observation::BucketView)| BucketLine {
-        name: name.clone(),
-        used: bucket.used,
-        size: bucket.size,
-    };
+    let bucket =
+        |(name, bucket): (&String, &crate::domain::store::observation::BucketView)| BucketLine {
+            name: name.clone(),
+            used: bucket.used,
+            size: bucket.size,
+        };
     KeeperRow {
         store: counts.store,
         domain,
         state: state_name(status),
         backlog: counts.backlog,
-        oldest_age_ms: counts.oldest_received_at.map(|oldest| at.millis_since(oldest).max(0)),
+        oldest_age_ms: counts
+            .oldest_received_at
+            .map(|oldest| at.millis_since(oldest).max(0)),
         applied: counts.applied,
         naked: counts.naked,
         parked: counts.parked,
@@ -404,6 +489,8 @@ fn row_of(counts: &StoreCounts, status: Option<&KeeperStatus>, domain: String, a
         restarts: status.map_or(0, |status| status.restarts),
         last_error: status.and_then(|status| status.last_error.clone()),
         waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
-        buckets: buckets.map(|buckets| buckets.iter().map(bucket).collect()).unwrap_or_default(),
+        buckets: buckets
+            .map(|buckets| buckets.iter().map(bucket).collect())
+            .unwrap_or_default(),
     }
 }

@@ -108,6 +108,9 @@ impl AppState {
 
 impl fmt::Debug for AppState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()
+        formatter
+            .debug_struct("AppState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

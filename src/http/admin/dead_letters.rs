@@ -10,7 +10,9 @@ use crate::db::dead_letters::{self, DeadLetter, DeadLetterFilter};
 use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{Admin, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id};
+use crate::http::extract::{
+    Admin, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id,
+};
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -25,8 +27,13 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/v1/admin/dead-letters").route(web::get().to(list_dead_letters)))
         .service(resource("/v1/admin/dead-letters/count").route(web::get().to(count_dead_letters)))
         .service(resource("/v1/admin/dead-letters/bulk").route(web::post().to(settle_in_bulk)))
-        .service(resource("/v1/admin/dead-letters/{id}/retry").route(web::post().to(retry_dead_letter)))
-        .service(resource("/v1/admin/dead-letters/{id}/discard").route(web::post().to(discard_dead_letter)));
+        .service(
+            resource("/v1/admin/dead-letters/{id}/retry").route(web::post().to(retry_dead_letter)),
+        )
+        .service(
+            resource("/v1/admin/dead-letters/{id}/discard")
+                .route(web::post().to(discard_dead_letter)),
+        );
 }
 
 /// What is done with a dead letter.
@@ -63,8 +70,16 @@ pub(crate) struct DeadLettersQuery {
 impl DeadLettersQuery {
     /// The filter as it is to be repeated in the address of the next page; parsed before, so plain words.
     pub(crate) fn filter_suffix(&self) -> String {
-        let store = self.store.as_deref().map(|store| format!("&store={store}")).unwrap_or_default();
-        let class = self.class.as_deref().map(|class| format!("&class={class}")).unwrap_or_default();
+        let store = self
+            .store
+            .as_deref()
+            .map(|store| format!("&store={store}"))
+            .unwrap_or_default();
+        let class = self
+            .class
+            .as_deref()
+            .map(|class| format!("&class={class}"))
+            .unwrap_or_default();
         store + &class
     }
 }
@@ -148,12 +163,16 @@ pub(crate) async fn list_dead_letters(
 }
 
 /// A page of dead letters.
-pub(crate) async fn page(state: &AppState, query: &DeadLettersQuery) -> Result<PageOf<DeadLetterDocument>, ApiError> {
+pub(crate) async fn page(
+    state: &AppState,
+    query: &DeadLettersQuery,
+) -> Result<PageOf<DeadLetterDocument>, ApiError> {
     let filter = filter_of(query.store.as_deref(), query.class.as_deref())?;
     let page = page_of(query.limit, query.cursor.as_deref())?;
     let after = match page.after.as_deref() {
         Some(key) => {
-            let id = Uuid::try_parse(key).map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
+            let id = Uuid::try_parse(key)
+                .map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
             Some(DeadLetterId(id))
         }
         None => None,
@@ -162,8 +181,14 @@ pub(crate) async fn page(state: &AppState, query: &DeadLettersQuery) -> Result<P
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = letters.len() > limit;
     letters.truncate(limit);
-    let next = letters.last().filter(|_| more).map(|letter| encode_cursor(&letter.record.id.to_string()));
-    Ok(PageOf { items: letters.into_iter().map(DeadLetterDocument::of).collect(), next })
+    let next = letters
+        .last()
+        .filter(|_| more)
+        .map(|letter| encode_cursor(&letter.record.id.to_string()));
+    Ok(PageOf {
+        items: letters.into_iter().map(DeadLetterDocument::of).collect(),
+        next,
+    })
 }
 
 /// Count dead letters: what a bulk request would settle.
@@ -229,9 +254,16 @@ pub(crate) async fn settle_in_bulk(
     let filter = filter_of(body.value.store.as_deref(), body.value.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;
     if count != body.value.expected {
-        return Err(ApiError::new(Problem::RevisionMismatch, format!("there are {count} by now")));
+        return Err(ApiError::new(
+            Problem::RevisionMismatch,
+            format!("there are {count} by now"),
+        ));
     }
-    let mut result = BulkResult { settled: 0, failed: 0, left: count.saturating_sub(BULK_MAX) };
+    let mut result = BulkResult {
+        settled: 0,
+        failed: 0,
+        left: count.saturating_sub(BULK_MAX),
+    };
     for letter in dead_letters::list(state.db(), filter, None, BULK_MAX).await? {
         match settle_letter(&state, "api", letter, body.value.action).await {
             Ok(()) => result.settled += 1,
@@ -248,10 +280,16 @@ pub(crate) async fn settle(
     id: DeadLetterId,
     settlement: Settlement,
 ) -> Result<(), ApiError> {
-    let letter = dead_letters::get(state.db(), id).await.map_err(|error| match error {
-        DbError::NotFound(_) => ApiError::plain(Problem::UnknownDeadLetter),
-        DbError::Conflict | DbError::Busy | DbError::Full | DbError::Unavailable(_) | DbError::Broken(_) => error.into(),
-    })?;
+    let letter = dead_letters::get(state.db(), id)
+        .await
+        .map_err(|error| match error {
+            DbError::NotFound(_) => ApiError::plain(Problem::UnknownDeadLetter),
+            DbError::Conflict
+            | DbError::Busy
+            | DbError::Full
+            | DbError::Unavailable(_)
+            | DbError::Broken(_) => error.into(),
+        })?;
     settle_letter(state, actor, letter, settlement).await
 }
 
@@ -263,23 +301,45 @@ async fn settle_letter(
 ) -> Result<(), ApiError> {
     let id = letter.record.id;
     let command = match settlement {
-        Settlement::Retry => Command::RetryDeadLetter { id, seq: letter.record.seq },
+        Settlement::Retry => Command::RetryDeadLetter {
+            id,
+            seq: letter.record.seq,
+        },
         Settlement::Discard => Command::DiscardDeadLetter(id),
     };
-    let answered = state.directory.command(letter.store, Envelope::plain(command)).await;
+    let answered = state
+        .directory
+        .command(letter.store, Envelope::plain(command))
+        .await;
     answered.map_err(|error| command_problem(&error, state.clock()))?;
     let detail = id.to_string();
-    record(state, Deed { actor, action: settlement.action(), store: Some(letter.store), detail: &detail }).await
+    record(
+        state,
+        Deed {
+            actor,
+            action: settlement.action(),
+            store: Some(letter.store),
+            detail: &detail,
+        },
+    )
+    .await
 }
 
 fn filter_of(store: Option<&str>, class: Option<&str>) -> Result<DeadLetterFilter, ApiError> {
     let malformed = |detail: &'static str| ApiError::new(Problem::MalformedQuery, detail);
     let store = match store {
-        Some(text) => Some(parse_id(text).map(StoreId).ok_or_else(|| malformed("`store` is a store's id"))?),
+        Some(text) => Some(
+            parse_id(text)
+                .map(StoreId)
+                .ok_or_else(|| malformed("`store` is a store's id"))?,
+        ),
         None => None,
     };
     let class = match class {
-        Some(name) => Some(DeadLetterClass::from_name(name).ok_or_else(|| malformed("`class` is not a known class"))?),
+        Some(name) => Some(
+            DeadLetterClass::from_name(name)
+                .ok_or_else(|| malformed("`class` is not a known class"))?,
+        ),
         None => None,
     };
     Ok(DeadLetterFilter { store, class })

@@ -43,8 +43,14 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Pause, Self::Resume, Self::Restart, Self::Deactivate, Self::Quarantine, Self::Release];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Pause,
+        Self::Resume,
+        Self::Restart,
+        Self::Deactivate,
+        Self::Quarantine,
+        Self::Release,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -89,11 +95,17 @@ impl KeepersQuery {
         };
         let sort = match self.sort.as_deref().filter(|name| !name.is_empty()) {
             None => FleetSort::default(),
-            Some(name) => FleetSort::from_name(name).ok_or_else(|| malformed("`sort` is not a known order"))?,
+            Some(name) => FleetSort::from_name(name)
+                .ok_or_else(|| malformed("`sort` is not a known order"))?,
         };
         let offset = page.after.map_or(Ok(0), |key| key.parse::<usize>());
         let offset = offset.map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
-        Ok(FleetQuery { state, sort, offset, limit: usize::try_from(page.limit).unwrap_or(usize::MAX) })
+        Ok(FleetQuery {
+            state,
+            sort,
+            offset,
+            limit: usize::try_from(page.limit).unwrap_or(usize::MAX),
+        })
     }
 }
 
@@ -143,7 +155,11 @@ impl KeeperDocument {
             buckets: row
                 .buckets
                 .into_iter()
-                .map(|bucket| BucketDocument { name: bucket.name, used: bucket.used, size: bucket.size })
+                .map(|bucket| BucketDocument {
+                    name: bucket.name,
+                    used: bucket.used,
+                    size: bucket.size,
+                })
                 .collect(),
         }
     }
@@ -219,8 +235,14 @@ pub(crate) async fn get_keeper(
         keeper: KeeperDocument::of(row),
         arbiter: status.as_ref().map(|status| status.arbiter),
         turns: status.as_ref().map_or(0, |status| status.turns),
-        last_turn_at: status.as_ref().and_then(|status| status.last_turn_at).map(|at| at.to_rfc3339()),
-        activated_at: status.as_ref().and_then(|status| status.activated_at).map(|at| at.to_rfc3339()),
+        last_turn_at: status
+            .as_ref()
+            .and_then(|status| status.last_turn_at)
+            .map(|at| at.to_rfc3339()),
+        activated_at: status
+            .as_ref()
+            .and_then(|status| status.activated_at)
+            .map(|at| at.to_rfc3339()),
         observation: observation_json(status.as_ref())?,
     };
     Ok(Tagged::of(&detail)?.respond(&request))
@@ -240,7 +262,11 @@ pub(crate) async fn explain_keeper(
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
     let reasons = reasons_of(&state, path.0);
-    Ok(HttpResponse::Ok().json(WhyKeeper { store: row.store.to_string(), state: row.state, reasons }))
+    Ok(HttpResponse::Ok().json(WhyKeeper {
+        store: row.store.to_string(),
+        state: row.state,
+        reasons,
+    }))
 }
 
 /// Why an operator does it.
@@ -272,7 +298,8 @@ pub(crate) async fn control_keeper(
     let verb = request.match_info().get("verb").and_then(Verb::from_name);
     let verb = verb.ok_or_else(|| ApiError::plain(Problem::RouteNotFound))?;
     control(&state, "api", path.0, verb, body.value.reason).await?;
-    Ok(HttpResponse::Accepted().json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))
+    Ok(HttpResponse::Accepted()
+        .json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))
 }
 
 /// Makes a keeper do something, and writes it down first.
@@ -284,23 +311,63 @@ pub(crate) async fn control(
     reason: String,
 ) -> Result<(), ApiError> {
     if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(ApiError::new(Problem::InvalidField, format!("`reason` is from 1 to {REASON_CHARS_MAX} characters")));
+        return Err(ApiError::new(
+            Problem::InvalidField,
+            format!("`reason` is from 1 to {REASON_CHARS_MAX} characters"),
+        ));
     }
     get_record(state, store).await?;
-    record(state, Deed { actor, action: verb.name(), store: Some(store), detail: &reason }).await?;
+    record(
+        state,
+        Deed {
+            actor,
+            action: verb.name(),
+            store: Some(store),
+            detail: &reason,
+        },
+    )
+    .await?;
     let done = match verb {
         Verb::Pause => command(state, store, Command::Pause { reason }).await,
         Verb::Resume => command(state, store, Command::Resume).await,
-        Verb::Restart => state.directory.control(store, Control::Restart, reason).await,
-        Verb::Deactivate => state.directory.control(store, Control::Deactivate, reason).await,
-        Verb::Quarantine => state.directory.control(store, Control::Quarantine, reason).await,
-        Verb::Release => state.directory.control(store, Control::Release, reason).await,
+        Verb::Restart => {
+            state
+                .directory
+                .control(store, Control::Restart, reason)
+                .await
+        }
+        Verb::Deactivate => {
+            state
+                .directory
+                .control(store, Control::Deactivate, reason)
+                .await
+        }
+        Verb::Quarantine => {
+            state
+                .directory
+                .control(store, Control::Quarantine, reason)
+                .await
+        }
+        Verb::Release => {
+            state
+                .directory
+                .control(store, Control::Release, reason)
+                .await
+        }
     };
     done.map_err(|error| command_problem(&error, state.clock()))
 }
 
-async fn command(state: &AppState, store: StoreId, command: Command) -> Result<(), crate::keeper::CommandError> {
-    state.directory.command(store, Envelope::plain(command)).await.map(drop)
+async fn command(
+    state: &AppState,
+    store: StoreId,
+    command: Command,
+) -> Result<(), crate::keeper::CommandError> {
+    state
+        .directory
+        .command(store, Envelope::plain(command))
+        .await
+        .map(drop)
 }
 
 /// What a store's keeper waits for, for people.
@@ -311,7 +378,10 @@ pub(crate) fn reasons_of(state: &AppState, store: StoreId) -> Vec<Reason> {
         until: wait.until.map(|until| until.to_rfc3339()),
         eta_ms: wait.until.map(|until| until.millis_since(now).max(0)),
     };
-    reasons(state.directory.status(store).as_ref()).into_iter().map(reason).collect()
+    reasons(state.directory.status(store).as_ref())
+        .into_iter()
+        .map(reason)
+        .collect()
 }
 
 /// A keeper's observation as JSON, its ids as strings.
@@ -321,8 +391,8 @@ pub(crate) fn observation_json(
     let Some(observation) = status.and_then(|status| status.observation.as_deref()) else {
         return Ok(None);
     };
-    let mut json =
-        serde_json::to_value(observation).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    let mut json = serde_json::to_value(observation)
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     if let Some(store) = json.get_mut("store") {
         *store = serde_json::Value::String(observation.store.to_string());
     }

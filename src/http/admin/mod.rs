@@ -11,5 +11,8 @@ use actix_web::web;
 pub(crate) use audit::{Deed, record};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.configure(stores::configure).configure(keepers::configure).configure(dead_letters::configure);
+    config
+        .configure(stores::configure)
+        .configure(keepers::configure)
+        .configure(dead_letters::configure);
 }

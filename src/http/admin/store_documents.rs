@@ -38,8 +38,15 @@ impl fmt::Debug for WireSecret {
 impl<'de> Deserialize<'de> for WireSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let fit = (1..=SECRET_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fit { Ok(Self(text)) } else { Err(serde::de::Error::custom("a secret is one word of visible characters")) }
+        let fit = (1..=SECRET_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fit {
+            Ok(Self(text))
+        } else {
+            Err(serde::de::Error::custom(
+                "a secret is one word of visible characters",
+            ))
+        }
     }
 }
 
@@ -89,7 +96,8 @@ impl NewStoreBody {
     /// Checks what types cannot.
     pub(crate) fn check(&self) -> Result<CheckedStore, ApiError> {
         let platform = self.platform.parse::<PlatformKind>();
-        let platform = platform.map_err(|_unknown| invalid("`platform` is not one of those served here"))?;
+        let platform =
+            platform.map_err(|_unknown| invalid("`platform` is not one of those served here"))?;
         check_length("name", self.name.as_deref(), NAME_CHARS_MAX)?;
         check_length("plan", self.plan.as_deref(), PLAN_CHARS_MAX)?;
         check_secrets(&self.webhook_secrets)?;
@@ -108,10 +116,18 @@ impl StorePatchBody {
         check_length("plan", self.plan.as_deref(), PLAN_CHARS_MAX)?;
         check_secrets(&self.add_webhook_secrets)?;
         let number = |text: &String| {
-            crate::http::extract::parse_id(text).ok_or_else(|| invalid("`revoke_webhook_secrets` holds numbers of secrets"))
+            crate::http::extract::parse_id(text)
+                .ok_or_else(|| invalid("`revoke_webhook_secrets` holds numbers of secrets"))
         };
-        let revoke = self.revoke_webhook_secrets.iter().map(number).collect::<Result<Vec<i64>, ApiError>>()?;
-        Ok((self.api_base_url.as_deref().map(check_url).transpose()?, revoke))
+        let revoke = self
+            .revoke_webhook_secrets
+            .iter()
+            .map(number)
+            .collect::<Result<Vec<i64>, ApiError>>()?;
+        Ok((
+            self.api_base_url.as_deref().map(check_url).transpose()?,
+            revoke,
+        ))
     }
 }
 
@@ -121,14 +137,22 @@ fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
 
 fn check_length(field: &str, text: Option<&str>, chars_max: usize) -> Result<(), ApiError> {
     let fits = |text: &str| !text.trim().is_empty() && text.chars().count() <= chars_max;
-    if text.is_none_or(fits) { Ok(()) } else { Err(invalid(format!("`{field}` is from 1 to {chars_max} characters"))) }
+    if text.is_none_or(fits) {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "`{field}` is from 1 to {chars_max} characters"
+        )))
+    }
 }
 
 fn check_secrets(secrets: &[WireSecret]) -> Result<(), ApiError> {
     if secrets.len() <= SECRETS_MAX {
         return Ok(());
     }
-    Err(invalid(format!("at most {SECRETS_MAX} webhook secrets are taken at once")))
+    Err(invalid(format!(
+        "at most {SECRETS_MAX} webhook secrets are taken at once"
+    )))
 }
 
 /// A host name in lower case.
@@ -136,21 +160,33 @@ fn check_domain(text: &str) -> Result<String, ApiError> {
     let domain = text.trim().to_ascii_lowercase();
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let fits = (1..=DOMAIN_BYTES_MAX).contains(&domain.len()) && domain.split('.').all(label);
-    if fits { Ok(domain) } else { Err(invalid("`domain` is a host name such as `shop.myshopify.com`")) }
+    if fits {
+        Ok(domain)
+    } else {
+        Err(invalid(
+            "`domain` is a host name such as `shop.myshopify.com`",
+        ))
+    }
 }
 
 /// An HTTP address without credentials, query or fragment, and without a trailing `/`.
 fn check_url(text: &str) -> Result<String, ApiError> {
-    let refuse = || invalid("`api_base_url` is an http or https address without credentials, query or fragment");
+    let refuse = || {
+        invalid("`api_base_url` is an http or https address without credentials, query or fragment")
+    };
     let text = text.trim();
     let parsed: actix_web::http::Uri = text.parse().ok().ok_or_else(refuse)?;
     let scheme = matches!(parsed.scheme_str(), Some("http" | "https"));
-    let plain_host = parsed.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    let plain_host = parsed
+        .authority()
+        .is_some_and(|authority| !authority.as_str().contains('@'));
     let bare = parsed.query().is_none() && !text.contains('#');
     if scheme && plain_host && bare && text.len() <= URL_BYTES_MAX {
         Ok(text.trim_end_matches('/').to_owned())
@@ -222,15 +258,29 @@ mod tests {
 
     #[test]
     fn addresses_are_tidied_or_refused() {
-        assert_eq!(check_url("http://127.0.0.1:9/shops/a.b/").unwrap(), "http://127.0.0.1:9/shops/a.b");
-        for refused in ["", "shop", "ftp://a", "https://u:p@a", "https://a/?x", "https://a/#x", "//a"] {
+        assert_eq!(
+            check_url("http://127.0.0.1:9/shops/a.b/").unwrap(),
+            "http://127.0.0.1:9/shops/a.b"
+        );
+        for refused in [
+            "",
+            "shop",
+            "ftp://a",
+            "https://u:p@a",
+            "https://a/?x",
+            "https://a/#x",
+            "//a",
+        ] {
             assert!(check_url(refused).is_err(), "{refused}");
         }
     }
 
     #[test]
     fn domains_are_host_names() {
-        assert_eq!(check_domain("Shop.myshopify.com").unwrap(), "shop.myshopify.com");
+        assert_eq!(
+            check_domain("Shop.myshopify.com").unwrap(),
+            "shop.myshopify.com"
+        );
         for refused in ["", "a..b", "-a.b", "a b", "a/b", "ü.de"] {
             assert!(check_domain(refused).is_err(), "{refused}");
         }

@@ -6,17 +6,20 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::store_documents::{CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody};
+use super::store_documents::{
+    CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
+};
 use super::{Deed, record};
+use crate::db::DbError;
 use crate::db::admin::stores::{self, NewStore, StorePatch, Tokens};
 use crate::db::admin::{secrets, stores::StoreRecord};
 use crate::db::sealing::{SealingError, Secret};
-use crate::db::DbError;
 use crate::domain::store::command::Command;
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery, encode_cursor, parse_id,
+    Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
+    encode_cursor, parse_id,
 };
 use crate::http::replies::{PageOf, Tagged};
 use crate::http::routes::resource;
@@ -27,7 +30,9 @@ use crate::keeper::{Control, Envelope};
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(
-            resource("/v1/admin/stores").route(web::get().to(list_stores)).route(web::post().to(create_store)),
+            resource("/v1/admin/stores")
+                .route(web::get().to(list_stores))
+                .route(web::post().to(create_store)),
         )
         .service(
             resource("/v1/admin/stores/{store}")
@@ -78,15 +83,25 @@ pub(crate) async fn list_stores(
 ) -> Result<HttpResponse, ApiError> {
     let page = query.0.page()?;
     let after = match page.after.as_deref() {
-        Some(key) => Some(parse_id(key).map(StoreId).ok_or_else(|| ApiError::plain(Problem::MalformedCursor))?),
+        Some(key) => Some(
+            parse_id(key)
+                .map(StoreId)
+                .ok_or_else(|| ApiError::plain(Problem::MalformedCursor))?,
+        ),
         None => None,
     };
     let mut records = stores::list(state.db(), after, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = records.len() > limit;
     records.truncate(limit);
-    let next = records.last().filter(|_| more).map(|record| encode_cursor(&record.id.to_string()));
-    let items = records.iter().map(|record| StoreDocument::of(record, None)).collect();
+    let next = records
+        .last()
+        .filter(|_| more)
+        .map(|record| encode_cursor(&record.id.to_string()));
+    let items = records
+        .iter()
+        .map(|record| StoreDocument::of(record, None))
+        .collect();
     Ok(Tagged::of(&PageOf::<StoreDocument> { items, next })?.respond(&request))
 }
 
@@ -149,10 +164,15 @@ pub(crate) async fn delete_store(
     _admin: Admin,
     path: StorePath,
 ) -> Result<HttpResponse, ApiError> {
-    stores::delete(state.db(), path.0, state.clock().now()).await.map_err(unknown_store)?;
+    stores::delete(state.db(), path.0, state.clock().now())
+        .await
+        .map_err(unknown_store)?;
     state.forget_stores();
     record_deed(&state, "delete store", path.0).await?;
-    let ended = state.directory.control(path.0, Control::Deactivate, "store deleted".to_owned()).await;
+    let ended = state
+        .directory
+        .control(path.0, Control::Deactivate, "store deleted".to_owned())
+        .await;
     if let Err(error) = ended {
         tracing::warn!(store = %path.0, %error, "failed to end the keeper of a deleted store");
     }
@@ -204,17 +224,34 @@ fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStor
             refresh: None,
             expires_at: None,
         },
-        webhook_secrets: body.webhook_secrets.iter().map(|secret| Secret::new(secret.expose())).collect(),
+        webhook_secrets: body
+            .webhook_secrets
+            .iter()
+            .map(|secret| Secret::new(secret.expose()))
+            .collect(),
     }
 }
 
 /// Registers; `None`: the domain is registered already.
-async fn register(state: &AppState, checked: &CheckedStore, new: NewStore) -> Result<Option<StoreId>, ApiError> {
+async fn register(
+    state: &AppState,
+    checked: &CheckedStore,
+    new: NewStore,
+) -> Result<Option<StoreId>, ApiError> {
     match stores::insert(state.db(), &state.sealer, new, state.clock().now()).await {
         Ok(id) => {
             state.forget_stores();
             let detail = &checked.domain;
-            record(state, Deed { actor: "api", action: "register store", store: Some(id), detail }).await?;
+            record(
+                state,
+                Deed {
+                    actor: "api",
+                    action: "register store",
+                    store: Some(id),
+                    detail,
+                },
+            )
+            .await?;
             state.directory.ring(id);
             Ok(Some(id))
         }
@@ -224,16 +261,31 @@ async fn register(state: &AppState, checked: &CheckedStore, new: NewStore) -> Re
 }
 
 /// Gives the answer again when it was this request that registered the store.
-async fn repeat(state: &AppState, checked: &CheckedStore, keys: Keys) -> Result<HttpResponse, ApiError> {
+async fn repeat(
+    state: &AppState,
+    checked: &CheckedStore,
+    keys: Keys,
+) -> Result<HttpResponse, ApiError> {
     let found = stores::find_by_key(state.db(), &hash_token(&keys.secret_key)).await?;
     match found {
-        Some((record, _)) if record.domain == checked.domain => Ok(created(state, checked, record.id, keys, true)),
+        Some((record, _)) if record.domain == checked.domain => {
+            Ok(created(state, checked, record.id, keys, true))
+        }
         Some(_) | None => Err(ApiError::plain(Problem::StoreExists)),
     }
 }
 
-fn created(state: &AppState, checked: &CheckedStore, id: StoreId, keys: Keys, replayed: bool) -> HttpResponse {
-    let intake_url = format!("{}/webhooks/{}/{}", state.settings.public_url, checked.platform, keys.intake_token);
+fn created(
+    state: &AppState,
+    checked: &CheckedStore,
+    id: StoreId,
+    keys: Keys,
+    replayed: bool,
+) -> HttpResponse {
+    let intake_url = format!(
+        "{}/webhooks/{}/{}",
+        state.settings.public_url, checked.platform, keys.intake_token
+    );
     let mut builder = HttpResponse::Created();
     builder.insert_header((header::LOCATION, format!("/v1/admin/stores/{id}")));
     if replayed {
@@ -255,7 +307,11 @@ pub(crate) async fn get(state: &AppState, store: StoreId) -> Result<StoreRecord,
 fn unknown_store(error: DbError) -> ApiError {
     match error {
         DbError::NotFound(_) => ApiError::plain(Problem::UnknownStore),
-        DbError::Conflict | DbError::Busy | DbError::Full | DbError::Unavailable(_) | DbError::Broken(_) => error.into(),
+        DbError::Conflict
+        | DbError::Busy
+        | DbError::Full
+        | DbError::Unavailable(_)
+        | DbError::Broken(_) => error.into(),
     }
 }
 
@@ -282,38 +338,72 @@ async fn apply_patch(
         expires_at: None,
     });
     for secret in &body.add_webhook_secrets {
-        let added = secrets::insert(state.db(), &state.sealer, store, &Secret::new(secret.expose()), now).await;
+        let added = secrets::insert(
+            state.db(),
+            &state.sealer,
+            store,
+            &Secret::new(secret.expose()),
+            now,
+        )
+        .await;
         added.map_err(too_many_secrets)?;
     }
     for id in revoke {
-        secrets::mark_revoked(state.db(), store, *id, now).await.map_err(unknown_secret)?;
+        secrets::mark_revoked(state.db(), store, *id, now)
+            .await
+            .map_err(unknown_secret)?;
     }
-    let patch = StorePatch { name: body.name, api_base_url, plan: body.plan, status: None, tokens };
+    let patch = StorePatch {
+        name: body.name,
+        api_base_url,
+        plan: body.plan,
+        status: None,
+        tokens,
+    };
     stores::update(state.db(), &state.sealer, store, patch, now).await?;
     Ok(())
 }
 
 fn too_many_secrets(error: SealingError) -> ApiError {
     if matches!(error, SealingError::Db(DbError::Conflict)) {
-        return ApiError::new(Problem::InvalidField, "too many webhook secrets live already; revoke one first");
+        return ApiError::new(
+            Problem::InvalidField,
+            "too many webhook secrets live already; revoke one first",
+        );
     }
     error.into()
 }
 
 fn unknown_secret(error: DbError) -> ApiError {
     if matches!(error, DbError::NotFound(_)) {
-        return ApiError::new(Problem::InvalidField, "no webhook secret of this number lives");
+        return ApiError::new(
+            Problem::InvalidField,
+            "no webhook secret of this number lives",
+        );
     }
     error.into()
 }
 
 /// Tells the keeper that it may call again. Should that fail, the store stays barred until it is told once more.
 async fn lift_bar(state: &AppState, store: StoreId) {
-    if let Err(error) = state.directory.command(store, Envelope::plain(Command::TokenRenewed)).await {
+    if let Err(error) = state
+        .directory
+        .command(store, Envelope::plain(Command::TokenRenewed))
+        .await
+    {
         tracing::warn!(%store, %error, "failed to tell the keeper of a new access token");
     }
 }
 
 async fn record_deed(state: &AppState, action: &str, store: StoreId) -> Result<(), ApiError> {
-    record(state, Deed { actor: "api", action, store: Some(store), detail: "" }).await
+    record(
+        state,
+        Deed {
+            actor: "api",
+            action,
+            store: Some(store),
+            detail: "",
+        },
+    )
+    .await
 }

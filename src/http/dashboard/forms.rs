@@ -54,11 +54,17 @@ struct SettleForm {
     verb: Settlement,
 }
 
-async fn read_form<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, ApiError> {
+async fn read_form<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<T, ApiError> {
     let body = read_body(request, payload, FORM_BYTES_MAX).await?;
-    let text = std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
+    let text =
+        std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
     let parsed = web::Query::<T>::from_query(text);
-    Ok(parsed.map_err(|_source| ApiError::plain(Problem::UnreadableBody))?.into_inner())
+    Ok(parsed
+        .map_err(|_source| ApiError::plain(Problem::UnreadableBody))?
+        .into_inner())
 }
 
 async fn login(
@@ -67,7 +73,10 @@ async fn login(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let form: LoginForm = read_form(&request, payload.into_inner()).await?;
-    let peer = request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+    let peer = request
+        .peer_addr()
+        .map(|address| address.ip().to_string())
+        .unwrap_or_default();
     match Session::begin(&state, form.token.trim(), &peer).await {
         Ok(session) => {
             let mut response = to("/admin");
@@ -75,7 +84,9 @@ async fn login(
             Ok(response)
         }
         Err(error) if error.problem() == Problem::UnknownCredentials => {
-            let mut page = render_page(&LoginPage { problem: Some("This is not an admin token.") })?;
+            let mut page = render_page(&LoginPage {
+                problem: Some("This is not an admin token."),
+            })?;
             *page.status_mut() = StatusCode::UNAUTHORIZED;
             Ok(page)
         }
@@ -111,7 +122,11 @@ pub(super) async fn act_on_keeper(
     session.check_form(&form.form_token)?;
     let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
     control(&state, ACTOR, path.0, verb, form.reason).await?;
-    Ok(to(&format!("/admin/keepers/{}?done={}", path.0, verb.name())))
+    Ok(to(&format!(
+        "/admin/keepers/{}?done={}",
+        path.0,
+        verb.name()
+    )))
 }
 
 async fn settle_dead_letter(
@@ -129,6 +144,11 @@ async fn settle_dead_letter(
     Ok(to("/admin/dead-letters"))
 }
 
-fn set_cookie(response: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), ApiError> {
-    response.add_cookie(cookie).map_err(|error| ApiError::caused(Problem::Internal, &error))
+fn set_cookie(
+    response: &mut HttpResponse,
+    cookie: &actix_web::cookie::Cookie<'_>,
+) -> Result<(), ApiError> {
+    response
+        .add_cookie(cookie)
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))
 }

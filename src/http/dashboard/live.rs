@@ -87,7 +87,9 @@ async fn next_event(state: std::sync::Arc<AppState>, query: FleetQuery) -> Resul
         return Ok(Bytes::from_static(b": not ready\n\n"));
     };
     let at = fleet.at;
-    let html = LiveFragment { fleet }.render().map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    let html = LiveFragment { fleet }
+        .render()
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     let mut event = format!("event: fleet\nid: {at}\n");
     for line in html.lines() {
         event.push_str("data: ");

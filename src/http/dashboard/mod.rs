@@ -14,5 +14,9 @@ use actix_web::web;
 pub(crate) use session::Sessions;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.configure(pages::configure).configure(forms::configure).configure(live::configure).configure(assets::configure);
+    config
+        .configure(pages::configure)
+        .configure(forms::configure)
+        .configure(live::configure)
+        .configure(assets::configure);
 }

@@ -88,7 +88,9 @@ pub(crate) async fn page(
         states: state_choices(query.state),
         sorts: sort_choices(query.sort),
         live_address: address("/admin/live", &query, Some(query.offset)),
-        next_address: fleet.next.map(|offset| address("/admin", &query, Some(offset))),
+        next_address: fleet
+            .next
+            .map(|offset| address("/admin", &query, Some(offset))),
         form_token: session.form_token(),
         fleet,
     })
@@ -112,8 +114,16 @@ async fn keeper(
     };
     let row = state.fleet.row(&state, path.0).await?;
     let observation = observation_json(state.directory.status(path.0).as_ref())?;
-    let pretty = observation.as_ref().map(serde_json::to_string_pretty).transpose();
-    let notice = query.0.done.as_deref().and_then(Verb::from_name).map(done_notice);
+    let pretty = observation
+        .as_ref()
+        .map(serde_json::to_string_pretty)
+        .transpose();
+    let notice = query
+        .0
+        .done
+        .as_deref()
+        .and_then(Verb::from_name)
+        .map(done_notice);
     render_page(&KeeperPage {
         reasons: reasons_of(&state, path.0),
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
@@ -133,13 +143,25 @@ async fn letters(
         return Ok(to("/admin"));
     };
     let page = dead_letters::page(&state, &query.0).await?;
-    let next_address = page.next.map(|cursor| format!("/admin/dead-letters?cursor={cursor}{}", query.0.filter_suffix()));
-    render_page(&DeadLettersPage { letters: page.items, next_address, notice: None, form_token: session.form_token() })
+    let next_address = page.next.map(|cursor| {
+        format!(
+            "/admin/dead-letters?cursor={cursor}{}",
+            query.0.filter_suffix()
+        )
+    });
+    render_page(&DeadLettersPage {
+        letters: page.items,
+        next_address,
+        notice: None,
+        form_token: session.form_token(),
+    })
 }
 
 /// Sends the browser elsewhere, after a form too.
 pub(super) fn to(address: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, address))
+        .finish()
 }
 
 const fn done_notice(verb: Verb) -> &'static str {
@@ -154,19 +176,37 @@ const fn done_notice(verb: Verb) -> &'static str {
 }
 
 fn state_choices(chosen: Option<&'static str>) -> Vec<Choice> {
-    let any = Choice { value: "", label: "any", chosen: chosen.is_none() };
-    let named = STATE_NAMES.map(|name| Choice { value: name, label: name, chosen: chosen == Some(name) });
+    let any = Choice {
+        value: "",
+        label: "any",
+        chosen: chosen.is_none(),
+    };
+    let named = STATE_NAMES.map(|name| Choice {
+        value: name,
+        label: name,
+        chosen: chosen == Some(name),
+    });
     std::iter::once(any).chain(named).collect()
 }
 
 fn sort_choices(chosen: FleetSort) -> Vec<Choice> {
-    let choice = |sort: FleetSort| Choice { value: sort.name(), label: sort.name(), chosen: sort == chosen };
+    let choice = |sort: FleetSort| Choice {
+        value: sort.name(),
+        label: sort.name(),
+        chosen: sort == chosen,
+    };
     FleetSort::ALL.map(choice).into()
 }
 
 /// An address with the query's filter and order, at an offset. All of its parts are plain words.
 fn address(path: &str, query: &FleetQuery, offset: Option<usize>) -> String {
     let state = query.state.unwrap_or_default();
-    let cursor = offset.map(|offset| encode_cursor(&offset.to_string())).unwrap_or_default();
-    format!("{path}?state={state}&sort={}&limit={}&cursor={cursor}", query.sort.name(), query.limit)
+    let cursor = offset
+        .map(|offset| encode_cursor(&offset.to_string()))
+        .unwrap_or_default();
+    format!(
+        "{path}?state={state}&sort={}&limit={}&cursor={cursor}",
+        query.sort.name(),
+        query.limit
+    )
 }

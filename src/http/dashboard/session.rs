@@ -35,8 +35,14 @@ pub(crate) struct Sessions {
 impl Default for Sessions {
     fn default() -> Self {
         Self {
-            signed_in: Cache::builder().max_capacity(SESSIONS_MAX).time_to_live(SESSION_TTL).build(),
-            failures: Cache::builder().max_capacity(ADDRESSES_MAX).time_to_live(ATTEMPT_WINDOW).build(),
+            signed_in: Cache::builder()
+                .max_capacity(SESSIONS_MAX)
+                .time_to_live(SESSION_TTL)
+                .build(),
+            failures: Cache::builder()
+                .max_capacity(ADDRESSES_MAX)
+                .time_to_live(ATTEMPT_WINDOW)
+                .build(),
         }
     }
 }
@@ -79,12 +85,19 @@ impl Session {
             }
         }
         let value = state.ids().token("");
-        sessions.signed_in.insert(hash_token(&value), hash_token(token)).await;
+        sessions
+            .signed_in
+            .insert(hash_token(&value), hash_token(token))
+            .await;
         Ok(Self { value })
     }
 
     pub(super) async fn end(&self, state: &AppState) {
-        state.sessions.signed_in.invalidate(&hash_token(&self.value)).await;
+        state
+            .sessions
+            .signed_in
+            .invalidate(&hash_token(&self.value))
+            .await;
     }
 
     /// What this session's forms carry: known to its pages only.
@@ -95,7 +108,11 @@ impl Session {
     /// Refuses a form that does not come from this session's pages.
     pub(super) fn check_form(&self, given: &str) -> Result<(), ApiError> {
         // Digests are compared, so that the time it takes tells nothing of the token.
-        if hash_token(given) == hash_token(&self.form_token()) { Ok(()) } else { Err(ApiError::plain(Problem::ForgedForm)) }
+        if hash_token(given) == hash_token(&self.form_token()) {
+            Ok(())
+        } else {
+            Err(ApiError::plain(Problem::ForgedForm))
+        }
     }
 
     pub(super) fn cookie(&self, state: &AppState) -> Cookie<'static> {
@@ -109,7 +126,10 @@ impl Session {
 
     /// Makes the browser forget.
     pub(super) fn forgotten_cookie(state: &AppState) -> Cookie<'static> {
-        let mut cookie = Self { value: String::new() }.cookie(state);
+        let mut cookie = Self {
+            value: String::new(),
+        }
+        .cookie(state);
         cookie.make_removal();
         cookie
     }

@@ -41,7 +41,9 @@ impl FromRequest for Admin {
         Box::pin(async move {
             match role_of(&request).await? {
                 Role::Admin => Ok(Self),
-                Role::Secret(_) | Role::Publishable(_) => Err(wrong_role("this door opens to an admin token")),
+                Role::Secret(_) | Role::Publishable(_) => {
+                    Err(wrong_role("this door opens to an admin token"))
+                }
             }
         })
     }
@@ -59,7 +61,9 @@ impl FromRequest for Merchant {
             match role {
                 Role::Admin => existing(&request, store).await.map(|store| Self { store }),
                 Role::Secret(own) if own == store => Ok(Self { store }),
-                Role::Secret(_) | Role::Publishable(_) => Err(wrong_role("this door opens to the store's secret key")),
+                Role::Secret(_) | Role::Publishable(_) => {
+                    Err(wrong_role("this door opens to the store's secret key"))
+                }
             }
         })
     }
@@ -91,12 +95,16 @@ fn wrong_role(detail: &'static str) -> ApiError {
 
 /// The store, when there is such a one: an admin may name any.
 async fn existing(request: &HttpRequest, store: StoreId) -> Result<StoreId, ApiError> {
-    crate::http::admin::stores::get(state_of(request)?, store).await.map(|record| record.id)
+    crate::http::admin::stores::get(state_of(request)?, store)
+        .await
+        .map(|record| record.id)
 }
 
 fn state_of(request: &HttpRequest) -> Result<&AppState, ApiError> {
     let state = request.app_data::<web::Data<AppState>>();
-    state.map(|state| state.get_ref()).ok_or_else(|| ApiError::plain(Problem::Internal))
+    state
+        .map(|state| state.get_ref())
+        .ok_or_else(|| ApiError::plain(Problem::Internal))
 }
 
 async fn role_of(request: &HttpRequest) -> Result<Role, ApiError> {
@@ -108,7 +116,10 @@ async fn role_of(request: &HttpRequest) -> Result<Role, ApiError> {
 
 /// The token of `Authorization: Bearer …`.
 fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
-    let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else {
         return Err(ApiError::plain(Problem::MissingCredentials));
     };

@@ -60,20 +60,34 @@ pub(crate) struct IntakeStores {
 
 impl Default for IntakeStores {
     fn default() -> Self {
-        Self { by_key: Cache::builder().max_capacity(STORES_MAX).time_to_live(TTL).build() }
+        Self {
+            by_key: Cache::builder()
+                .max_capacity(STORES_MAX)
+                .time_to_live(TTL)
+                .build(),
+        }
     }
 }
 
 impl fmt::Debug for IntakeStores {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("IntakeStores").finish_non_exhaustive()
+        formatter
+            .debug_struct("IntakeStores")
+            .finish_non_exhaustive()
     }
 }
 
 impl IntakeStores {
     /// The store that the key leads to. Callers that ask for the same one at once share one load.
-    pub(super) async fn find(&self, state: &AppState, key: IntakeKey) -> Result<Option<Arc<IntakeStore>>, ApiError> {
-        let loaded = self.by_key.try_get_with_by_ref(&key, load(state, &key)).await;
+    pub(super) async fn find(
+        &self,
+        state: &AppState,
+        key: IntakeKey,
+    ) -> Result<Option<Arc<IntakeStore>>, ApiError> {
+        let loaded = self
+            .by_key
+            .try_get_with_by_ref(&key, load(state, &key))
+            .await;
         loaded.map_err(|error| ApiError::caused(Problem::NotDurable, &error))
     }
 
@@ -85,10 +99,13 @@ impl IntakeStores {
 async fn load(state: &AppState, key: &IntakeKey) -> Result<Option<Arc<IntakeStore>>, SealingError> {
     let db = state.db();
     let (platform, found) = match key {
-        IntakeKey::Token(platform, hash) => (*platform, stores::find_by_intake_token(db, hash).await?),
-        IntakeKey::Domain(platform, domain) => {
-            (*platform, stores::find_by_domain(db, platform.as_str(), domain).await?)
+        IntakeKey::Token(platform, hash) => {
+            (*platform, stores::find_by_intake_token(db, hash).await?)
         }
+        IntakeKey::Domain(platform, domain) => (
+            *platform,
+            stores::find_by_domain(db, platform.as_str(), domain).await?,
+        ),
     };
     let Some(record) = found.filter(|record| record.platform == platform.as_str()) else {
         return Ok(None);
@@ -99,11 +116,20 @@ async fn load(state: &AppState, key: &IntakeKey) -> Result<Option<Arc<IntakeStor
     };
     signing.extend(app_secrets.iter().cloned());
     shared.resize(signing.len(), true);
-    Ok(Some(Arc::new(IntakeStore { id: record.id, domain: record.domain, secrets: signing, shared })))
+    Ok(Some(Arc::new(IntakeStore {
+        id: record.id,
+        domain: record.domain,
+        secrets: signing,
+        shared,
+    })))
 }
 
 /// The store's own secrets, and for each whether another store has it too.
-async fn own_secrets(state: &AppState, db: &Db, store: StoreId) -> Result<(Vec<Secret>, Vec<bool>), SealingError> {
+async fn own_secrets(
+    state: &AppState,
+    db: &Db,
+    store: StoreId,
+) -> Result<(Vec<Secret>, Vec<bool>), SealingError> {
     let mut signing = Vec::new();
     let mut shared = Vec::new();
     for own in secrets::load(db, &state.sealer, store).await? {
