@@ -8,4 +8,7 @@ pub mod clock;
 pub mod ids;
 
 pub mod domain;
+
 pub mod platform;
+
+pub mod sandbox;

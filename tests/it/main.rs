@@ -7,4 +7,5 @@ mod support;
 
 mod platform;
 mod postgres;
+mod sandbox;
 mod tidy;

@@ -1,0 +1,8 @@
+//! The emulated platform, tried over real HTTP.
+
+mod bodies;
+mod graphql;
+mod limits;
+mod receiver;
+mod stock;
+mod webhooks;
