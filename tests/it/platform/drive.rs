@@ -1,21 +1,25 @@
 //! The client against the sandbox platform: what one asks is what the other answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use storekeeper::clock::{Clock, Timestamp};
 use storekeeper::domain::call::{
     Adjustment, Answer, Call, CallError, Meter, Read, Reply, Request, Setting, UserErrorCode, Write,
 };
-use storekeeper::domain::fact::{Assignment, LevelSnapshot};
+use storekeeper::domain::fact::{Assignment, Fact, LevelSnapshot};
 use storekeeper::ids::{CallId, ItemId, LineId, LocationId, OrderId, StoreId};
-use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
+use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};
 use storekeeper::platform::shopify::client::ShopifyClient;
+use storekeeper::platform::shopify::{headers, signature};
 use storekeeper::platform::{Account, ClientSettings, PlatformKind, Secret};
 use storekeeper::sandbox::{
-    ApiFaults, EffectOutcome, Faults, OrderRequest, Plan, ProductRequest, Products, Sandbox,
-    SandboxOptions, ShopOpened, ShopRequest,
+    ApiFaults, CancelRequest, EffectOutcome, Faults, OrderRequest, Plan, ProductRequest, Products,
+    Sandbox, SandboxOptions, ShopOpened, ShopRequest,
 };
 use uuid::Uuid;
+
+use super::fake::{Fake, reply};
 
 const DOMAIN: &str = "drive.myshopify.com";
 const CALLBACK: &str = "http://127.0.0.1:9/webhooks/shopify/t0k3n";
@@ -297,7 +301,7 @@ async fn faults_of_the_door_fall_into_their_classes() {
         drive.sandbox.set_faults(Faults {
             api,
             ..Faults::default()
-        })
+        });
     };
     with(ApiFaults {
         throttle_per_mille: 1000,
@@ -414,4 +418,86 @@ async fn subscriptions_are_made_once() {
         drive.read(Read::Subscriptions).await,
         Ok(Reply::Subscriptions { created: 0 })
     );
+}
+
+#[tokio::test]
+async fn every_webhook_of_the_platform_verifies_and_is_understood() {
+    let drive = Drive::start().await;
+    let receiver = Fake::start((0..200).map(|_| reply(200, "")).collect()).await;
+    let topics: Vec<&str> = NEEDED_TOPICS
+        .iter()
+        .chain(&WANTED_TOPICS)
+        .copied()
+        .collect();
+    drive
+        .sandbox
+        .subscribe(DOMAIN, &receiver.url, &topics)
+        .unwrap();
+    let order = drive.place(2);
+    drive
+        .sandbox
+        .cancel_order(
+            DOMAIN,
+            order.0,
+            &CancelRequest {
+                restock: true,
+                ..CancelRequest::default()
+            },
+        )
+        .unwrap();
+    drive.sandbox.import(DOMAIN, 2).unwrap();
+    drive.sandbox.settle(Duration::from_secs(20)).await.unwrap();
+
+    let secrets = [
+        Secret::new("another"),
+        Secret::new(drive.shop.webhook_secret.clone()),
+    ];
+    let mut topics = BTreeSet::new();
+    for seen in receiver.seen() {
+        let headers = headers::parse(|name| seen.headers.get(name).map(String::as_str)).unwrap();
+        assert_eq!(headers.shop_domain, DOMAIN);
+        assert!(
+            headers.webhook_id.is_some()
+                && headers.event_id.is_some()
+                && headers.triggered_at.is_some()
+        );
+        assert_eq!(
+            signature::verify(&seen.raw, headers.signature, &secrets),
+            Ok(1)
+        );
+        let fact = parse(headers.topic, &seen.raw).unwrap();
+        match &fact {
+            Fact::Order(snapshot) => {
+                assert_eq!((snapshot.order, snapshot.lines[0].quantity), (order, 2))
+            }
+            Fact::Refund(refund) => {
+                assert!(refund.order == order && refund.lines[0].restock.gives_back())
+            }
+            other => assert_ne!(other, &Fact::Unneeded, "{}", headers.topic),
+        }
+        let may_be_naked = !matches!(
+            fact,
+            Fact::OrderTouched(_) | Fact::OrderDeleted(_) | Fact::LocationsTouched
+        );
+        assert_eq!(
+            mentions(headers.topic, &seen.raw).is_some(),
+            may_be_naked,
+            "{}",
+            headers.topic
+        );
+        topics.insert(headers.topic.to_owned());
+    }
+    for topic in [
+        "orders/create",
+        "orders/cancelled",
+        "refunds/create",
+        "inventory_levels/update",
+        "products/update",
+    ] {
+        assert!(
+            topics.contains(topic)
+                || topic == "products/update" && topics.contains("products/create"),
+            "{topics:?}"
+        );
+    }
 }
