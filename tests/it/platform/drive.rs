@@ -19,7 +19,7 @@ use storekeeper::sandbox::{
 };
 use uuid::Uuid;
 
-use super::fake::{Fake, reply};
+use super::fake::{Fake, Seen, reply};
 
 const DOMAIN: &str = "drive.myshopify.com";
 const CALLBACK: &str = "http://127.0.0.1:9/webhooks/shopify/t0k3n";
@@ -420,6 +420,40 @@ async fn subscriptions_are_made_once() {
     );
 }
 
+/// Checks one webhook as intake and keeper would; returns its topic.
+fn understand(seen: &Seen, secrets: &[Secret], order: OrderId) -> String {
+    let headers = headers::parse(|name| seen.headers.get(name).map(String::as_str)).unwrap();
+    assert_eq!(headers.shop_domain, DOMAIN);
+    assert!(
+        headers.webhook_id.is_some()
+            && headers.event_id.is_some()
+            && headers.triggered_at.is_some()
+    );
+    assert_eq!(
+        signature::verify(&seen.raw, headers.signature, secrets),
+        Ok(1)
+    );
+    let fact = parse(headers.topic, &seen.raw).unwrap();
+    assert_ne!(fact, Fact::Unneeded, "{}", headers.topic);
+    if let Fact::Order(snapshot) = &fact {
+        assert_eq!((snapshot.order, snapshot.lines[0].quantity), (order, 2));
+    }
+    if let Fact::Refund(refund) = &fact {
+        assert!(refund.order == order && refund.lines[0].restock.gives_back());
+    }
+    let always_stored = matches!(
+        fact,
+        Fact::OrderTouched(_) | Fact::OrderDeleted(_) | Fact::LocationsTouched
+    );
+    assert_eq!(
+        mentions(headers.topic, &seen.raw).is_none(),
+        always_stored,
+        "{}",
+        headers.topic
+    );
+    headers.topic.to_owned()
+}
+
 #[tokio::test]
 async fn every_webhook_of_the_platform_verifies_and_is_understood() {
     let drive = Drive::start().await;
@@ -434,16 +468,13 @@ async fn every_webhook_of_the_platform_verifies_and_is_understood() {
         .subscribe(DOMAIN, &receiver.url, &topics)
         .unwrap();
     let order = drive.place(2);
+    let restocked = CancelRequest {
+        restock: true,
+        ..CancelRequest::default()
+    };
     drive
         .sandbox
-        .cancel_order(
-            DOMAIN,
-            order.0,
-            &CancelRequest {
-                restock: true,
-                ..CancelRequest::default()
-            },
-        )
+        .cancel_order(DOMAIN, order.0, &restocked)
         .unwrap();
     drive.sandbox.import(DOMAIN, 2).unwrap();
     drive.sandbox.settle(Duration::from_secs(20)).await.unwrap();
@@ -452,52 +483,21 @@ async fn every_webhook_of_the_platform_verifies_and_is_understood() {
         Secret::new("another"),
         Secret::new(drive.shop.webhook_secret.clone()),
     ];
-    let mut topics = BTreeSet::new();
-    for seen in receiver.seen() {
-        let headers = headers::parse(|name| seen.headers.get(name).map(String::as_str)).unwrap();
-        assert_eq!(headers.shop_domain, DOMAIN);
-        assert!(
-            headers.webhook_id.is_some()
-                && headers.event_id.is_some()
-                && headers.triggered_at.is_some()
-        );
-        assert_eq!(
-            signature::verify(&seen.raw, headers.signature, &secrets),
-            Ok(1)
-        );
-        let fact = parse(headers.topic, &seen.raw).unwrap();
-        match &fact {
-            Fact::Order(snapshot) => {
-                assert_eq!((snapshot.order, snapshot.lines[0].quantity), (order, 2))
-            }
-            Fact::Refund(refund) => {
-                assert!(refund.order == order && refund.lines[0].restock.gives_back())
-            }
-            other => assert_ne!(other, &Fact::Unneeded, "{}", headers.topic),
-        }
-        let may_be_naked = !matches!(
-            fact,
-            Fact::OrderTouched(_) | Fact::OrderDeleted(_) | Fact::LocationsTouched
-        );
-        assert_eq!(
-            mentions(headers.topic, &seen.raw).is_some(),
-            may_be_naked,
-            "{}",
-            headers.topic
-        );
-        topics.insert(headers.topic.to_owned());
-    }
+    let sent: BTreeSet<String> = receiver
+        .seen()
+        .iter()
+        .map(|seen| understand(seen, &secrets, order))
+        .collect();
     for topic in [
         "orders/create",
         "orders/cancelled",
         "refunds/create",
         "inventory_levels/update",
-        "products/update",
     ] {
-        assert!(
-            topics.contains(topic)
-                || topic == "products/update" && topics.contains("products/create"),
-            "{topics:?}"
-        );
+        assert!(sent.contains(topic), "{topic} not among {sent:?}");
     }
+    assert!(
+        sent.iter().any(|topic| topic.starts_with("products/")),
+        "{sent:?}"
+    );
 }
