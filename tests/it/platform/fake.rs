@@ -70,6 +70,7 @@ pub(super) struct Seen {
     pub(super) query: HashMap<String, String>,
     pub(super) headers: HashMap<String, String>,
     pub(super) body: Value,
+    pub(super) raw: Vec<u8>,
 }
 
 pub(super) struct Fake {
@@ -220,5 +221,6 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
         query: target.query_pairs().into_owned().collect(),
         headers,
         body: serde_json::from_slice(&bytes[head_end..]).unwrap_or(Value::Null),
+        raw: bytes[head_end..].to_vec(),
     })
 }
