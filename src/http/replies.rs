@@ -30,10 +30,8 @@ impl Tagged {
 
     /// 200 with the document, or 304 when the client has it.
     pub(crate) fn respond(self, request: &HttpRequest) -> HttpResponse {
-        let mut builder = HttpResponse::Ok();
         if names_tag(request.headers(), header::IF_NONE_MATCH.as_str(), &self.etag) == Some(true) {
-            builder = HttpResponse::NotModified();
-            return builder.insert_header((header::ETAG, self.etag)).finish();
+            return HttpResponse::NotModified().insert_header((header::ETAG, self.etag)).finish();
         }
         self.with_status(StatusCode::OK)
     }
