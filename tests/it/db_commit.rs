@@ -375,13 +375,7 @@ async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
     test.writer.purge(store, 1).await.unwrap();
     let letters =
         [&from_lane, &from_inbox, &from_write].map(|letter| Change::PutDeadLetter(letter.clone()));
-    commit_changes(
-        &test,
-        store,
-        2,
-        letters,
-    )
-    .await;
+    commit_changes(&test, store, 2, letters).await;
     test.writer.purge(store, 2).await.unwrap();
 
     let all = dead_letters::DeadLetterFilter {
