@@ -33,6 +33,15 @@ const NONCE_TTL: Duration = Duration::from_secs(600);
 /// Installations under way at once; the oldest are forgotten first.
 const NONCES_MAX: u64 = 10_000;
 const COOKIE: &str = "storekeeper_install";
+/// What the app asks a merchant for: to read what bundles depend on, and to write their stock.
+const SCOPES: &[&str] = &[
+    "read_products",
+    "read_inventory",
+    "write_inventory",
+    "read_locations",
+    "read_orders",
+    "read_merchant_managed_fulfillment_orders",
+];
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -70,8 +79,7 @@ pub(crate) async fn install(state: web::Data<AppState>, request: HttpRequest) ->
     let shop = shop_of(&pairs)?;
     let nonce = state.ids().token("");
     let back = format!("{}/oauth/shopify/callback", state.settings.public_url);
-    let scopes: Vec<&str> = app.scopes.iter().map(String::as_str).collect();
-    let address = authorize_url(&format!("https://{shop}"), &app.app, &scopes, (&back, &nonce))
+    let address = authorize_url(&format!("https://{shop}"), &app.app(), SCOPES, (&back, &nonce))
         .map_err(|error| ApiError::caused(Problem::OauthRefused, &error))?;
     state.installations.shops.insert(nonce.clone(), Arc::from(shop)).await;
     Ok(HttpResponse::SeeOther()
@@ -91,7 +99,7 @@ pub(crate) async fn callback(state: web::Data<AppState>, request: HttpRequest) -
     let app = app_of(&state)?;
     let pairs = pairs_of(&request)?;
     let (shop, code) = verify(&state, app, &request, &pairs).await?;
-    let granted = app.client.shopify().exchange_code(&format!("https://{shop}"), &app.app, &code).await;
+    let granted = app.client.shopify().exchange_code(&format!("https://{shop}"), &app.app(), &code).await;
     let granted = granted.map_err(|error| match error {
         OAuthError::Refused { .. } => ApiError::plain(Problem::OauthRefused),
         OAuthError::Unavailable(_) => ApiError::caused(Problem::NotReady, &error),
@@ -155,7 +163,7 @@ async fn verify(
     pairs: &Pairs,
 ) -> Result<(String, String), ApiError> {
     let refused = || ApiError::plain(Problem::OauthRefused);
-    verify_callback(pairs, &app.app.client_secret, state.clock().now()).map_err(|_mismatch| refused())?;
+    verify_callback(pairs, &app.client_secret, state.clock().now()).map_err(|_mismatch| refused())?;
     let shop = shop_of(pairs)?.to_ascii_lowercase();
     let (nonce, code) = only(pairs, "state").zip(only(pairs, "code")).ok_or_else(refused)?;
     let given_for = state.installations.shops.remove(nonce).await.ok_or_else(refused)?;
