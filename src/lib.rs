@@ -20,4 +20,7 @@ pub mod keeper;
 
 pub mod http;
 
+pub mod app;
 pub mod sandbox;
+
+pub mod cli;

@@ -12,7 +12,7 @@ settings! {
         body_digest_retention_h: u32 = 168, "hours", Range::Between(168, 8_760);
         /// How often what is no longer needed is deleted.
         purge_interval_ms: u64 = 60_000, "milliseconds", Range::Between(1_000, 86_400_000);
-        /// Deletions in a row, each of `writer.bulk_rows_max` rows, before the rest waits for the next time.
-        purge_rounds_max: usize = 200, "deletions", Range::Between(1, 10_000);
+        /// How long the answer to an idempotency key is remembered.
+        reply_retention_h: u32 = 48, "hours", Range::Between(24, 8_760);
     }
 }

@@ -22,6 +22,8 @@ settings! {
         turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
         /// Turns under way at once, in all stores together.
         turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
+        /// Stores read from the database at once, all together.
+        activations_in_flight_max: usize = 32, "stores", Range::Between(1, 1_000);
         /// Commands that may wait at one store. More are answered 503 `store_busy`.
         commands_waiting_max: usize = 64, "commands", Range::Between(1, 10_000);
         /// Commands that share a commit.

@@ -13,5 +13,7 @@ mod db_schema;
 mod platform;
 mod postgres;
 mod sandbox;
+mod serve;
+mod shell;
 mod telemetry;
 mod tidy;

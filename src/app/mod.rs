@@ -1,0 +1,21 @@
+//! The composition: builds every part from the configuration, in order, and takes them down in the reverse order.
+//!
+//! ```text
+//! start:  locks → database → schema → durability → sealing key → writer → socket → accounts → keepers → HTTP → tasks
+//! stop:   readiness off → HTTP drains → turns finish → tasks end → database closes → locks go
+//! ```
+
+mod accounts;
+mod app;
+mod connected_platform;
+mod error;
+mod first_token;
+mod settings;
+mod signals;
+mod storage;
+mod tasks;
+
+pub use app::{App, AppParts};
+pub use error::AppError;
+pub use settings::database_options;
+pub use signals::StopSignals;
