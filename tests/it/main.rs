@@ -5,6 +5,7 @@
 
 mod support;
 
+mod accounts;
 mod config;
 mod db_accept;
 mod db_admin;
