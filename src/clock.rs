@@ -128,7 +128,10 @@ impl Stopwatch {
     /// Starts now.
     #[must_use]
     pub fn start() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place where monotonic time enters")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where monotonic time enters"
+        )]
         let started = std::time::Instant::now();
         Self { started }
     }
@@ -164,6 +167,12 @@ impl ManualClock {
     /// Moves forward by `millis` and wakes whoever waited for that.
     pub fn advance_millis(&self, millis: i64) {
         self.now.send_modify(|now| *now = now.plus_millis(millis));
+    }
+
+    /// How many wait for it: a test advances when somebody does.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.now.receiver_count()
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {

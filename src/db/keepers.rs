@@ -1,6 +1,6 @@
 //! A keeper's own row, and everything of its store that it reads when it is activated.
 
-use entity::keeper;
+use entity::{keeper, store as store_table};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use super::connect::{Db, statement};
@@ -81,6 +81,7 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         .ok_or(DbError::NotFound("keeper"))?;
     let loaded = Loaded {
         keeper: record(&row)?,
+        installed_at: installed_at(&snapshot, store).await?,
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
@@ -94,6 +95,16 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         applied_seq: row.applied_seq,
         loaded,
     })
+}
+
+async fn installed_at(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<Option<Timestamp>, DbError> {
+    let row = store_table::Entity::find_by_id(store.0)
+        .one(connection)
+        .await?;
+    Ok(row.map(|row| Timestamp::from_millis(row.installed_at)))
 }
 
 fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::bundle::{Stock, Wanted, wanted_levels};
-use crate::domain::store::state::BundleView;
+use crate::domain::store::BundleView;
 use crate::http::bundle_documents::{stock_at, units};
 use crate::http::bundles::board_of;
 use crate::http::error::{ApiError, Problem};
@@ -92,8 +92,15 @@ pub(crate) async fn availability(
 ) -> Result<HttpResponse, ApiError> {
     let items = parse_items(&query.0.items)?;
     let board = board_of(&state, shopper.store).await?;
-    let items = items.into_iter().map(|item| of_item(&board, item)).collect();
-    let mut response = Tagged::of(&AvailabilityDocument { items, at: board.at.to_rfc3339() })?.respond(&request);
+    let items = items
+        .into_iter()
+        .map(|item| of_item(&board, item))
+        .collect();
+    let mut response = Tagged::of(&AvailabilityDocument {
+        items,
+        at: board.at.to_rfc3339(),
+    })?
+    .respond(&request);
     allow_any_origin(response.headers_mut());
     Ok(response)
 }
@@ -102,7 +109,10 @@ pub(crate) async fn availability(
 async fn preflight() -> HttpResponse {
     let mut response = HttpResponse::NoContent()
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET"))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, if-none-match, x-request-id"))
+        .insert_header((
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, if-none-match, x-request-id",
+        ))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
         .finish();
     allow_any_origin(response.headers_mut());
@@ -111,13 +121,22 @@ async fn preflight() -> HttpResponse {
 
 /// A publishable key is public, and no cookie is ever looked at here.
 fn allow_any_origin(headers: &mut header::HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, header::HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, header::HeaderValue::from_static("etag, x-request-id"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        header::HeaderValue::from_static("*"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        header::HeaderValue::from_static("etag, x-request-id"),
+    );
 }
 
 fn parse_items(text: &str) -> Result<Vec<ItemId>, ApiError> {
     let malformed = || {
-        ApiError::new(Problem::MalformedQuery, format!("`items` names 1 to {ITEMS_MAX} item ids, separated by commas"))
+        ApiError::new(
+            Problem::MalformedQuery,
+            format!("`items` names 1 to {ITEMS_MAX} item ids, separated by commas"),
+        )
     };
     let mut seen = BTreeSet::new();
     let mut items = Vec::new();
@@ -142,10 +161,22 @@ fn of_item(board: &Board, item: ItemId) -> ItemAvailability {
 
 fn of_bundle(board: &Board, view: &BundleView) -> ItemAvailability {
     let level = |item, location| stock_at(board, item, location);
-    let wanted = wanted_levels(&view.bundle, &view.limiting_needs, board.active_locations(), &level);
+    let wanted = wanted_levels(
+        &view.bundle,
+        &view.limiting_needs,
+        board.active_locations(),
+        &level,
+    );
     let locations = match &wanted {
-        Wanted::Levels(levels) => levels.iter().map(|(location, units)| (*location, Stock::Units(*units))).collect(),
-        Wanted::Unlimited => board.active_locations().iter().map(|location| (*location, Stock::Unlimited)).collect(),
+        Wanted::Levels(levels) => levels
+            .iter()
+            .map(|(location, units)| (*location, Stock::Units(*units)))
+            .collect(),
+        Wanted::Unlimited => board
+            .active_locations()
+            .iter()
+            .map(|location| (*location, Stock::Unlimited))
+            .collect(),
     };
     assemble(view.bundle.item, ItemKind::Bundle, locations)
 }
@@ -155,19 +186,39 @@ fn of_plain(board: &Board, item: ItemId) -> ItemAvailability {
         return assemble(item, ItemKind::Unknown, Vec::new());
     }
     let at = |location| stock_at(board, item, location).map(|stock| (location, stock));
-    assemble(item, ItemKind::Plain, board.active_locations().iter().copied().filter_map(at).collect())
+    assemble(
+        item,
+        ItemKind::Plain,
+        board
+            .active_locations()
+            .iter()
+            .copied()
+            .filter_map(at)
+            .collect(),
+    )
 }
 
-fn assemble(item: ItemId, kind: ItemKind, levels: Vec<(crate::ids::LocationId, Stock)>) -> ItemAvailability {
+fn assemble(
+    item: ItemId,
+    kind: ItemKind,
+    levels: Vec<(crate::ids::LocationId, Stock)>,
+) -> ItemAvailability {
     let unlimited = levels.iter().any(|(_, stock)| *stock == Stock::Unlimited);
     let known = !matches!(kind, ItemKind::Unknown);
-    let total = levels.iter().filter_map(|(_, stock)| units(*stock)).map(|units| units.max(0)).sum();
+    let total = levels
+        .iter()
+        .filter_map(|(_, stock)| units(*stock))
+        .map(|units| units.max(0))
+        .sum();
     ItemAvailability {
         item: item.to_string(),
         kind,
         available: (known && !unlimited).then_some(total),
         unlimited,
-        locations: levels.into_iter().map(|(location, stock)| at_location(location, stock)).collect(),
+        locations: levels
+            .into_iter()
+            .map(|(location, stock)| at_location(location, stock))
+            .collect(),
     }
 }
 

@@ -67,7 +67,12 @@ pub(crate) async fn cross(
     };
     let failed = describe_failure(&mut response, &request_id);
     add_headers(response.headers_mut(), &request_id);
-    log_access(&response, &request_id, millis_since(&state, started), failed.as_ref());
+    log_access(
+        &response,
+        &request_id,
+        millis_since(&state, started),
+        failed.as_ref(),
+    );
     Ok(response)
 }
 
@@ -82,7 +87,10 @@ struct Failure {
 }
 
 /// Writes the problem document of a failed request.
-fn describe_failure(response: &mut ServiceResponse<BoxBody>, request_id: &RequestId) -> Option<Failure> {
+fn describe_failure(
+    response: &mut ServiceResponse<BoxBody>,
+    request_id: &RequestId,
+) -> Option<Failure> {
     let translated;
     let error = response.response().error()?;
     let error = match error.as_error::<ApiError>() {
@@ -92,7 +100,10 @@ fn describe_failure(response: &mut ServiceResponse<BoxBody>, request_id: &Reques
             &translated
         }
     };
-    let failure = Failure { code: error.problem().code(), cause: error.cause().map(str::to_owned) };
+    let failure = Failure {
+        code: error.problem().code(),
+        cause: error.cause().map(str::to_owned),
+    };
     let mut document = problem_response(error, request_id);
     keep_allow(response.headers(), document.headers_mut());
     *response.response_mut() = document;
@@ -127,14 +138,17 @@ pub(crate) fn problem_response(error: &ApiError, request_id: &RequestId) -> Http
     if problem.status() == StatusCode::UNAUTHORIZED {
         builder.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"storekeeper\""));
     }
-    builder.insert_header((header::CACHE_CONTROL, "no-store")).content_type(PROBLEM_JSON).json(ProblemDocument {
-        kind: format!("/docs#{}", problem.code()),
-        title: problem.title(),
-        status: problem.status().as_u16(),
-        detail: error.detail(),
-        code: problem.code(),
-        request_id: request_id.as_str(),
-    })
+    builder
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type(PROBLEM_JSON)
+        .json(ProblemDocument {
+            kind: format!("/docs#{}", problem.code()),
+            title: problem.title(),
+            status: problem.status().as_u16(),
+            detail: error.detail(),
+            code: problem.code(),
+            request_id: request_id.as_str(),
+        })
 }
 
 fn add_headers(headers: &mut HeaderMap, request_id: &RequestId) {
@@ -146,7 +160,10 @@ fn add_headers(headers: &mut HeaderMap, request_id: &RequestId) {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -162,7 +179,9 @@ fn log_access(
     failure: Option<&Failure>,
 ) {
     let request = response.request();
-    let route = request.match_pattern().unwrap_or_else(|| "(none)".to_owned());
+    let route = request
+        .match_pattern()
+        .unwrap_or_else(|| "(none)".to_owned());
     let status = response.status().as_u16();
     let code = failure.map(|failure| failure.code);
     if let Some(cause) = failure.and_then(|failure| failure.cause.as_deref()) {
@@ -179,7 +198,9 @@ struct PanicAnswer {
 impl PanicAnswer {
     fn of(request_id: &RequestId) -> Self {
         tracing::error!(%request_id, "a handler panicked");
-        Self { request_id: request_id.clone() }
+        Self {
+            request_id: request_id.clone(),
+        }
     }
 }
 

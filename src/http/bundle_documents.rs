@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::bundle::{Bundle, Component, LeafExplanation, LocationExplanation, Mode, Stock, explain};
+use crate::domain::bundle::availability::{LeafExplanation, LocationExplanation};
+use crate::domain::bundle::{Bundle, Component, Mode, Stock, explain};
+use crate::domain::store::BundleView;
 use crate::domain::store::command::{BundleDraft, DraftComponent};
-use crate::domain::store::state::BundleView;
 use crate::http::extract::WireItem;
 use crate::ids::{BundleId, ItemId, LocationId};
 use crate::keeper::Board;
@@ -127,7 +128,15 @@ impl BundleDocument {
             product: bundle.product.to_string(),
             mode: bundle.mode.into(),
             cap: bundle.cap,
-            components: recipe.map(|recipe| recipe.components.iter().map(ComponentDocument::of).collect()).unwrap_or_default(),
+            components: recipe
+                .map(|recipe| {
+                    recipe
+                        .components
+                        .iter()
+                        .map(ComponentDocument::of)
+                        .collect()
+                })
+                .unwrap_or_default(),
             effective_from: recipe.map(|recipe| recipe.effective_from.to_rfc3339()),
         }
     }
@@ -190,7 +199,12 @@ pub(crate) struct WhyComponent {
 impl WhyDocument {
     pub(crate) fn of(board: &Board, view: &BundleView) -> Self {
         let level = |item, location| stock_at(board, item, location);
-        let explanation = explain(&view.bundle, &view.limiting_needs, board.active_locations(), &level);
+        let explanation = explain(
+            &view.bundle,
+            &view.limiting_needs,
+            board.active_locations(),
+            &level,
+        );
         Self {
             bundle: view.bundle.id.to_string(),
             item: view.bundle.item.to_string(),
@@ -235,7 +249,9 @@ pub(crate) fn stock_at(board: &Board, item: ItemId, location: LocationId) -> Opt
     if leaf.unlimited {
         return Some(Stock::Unlimited);
     }
-    leaf.levels.get(&location).map(|level| level.map_or(Stock::Unlimited, Stock::Units))
+    leaf.levels
+        .get(&location)
+        .map(|level| level.map_or(Stock::Unlimited, Stock::Units))
 }
 
 /// A number where there is one.

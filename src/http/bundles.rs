@@ -6,13 +6,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::store::BundleView;
 use crate::domain::store::command::{BundleDraft, Command};
 use crate::domain::store::outcome::{Refusal, Reply};
-use crate::domain::store::state::BundleView;
 use crate::http::bundle_documents::{BundleBody, BundleDocument, WhyDocument};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson, StrictQuery, encode_cursor,
+    BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson, StrictQuery,
+    encode_cursor,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem, problem_of_code, refusal_problem};
 use crate::http::routes::resource;
@@ -33,7 +34,10 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::put().to(replace_bundle))
                 .route(web::delete().to(delete_bundle)),
         )
-        .service(resource("/v1/stores/{store}/bundles/{bundle}/why").route(web::get().to(explain_bundle)));
+        .service(
+            resource("/v1/stores/{store}/bundles/{bundle}/why")
+                .route(web::get().to(explain_bundle)),
+        );
 }
 
 /// Define a bundle.
@@ -57,7 +61,13 @@ pub(crate) async fn create_bundle(
     let id = BundleId(state.ids().ordered_uuid(now));
     let digest = RequestDigest::of("POST bundles", &body.raw);
     let draft = body.value.into_draft(id, false, now);
-    let answered = put(&state, merchant.store, draft, remember(key, digest, render_created)).await?;
+    let answered = put(
+        &state,
+        merchant.store,
+        draft,
+        remember(key, digest, render_created),
+    )
+    .await?;
     let mut response = respond_to_put(answered, StatusCode::CREATED)?;
     add_location(&mut response, merchant.store, id);
     Ok(response)
@@ -124,16 +134,28 @@ pub(crate) async fn list_bundles(
 ) -> Result<HttpResponse, ApiError> {
     let page = query.0.page()?;
     let after = match page.after.as_deref() {
-        Some(key) => Some(key.parse().map(ItemId).map_err(|_source| ApiError::plain(Problem::MalformedCursor))?),
+        Some(key) => Some(
+            key.parse()
+                .map(ItemId)
+                .map_err(|_source| ApiError::plain(Problem::MalformedCursor))?,
+        ),
         None => None,
     };
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let board = board_of(&state, merchant.store).await?;
-    let mut rest = board.bundles().filter(|view| after.is_none_or(|after| view.bundle.item > after));
+    let mut rest = board
+        .bundles()
+        .filter(|view| after.is_none_or(|after| view.bundle.item > after));
     let views: Vec<&BundleView> = rest.by_ref().take(limit).collect();
     let more = rest.next().is_some();
-    let next = views.last().filter(|_| more).map(|view| encode_cursor(&view.bundle.item.to_string()));
-    let items = views.iter().map(|view| BundleDocument::of(&view.bundle)).collect();
+    let next = views
+        .last()
+        .filter(|_| more)
+        .map(|view| encode_cursor(&view.bundle.item.to_string()));
+    let items = views
+        .iter()
+        .map(|view| BundleDocument::of(&view.bundle))
+        .collect();
     Ok(Tagged::of(&PageOf::<BundleDocument> { items, next })?.respond(&request))
 }
 
@@ -176,8 +198,15 @@ pub(crate) async fn explain_bundle(
 }
 
 /// What readers see of a store; starts its keeper when needed.
-pub(crate) async fn board_of(state: &AppState, store: StoreId) -> Result<std::sync::Arc<Board>, ApiError> {
-    state.directory.board(store).await.map_err(|error| command_problem(&error, state.clock()))
+pub(crate) async fn board_of(
+    state: &AppState,
+    store: StoreId,
+) -> Result<std::sync::Arc<Board>, ApiError> {
+    state
+        .directory
+        .board(store)
+        .await
+        .map_err(|error| command_problem(&error, state.clock()))
 }
 
 fn find_view(board: &Board, id: BundleId) -> Result<&BundleView, ApiError> {
@@ -202,7 +231,11 @@ async fn require_revision(
 type Render = fn(&Result<Reply, Refusal>) -> (u16, String);
 
 fn remember(key: IdempotencyKey, digest: RequestDigest, render: Render) -> Option<RememberedKey> {
-    key.0.map(|key| RememberedKey { key, digest: digest.into_string(), render })
+    key.0.map(|key| RememberedKey {
+        key,
+        digest: digest.into_string(),
+        render,
+    })
 }
 
 async fn put(
@@ -211,15 +244,22 @@ async fn put(
     draft: BundleDraft,
     idempotency: Option<RememberedKey>,
 ) -> Result<Answered, ApiError> {
-    let envelope = Envelope { command: Command::PutBundle(draft), idempotency };
+    let envelope = Envelope {
+        command: Command::PutBundle(draft),
+        idempotency,
+    };
     let answered = state.directory.command(store, envelope).await;
     answered.map_err(|error| command_problem(&error, state.clock()))
 }
 
 fn respond_to_put(answered: Answered, status: StatusCode) -> Result<HttpResponse, ApiError> {
     match answered {
-        Answered::Fresh(Reply::Bundle(bundle)) => Ok(Tagged::of(&BundleDocument::of(&bundle))?.with_status(status)),
-        Answered::Fresh(Reply::Done | Reply::Row(_) | Reply::NoCall) => Err(ApiError::plain(Problem::Internal)),
+        Answered::Fresh(Reply::Bundle(bundle)) => {
+            Ok(Tagged::of(&BundleDocument::of(&bundle))?.with_status(status))
+        }
+        Answered::Fresh(Reply::Done | Reply::Row(_) | Reply::NoCall) => {
+            Err(ApiError::plain(Problem::Internal))
+        }
         Answered::Fresh(Reply::Waiting) => Err(ApiError::plain(Problem::OutcomeUnknown)),
         Answered::Repeated { status, body } => repeat(status, body),
     }
@@ -228,26 +268,33 @@ fn respond_to_put(answered: Answered, status: StatusCode) -> Result<HttpResponse
 /// What is remembered of the answer to a creation: the document, or the refusal's code and detail.
 fn render_created(outcome: &Result<Reply, Refusal>) -> (u16, String) {
     let rendered = match outcome {
-        Ok(Reply::Bundle(bundle)) => {
-            serde_json::to_string(&BundleDocument::of(bundle)).map(|body| (StatusCode::CREATED, body))
+        Ok(Reply::Bundle(bundle)) => serde_json::to_string(&BundleDocument::of(bundle))
+            .map(|body| (StatusCode::CREATED, body)),
+        Ok(Reply::Done | Reply::Row(_) | Reply::NoCall | Reply::Waiting) => {
+            Ok((StatusCode::NO_CONTENT, String::new()))
         }
-        Ok(Reply::Done | Reply::Row(_) | Reply::NoCall | Reply::Waiting) => Ok((StatusCode::NO_CONTENT, String::new())),
         Err(refusal) => {
             let error = refusal_problem(refusal);
-            serde_json::to_string(&(error.problem().code(), error.detail())).map(|body| (error.problem().status(), body))
+            serde_json::to_string(&(error.problem().code(), error.detail()))
+                .map(|body| (error.problem().status(), body))
         }
     };
-    rendered.map_or((StatusCode::INTERNAL_SERVER_ERROR.as_u16(), String::new()), |(status, body)| {
-        (status.as_u16(), body)
-    })
+    rendered.map_or(
+        (StatusCode::INTERNAL_SERVER_ERROR.as_u16(), String::new()),
+        |(status, body)| (status.as_u16(), body),
+    )
 }
 
 /// Gives an answer again.
 fn repeat(status: u16, body: String) -> Result<HttpResponse, ApiError> {
-    let status = StatusCode::from_u16(status).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    let status = StatusCode::from_u16(status)
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     if status.is_success() {
         let again = ("idempotency-replayed", "true");
-        return Ok(HttpResponse::build(status).insert_header(again).content_type("application/json").body(body));
+        return Ok(HttpResponse::build(status)
+            .insert_header(again)
+            .content_type("application/json")
+            .body(body));
     }
     let (code, detail): (String, String) =
         serde_json::from_str(&body).map_err(|error| ApiError::caused(Problem::Internal, &error))?;

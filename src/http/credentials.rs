@@ -3,12 +3,14 @@
 //! Tokens are 256 random bits, kept as SHA-256 and looked up by it: equality of hashes tells a guesser nothing about
 //! how near the guess was. What was found is cached for a moment; what was not is not.
 
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
+use crate::db::admin::operators;
+use crate::db::admin::stores::{self, KeyKind};
 use crate::db::{Db, DbError};
 use crate::ids::StoreId;
 
@@ -17,8 +19,6 @@ const TTL: Duration = Duration::from_secs(10);
 /// Tokens remembered at once.
 const TOKENS_MAX: u64 = 100_000;
 
-/// Begins the token of an admin.
-pub(crate) const ADMIN_PREFIX: &str = "ska_";
 /// Begins a store's secret key.
 pub(crate) const SECRET_PREFIX: &str = "sks_";
 /// Begins a store's publishable key.
@@ -43,7 +43,12 @@ pub(crate) struct Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        Self { roles: Cache::builder().max_capacity(TOKENS_MAX).time_to_live(TTL).build() }
+        Self {
+            roles: Cache::builder()
+                .max_capacity(TOKENS_MAX)
+                .time_to_live(TTL)
+                .build(),
+        }
     }
 }
 
@@ -72,4 +77,24 @@ impl Credentials {
 /// The form in which a token of ours is kept.
 pub(crate) fn hash_token(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+/// Asks only where a token of this look can be.
+async fn find_role(db: &Db, token: &str, hash: &str) -> Result<Option<Role>, DbError> {
+    if !token.starts_with(SECRET_PREFIX) && !token.starts_with(PUBLISHABLE_PREFIX) {
+        return Ok(operators::exists(db, hash).await?.then_some(Role::Admin));
+    }
+    let found = stores::find_by_key(db, hash).await?;
+    Ok(found.map(|(record, kind)| match kind {
+        KeyKind::Secret => Role::Secret(record.id),
+        KeyKind::Publishable => Role::Publishable(record.id),
+    }))
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .finish_non_exhaustive()
+    }
 }

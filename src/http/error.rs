@@ -136,9 +136,10 @@ impl Problem {
             | Self::MalformedPath
             | Self::MalformedCursor
             | Self::OauthRefused => StatusCode::BAD_REQUEST,
-            Self::BadSignature | Self::WrongDomain | Self::MissingCredentials | Self::UnknownCredentials => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::BadSignature
+            | Self::WrongDomain
+            | Self::MissingCredentials
+            | Self::UnknownCredentials => StatusCode::UNAUTHORIZED,
             Self::WrongRole | Self::ForgedForm => StatusCode::FORBIDDEN,
             Self::RouteNotFound
             | Self::UnknownPlatform
@@ -235,7 +236,9 @@ impl Problem {
             Self::MalformedQuery => "The query cannot be understood",
             Self::MalformedPath => "An id in the path cannot be understood",
             Self::MalformedCursor => "The cursor is not one that this list gave out",
-            Self::OauthRefused => "The installation request is not genuine, is too old, or was used before",
+            Self::OauthRefused => {
+                "The installation request is not genuine, is too old, or was used before"
+            }
             Self::BadSignature => "The signature does not match the body",
             Self::WrongDomain => "The shop in the header is not the store of this address",
             Self::MissingCredentials => "A bearer token is required",
@@ -249,25 +252,33 @@ impl Problem {
             Self::UnknownKeeper => "The store has no keeper at present",
             Self::UnknownDeadLetter => "There is no such dead letter",
             Self::MethodNotAllowed => "The method is not served at this address",
-            Self::SharedSecretReplay => "Another store with the same secret accepted this body already",
+            Self::SharedSecretReplay => {
+                "Another store with the same secret accepted this body already"
+            }
             Self::StoreExists => "A store with this platform and domain exists already",
             Self::BundleExists => "The bundle exists already",
             Self::NothingToRetry => "The dead letter has no webhook to retry",
-            Self::IdempotencyKeySpent => "The idempotency key was used, and its answer carried secrets shown only once",
+            Self::IdempotencyKeySpent => {
+                "The idempotency key was used, and its answer carried secrets shown only once"
+            }
             Self::RevisionMismatch => "The resource is no longer as it was read",
             Self::PayloadTooLarge => "The body is larger than is taken here",
             Self::UnsupportedMediaType => "The body is not of a media type that is taken here",
             Self::InvalidField => "A field has a value that is not allowed",
             Self::IdempotencyKeyReused => "The idempotency key was used with another request",
             Self::UnknownItem => "The platform has no such inventory item",
-            Self::NativeBundle => "The item is a native bundle of the platform, whose stock cannot be written",
+            Self::NativeBundle => {
+                "The item is a native bundle of the platform, whose stock cannot be written"
+            }
             Self::InvalidBundle(_) => "The bundle breaks a rule",
             Self::TooManyAttempts => "Too many attempts",
             Self::Internal => "Something broke inside the server",
             Self::NotDurable => "The webhook could not be made durable in time",
             Self::NotReady => "The server cannot serve this at the moment",
             Self::StoreBusy => "Too many commands wait for this store",
-            Self::OutcomeUnknown => "It is not known whether the command took effect; ask again with the same key",
+            Self::OutcomeUnknown => {
+                "It is not known whether the command took effect; ask again with the same key"
+            }
             Self::KeeperUnavailable => "The store's keeper is restarting or in quarantine",
             Self::TooManyStreams => "Too many live streams are open",
             Self::ShuttingDown => "The server is shutting down",
@@ -279,7 +290,10 @@ impl Problem {
     pub const fn retry_after_s(self) -> Option<u64> {
         match self {
             Self::TooManyAttempts => Some(60),
-            Self::NotReady | Self::KeeperUnavailable | Self::ShuttingDown | Self::TooManyStreams => Some(5),
+            Self::NotReady
+            | Self::KeeperUnavailable
+            | Self::ShuttingDown
+            | Self::TooManyStreams => Some(5),
             Self::NotDurable | Self::StoreBusy | Self::OutcomeUnknown => Some(2),
             Self::MissingHeader
             | Self::MalformedHeader
@@ -345,7 +359,12 @@ pub struct ApiError {
 impl ApiError {
     /// A problem and what in particular is wrong.
     pub fn new(problem: Problem, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { problem, detail: detail.into(), retry_after_s: problem.retry_after_s(), cause: None }
+        Self {
+            problem,
+            detail: detail.into(),
+            retry_after_s: problem.retry_after_s(),
+            cause: None,
+        }
     }
 
     /// A problem whose title says it all.
@@ -450,7 +469,12 @@ mod tests {
     fn what_may_pass_says_when_to_ask_again() {
         for problem in catalogue() {
             let may_pass = matches!(problem.status().as_u16(), 429 | 503);
-            assert_eq!(problem.retry_after_s().is_some(), may_pass, "{}", problem.code());
+            assert_eq!(
+                problem.retry_after_s().is_some(),
+                may_pass,
+                "{}",
+                problem.code()
+            );
         }
     }
 }

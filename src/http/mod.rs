@@ -33,4 +33,4 @@ pub use openapi::document as openapi_document;
 pub use routes::configure;
 pub use server::{ServeError, bind, serve};
 pub use settings::{HttpSettings, OauthApp};
-pub use state::{AppParts, AppState};
+pub use state::{AppState, HttpParts};

@@ -34,7 +34,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (name = "pages", description = "For people")),
     components(schemas(boundary::ProblemDocument)),
     paths(
-        intake::receive_by_domain, intake::receive_by_token,
+        intake::door::receive_by_domain, intake::door::receive_by_token,
         bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,
         bundles::delete_bundle, bundles::explain_bundle,
         availability::availability,
@@ -47,7 +47,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         admin::dead_letters::settle_in_bulk,
         status::healthz, status::readyz, status::metrics, status::status,
         oauth::install, oauth::callback,
-        dashboard::page, dashboard::live,
+        dashboard::pages::page, dashboard::live::live,
         openapi_json, docs,
     )
 )]
@@ -74,7 +74,13 @@ pub fn document() -> &'static utoipa::openapi::OpenApi {
 /// The methods that an address serves, by its pattern.
 pub(crate) fn methods_of(pattern: &str) -> Vec<&'static str> {
     let item = document().paths.paths.get(pattern);
-    item.map(|item| operations(item).into_iter().map(|(method, _)| method).collect()).unwrap_or_default()
+    item.map(|item| {
+        operations(item)
+            .into_iter()
+            .map(|(method, _)| method)
+            .collect()
+    })
+    .unwrap_or_default()
 }
 
 fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
@@ -85,7 +91,9 @@ fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
         ("PATCH", &item.patch),
         ("DELETE", &item.delete),
     ];
-    all.into_iter().filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation))).collect()
+    all.into_iter()
+        .filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
+        .collect()
 }
 
 fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
@@ -96,7 +104,9 @@ fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
         ("PATCH", &mut item.patch),
         ("DELETE", &mut item.delete),
     ];
-    all.into_iter().filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation))).collect()
+    all.into_iter()
+        .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+        .collect()
 }
 
 /// Every refusal is a problem document; and doors with keys say so.
@@ -104,11 +114,14 @@ fn complete(operation: &mut Operation) {
     let needs_key = operation.responses.responses.contains_key("401")
         && !operation.tags.iter().flatten().any(|tag| tag == "intake");
     if needs_key {
-        let bearer = utoipa::openapi::security::SecurityRequirement::new("bearer", Vec::<String>::new());
+        let bearer =
+            utoipa::openapi::security::SecurityRequirement::new("bearer", Vec::<String>::new());
         operation.security = Some(vec![bearer]);
     }
     for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(response) = response else { continue };
+        let RefOr::T(response) = response else {
+            continue;
+        };
         if status.starts_with(['4', '5']) && response.content.is_empty() {
             describe_problem(response);
         }
@@ -117,7 +130,10 @@ fn complete(operation: &mut Operation) {
 
 fn describe_problem(response: &mut Response) {
     let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
-    response.content.insert(boundary::PROBLEM_JSON.to_owned(), Content::new(Some(schema)).into());
+    response.content.insert(
+        boundary::PROBLEM_JSON.to_owned(),
+        Content::new(Some(schema)).into(),
+    );
 }
 
 /// This description.
@@ -129,13 +145,18 @@ async fn openapi_json(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 /// This description, readable.
 #[utoipa::path(get, path = "/docs", tag = "pages", responses((status = 200, description = "A page")))]
 async fn docs() -> Result<HttpResponse, ApiError> {
-    let page = Docs { doors: doors(), problems: catalogue().collect() };
+    let page = Docs {
+        doors: doors(),
+        problems: catalogue().collect(),
+    };
     render_page(&page)
 }
 
 /// A page, rendered.
 pub(crate) fn render_page(page: &impl Template) -> Result<HttpResponse, ApiError> {
-    let html = page.render().map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    let html = page
+        .render()
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")

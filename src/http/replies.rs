@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::db::DbError;
+use crate::db::sealing::SealingError;
 use crate::domain::store::outcome::Refusal;
 use crate::http::error::{ApiError, Problem, catalogue};
 use crate::keeper::CommandError;
@@ -21,16 +22,25 @@ pub(crate) struct Tagged {
 impl Tagged {
     /// Serialises; the tag is a digest of what is sent.
     pub(crate) fn of(document: &impl Serialize) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(document).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+        let body = serde_json::to_vec(document)
+            .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
         let mut digest = hex::encode(Sha256::digest(&body));
         digest.truncate(32);
-        Ok(Self { body, etag: format!("\"{digest}\"") })
+        Ok(Self {
+            body,
+            etag: format!("\"{digest}\""),
+        })
     }
 
     /// 200 with the document, or 304 when the client has it.
     pub(crate) fn respond(self, request: &HttpRequest) -> HttpResponse {
         let mut builder = HttpResponse::Ok();
-        if names_tag(request.headers(), header::IF_NONE_MATCH.as_str(), &self.etag) == Some(true) {
+        if names_tag(
+            request.headers(),
+            header::IF_NONE_MATCH.as_str(),
+            &self.etag,
+        ) == Some(true)
+        {
             builder = HttpResponse::NotModified();
             return builder.insert_header((header::ETAG, self.etag)).finish();
         }
@@ -104,7 +114,9 @@ pub(crate) fn refusal_problem(refusal: &Refusal) -> ApiError {
 
 /// The problem of a stable code, as it was remembered under an idempotency key.
 pub(crate) fn problem_of_code(code: &str) -> Problem {
-    catalogue().find(|problem| problem.code() == code).unwrap_or(Problem::Internal)
+    catalogue()
+        .find(|problem| problem.code() == code)
+        .unwrap_or(Problem::Internal)
 }
 
 impl From<DbError> for ApiError {
@@ -114,5 +126,14 @@ impl From<DbError> for ApiError {
             DbError::NotFound(_) | DbError::Conflict | DbError::Broken(_) => Problem::Internal,
         };
         Self::caused(problem, &error)
+    }
+}
+
+impl From<SealingError> for ApiError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Db(error) => error.into(),
+            error => Self::caused(Problem::Internal, &error),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use actix_web::{Resource, web};
 
-use crate::http::{admin, availability, boundary, bundles, dashboard, intake, oauth, openapi, status};
+use crate::http::{
+    admin, availability, boundary, bundles, dashboard, intake, oauth, openapi, status,
+};
 
 /// Puts every door into an application whose data is an [`AppState`](super::AppState), behind the boundary.
 pub fn configure(config: &mut web::ServiceConfig) {

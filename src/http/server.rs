@@ -19,7 +19,10 @@ const DISCONNECT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("failed to listen on {address}")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
     #[error("failed to start serving")]
     Start(#[source] std::io::Error),
 }
@@ -29,7 +32,10 @@ pub enum ServeError {
 /// # Errors
 /// The address is taken, or may not be used.
 pub fn bind(config: &ServerConfig) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(config.bind).map_err(|source| ServeError::Listen { address: config.bind, source })
+    TcpListener::bind(config.bind).map_err(|source| ServeError::Listen {
+        address: config.bind,
+        source,
+    })
 }
 
 /// Serves until the returned server's handle stops it; then requests under way end within the configured time.

@@ -1,8 +1,10 @@
 //! What the doors may be told to do differently, as the composition works it out of the configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::platform::Secret;
+use crate::platform::shopify::oauth::App;
+use crate::platform::{PlatformClient, Secret};
 
 /// Time in which a webhook is answered, whatever happens: the platform gives up at 5 s.
 const INTAKE_DEADLINE: Duration = Duration::from_millis(4_500);
@@ -42,9 +44,11 @@ impl HttpSettings {
     }
 }
 
-/// The app as the platform knows it.
+/// The app as the platform knows it, and the way to ask for tokens.
 #[derive(Clone, Debug)]
 pub struct OauthApp {
-    pub client_id: String,
-    pub client_secret: Secret,
+    pub app: App,
+    /// What the app asks a merchant for.
+    pub scopes: Vec<String>,
+    pub client: Arc<PlatformClient>,
 }

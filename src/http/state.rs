@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::db::sealing::Sealer;
 use crate::deps::Deps;
 use crate::http::credentials::Credentials;
 use crate::http::dashboard::Sessions;
@@ -23,9 +24,11 @@ const STREAMS_MAX: usize = 64;
 
 /// What the composition hands over.
 #[derive(Debug)]
-pub struct AppParts {
+pub struct HttpParts {
     pub deps: Deps,
     pub directory: Directory,
+    /// Opens the secrets that webhooks are verified with.
+    pub sealer: Arc<Sealer>,
     pub metrics: Metrics,
     pub settings: HttpSettings,
 }
@@ -34,6 +37,7 @@ pub struct AppParts {
 pub struct AppState {
     pub(crate) deps: Deps,
     pub(crate) directory: Directory,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) metrics: Metrics,
     pub(crate) settings: HttpSettings,
     pub(crate) credentials: Credentials,
@@ -43,15 +47,17 @@ pub struct AppState {
     pub(crate) fleet: FleetBoard,
     /// One permit for each live stream.
     pub(crate) streams: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
 }
 
 impl AppState {
     /// With empty caches.
     #[must_use]
-    pub fn new(parts: AppParts) -> Self {
+    pub fn new(parts: HttpParts) -> Self {
         Self {
             deps: parts.deps,
             directory: parts.directory,
+            sealer: parts.sealer,
             metrics: parts.metrics,
             settings: parts.settings,
             credentials: Credentials::default(),
@@ -60,7 +66,24 @@ impl AppState {
             installations: Installations::default(),
             fleet: FleetBoard::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            stopping: watch::Sender::new(false),
         }
+    }
+
+    /// Ends live streams and readiness: to be called when the server begins to stop, before its sockets close.
+    pub fn begin_stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Returns when the server begins to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _closed = stopping.wait_for(|stopping| *stopping).await.is_err();
     }
 
     pub(crate) const fn clock(&self) -> &Clock {
@@ -79,11 +102,15 @@ impl AppState {
     pub(crate) fn forget_stores(&self) {
         self.credentials.forget();
         self.intake_stores.forget();
+        self.fleet.forget();
     }
 }
 
 impl fmt::Debug for AppState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()
+        formatter
+            .debug_struct("AppState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

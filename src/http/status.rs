@@ -19,14 +19,24 @@ const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/").route(web::get().to(home)))
-        .service(resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
-        .service(resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)))
+        .service(
+            resource("/healthz")
+                .route(web::get().to(healthz))
+                .route(web::head().to(healthz)),
+        )
+        .service(
+            resource("/readyz")
+                .route(web::get().to(readyz))
+                .route(web::head().to(readyz)),
+        )
         .service(resource("/metrics").route(web::get().to(metrics)))
         .service(resource("/status").route(web::get().to(status)));
 }
 
 async fn home() -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, "/status")).finish()
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, "/status"))
+        .finish()
 }
 
 /// Whether the process answers.
@@ -55,20 +65,32 @@ pub(crate) async fn readyz(state: web::Data<AppState>) -> Result<HttpResponse, A
 #[utoipa::path(get, path = "/metrics", tag = "status",
     responses((status = 200, description = "Prometheus' text form", content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    HttpResponse::Ok().content_type(METRICS_TEXT).body(state.metrics.render())
+    HttpResponse::Ok()
+        .content_type(METRICS_TEXT)
+        .body(state.metrics.render())
 }
 
 /// How it is doing: backlog, oldest unapplied age, counts, stores. A page, or JSON for who accepts that.
 #[utoipa::path(get, path = "/status", tag = "status",
     responses((status = 200, description = "A page, or JSON", body = StatusDocument),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn status(state: web::Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let reason = probe(&state).await.err().map(|error| error.problem().title());
+pub(crate) async fn status(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let reason = probe(&state)
+        .await
+        .err()
+        .map(|error| error.problem().title());
     let fleet = state.fleet.snapshot(&state, &FleetQuery::default()).await?;
     if wants_json(&request) {
         return Ok(HttpResponse::Ok().json(StatusDocument::of(&fleet, reason)));
     }
-    render_page(&StatusPage { ready: reason.is_none(), reason, fleet: &fleet })
+    render_page(&StatusPage {
+        ready: reason.is_none(),
+        reason,
+        fleet: &fleet,
+    })
 }
 
 /// Whether webhooks can be made durable now.
@@ -85,7 +107,11 @@ async fn probe(state: &AppState) -> Result<(), ApiError> {
 }
 
 fn wants_json(request: &HttpRequest) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let place = |kind: &str| accept.find(kind);
     match (place("application/json"), place("text/html")) {
         (Some(json), Some(html)) => json < html,

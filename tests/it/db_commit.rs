@@ -163,6 +163,7 @@ async fn what_was_committed_is_loaded(test: TestDb) {
     let loaded = activation.loaded;
     assert_eq!(activation.applied_seq, 1);
     assert_eq!(loaded.keeper, record);
+    assert_eq!(loaded.installed_at, Some(NOW));
     assert_eq!(loaded.items, [item(1)]);
     assert_eq!(loaded.levels, [level(None)]);
     assert_eq!(loaded.bundles, [bundle()]);
@@ -374,13 +375,7 @@ async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
     test.writer.purge(store, 1).await.unwrap();
     let letters =
         [&from_lane, &from_inbox, &from_write].map(|letter| Change::PutDeadLetter(letter.clone()));
-    commit_changes(
-        &test,
-        store,
-        2,
-        letters.into_iter().chain([Change::Unpark(1)]),
-    )
-    .await;
+    commit_changes(&test, store, 2, letters).await;
     test.writer.purge(store, 2).await.unwrap();
 
     let all = dead_letters::DeadLetterFilter {

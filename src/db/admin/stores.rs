@@ -216,6 +216,10 @@ pub async fn update(
         row.plan = Set(Some(plan));
     }
     if let Some(status) = patch.status {
+        let was_uninstalled = row.status.as_ref() == StoreStatus::Uninstalled.name();
+        if was_uninstalled && status == StoreStatus::Installed {
+            row.installed_at = Set(now.as_millis());
+        }
         row.status = Set(status.name().to_owned());
     }
     if let Some(tokens) = patch.tokens {

@@ -174,7 +174,7 @@ impl Rows {
             Change::PutItem(record) => self.items.push(stock::item_model(store, record)),
             Change::PutLevel(record) => self.levels.push(stock::level_model(store, record)),
             Change::DeleteLevel(item, location) => {
-                self.gone_levels.push((store, item.0, location.0))
+                self.gone_levels.push((store, item.0, location.0));
             }
             Change::PutBundle(bundle) => self.bundles.push(bundles::model(store, bundle)?),
             Change::PutOrder(order) => self.orders.push(orders::model(store, order)?),
@@ -182,14 +182,17 @@ impl Rows {
             Change::DeleteCall(id) => self.gone_calls.push((store, id.to_string())),
             Change::Park(record) => self.parked.push((store, *record)),
             Change::Unpark(seq) => self.unparked.push((store, *seq)),
-            Change::PutDeadLetter(record) => self.dead_letters.push((store, record.clone())),
+            Change::PutDeadLetter(record) => {
+                self.unparked.extend(record.seq.map(|seq| (store, seq)));
+                self.dead_letters.push((store, record.clone()));
+            }
             Change::DeleteDeadLetter(id) => self.gone_dead_letters.push((store, *id)),
             Change::ReviveDeadLetter { id, parked } => {
                 self.revived.push((store, id.to_string(), *parked));
                 self.gone_dead_letters.push((store, *id));
             }
             Change::PutIdempotentReply(reply) => {
-                self.replies.push(idempotency::model(store, reply))
+                self.replies.push(idempotency::model(store, reply));
             }
         }
         Ok(())

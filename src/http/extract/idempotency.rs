@@ -30,6 +30,10 @@ impl RequestDigest {
         Self(hex::encode(hasher.finalize()))
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn into_string(self) -> String {
         self.0
     }

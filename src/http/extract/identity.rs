@@ -41,7 +41,9 @@ impl FromRequest for Admin {
         Box::pin(async move {
             match role_of(&request).await? {
                 Role::Admin => Ok(Self),
-                Role::Secret(_) | Role::Publishable(_) => Err(wrong_role("this door opens to an admin token")),
+                Role::Secret(_) | Role::Publishable(_) => {
+                    Err(wrong_role("this door opens to an admin token"))
+                }
             }
         })
     }
@@ -57,9 +59,11 @@ impl FromRequest for Merchant {
             let role = role_of(&request).await?;
             let store = store_of(&request)?;
             match role {
-                Role::Admin => Ok(Self { store }),
+                Role::Admin => existing(&request, store).await.map(|store| Self { store }),
                 Role::Secret(own) if own == store => Ok(Self { store }),
-                Role::Secret(_) | Role::Publishable(_) => Err(wrong_role("this door opens to the store's secret key")),
+                Role::Secret(_) | Role::Publishable(_) => {
+                    Err(wrong_role("this door opens to the store's secret key"))
+                }
             }
         })
     }
@@ -75,7 +79,7 @@ impl FromRequest for Shopper {
             let role = role_of(&request).await?;
             let store = store_of(&request)?;
             match role {
-                Role::Admin => Ok(Self { store }),
+                Role::Admin => existing(&request, store).await.map(|store| Self { store }),
                 Role::Secret(own) | Role::Publishable(own) if own == store => Ok(Self { store }),
                 Role::Secret(_) | Role::Publishable(_) => {
                     Err(wrong_role("this door opens to the store's publishable key"))
@@ -89,8 +93,22 @@ fn wrong_role(detail: &'static str) -> ApiError {
     ApiError::new(Problem::WrongRole, detail)
 }
 
+/// The store, when there is such a one: an admin may name any.
+async fn existing(request: &HttpRequest, store: StoreId) -> Result<StoreId, ApiError> {
+    crate::http::admin::stores::get(state_of(request)?, store)
+        .await
+        .map(|record| record.id)
+}
+
+fn state_of(request: &HttpRequest) -> Result<&AppState, ApiError> {
+    let state = request.app_data::<web::Data<AppState>>();
+    state
+        .map(|state| state.get_ref())
+        .ok_or_else(|| ApiError::plain(Problem::Internal))
+}
+
 async fn role_of(request: &HttpRequest) -> Result<Role, ApiError> {
-    let state = request.app_data::<web::Data<AppState>>().ok_or_else(|| ApiError::plain(Problem::Internal))?;
+    let state = state_of(request)?;
     let token = bearer(request)?;
     let role = state.credentials.role_of(state.db(), token).await?;
     role.ok_or_else(|| ApiError::plain(Problem::UnknownCredentials))
@@ -98,7 +116,10 @@ async fn role_of(request: &HttpRequest) -> Result<Role, ApiError> {
 
 /// The token of `Authorization: Bearer …`.
 fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
-    let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else {
         return Err(ApiError::plain(Problem::MissingCredentials));
     };

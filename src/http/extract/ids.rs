@@ -25,7 +25,12 @@ pub(crate) struct DeadLetterPath(pub(crate) DeadLetterId);
 /// The store that a path names.
 pub(super) fn store_of(request: &HttpRequest) -> Result<StoreId, ApiError> {
     let id = parse_id(segment(request, "store")?);
-    id.map(StoreId).ok_or_else(|| ApiError::new(Problem::MalformedPath, "a store's id is a positive whole number"))
+    id.map(StoreId).ok_or_else(|| {
+        ApiError::new(
+            Problem::MalformedPath,
+            "a store's id is a positive whole number",
+        )
+    })
 }
 
 fn uuid_of(request: &HttpRequest, name: &str) -> Result<Uuid, ApiError> {
@@ -34,7 +39,10 @@ fn uuid_of(request: &HttpRequest, name: &str) -> Result<Uuid, ApiError> {
 }
 
 fn segment<'a>(request: &'a HttpRequest, name: &str) -> Result<&'a str, ApiError> {
-    request.match_info().get(name).ok_or_else(|| ApiError::plain(Problem::MalformedPath))
+    request
+        .match_info()
+        .get(name)
+        .ok_or_else(|| ApiError::plain(Problem::MalformedPath))
 }
 
 macro_rules! from_path {
@@ -50,5 +58,7 @@ macro_rules! from_path {
     };
 }
 from_path!(StorePath, store_of);
-from_path!(BundlePath, |request| uuid_of(request, "bundle").map(BundleId));
-from_path!(DeadLetterPath, |request| uuid_of(request, "id").map(DeadLetterId));
+from_path!(BundlePath, |request| uuid_of(request, "bundle")
+    .map(BundleId));
+from_path!(DeadLetterPath, |request| uuid_of(request, "id")
+    .map(DeadLetterId));

@@ -51,23 +51,47 @@ impl<T: DeserializeOwned> FromRequest for StrictQuery<T> {
         let parsed = web::Query::<T>::from_query(request.query_string());
         std::future::ready(match parsed {
             Ok(query) => Ok(Self(query.into_inner())),
-            Err(error) => Err(ApiError::new(Problem::MalformedQuery, without_values(&error.to_string()))),
+            Err(error) => Err(ApiError::new(
+                Problem::MalformedQuery,
+                without_values(&error.to_string()),
+            )),
         })
     }
 }
 
 fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let given = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         return Ok(());
     }
-    Err(ApiError::new(Problem::UnsupportedMediaType, "the body is to be `application/json`"))
+    Err(ApiError::new(
+        Problem::UnsupportedMediaType,
+        "the body is to be `application/json`",
+    ))
 }
 
 /// Reads a body up to a bound. What is announced to be larger is refused before it is read.
-pub(crate) async fn read_body(request: &HttpRequest, mut payload: Payload, max: usize) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(Problem::PayloadTooLarge, format!("at most {max} bytes are taken here"));
+pub(crate) async fn read_body(
+    request: &HttpRequest,
+    mut payload: Payload,
+    max: usize,
+) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            Problem::PayloadTooLarge,
+            format!("at most {max} bytes are taken here"),
+        )
+    };
     let announced = announced_length(request)?;
     if announced.is_some_and(|length| length > max) {
         return Err(too_large());
@@ -87,8 +111,13 @@ fn announced_length(request: &HttpRequest) -> Result<Option<usize>, ApiError> {
     let Some(value) = request.headers().get(header::CONTENT_LENGTH) else {
         return Ok(None);
     };
-    let parsed = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    parsed.map(Some).ok_or_else(|| ApiError::new(Problem::MalformedHeader, "`Content-Length` is not a number"))
+    let parsed = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    parsed
+        .map(Some)
+        .ok_or_else(|| ApiError::new(Problem::MalformedHeader, "`Content-Length` is not a number"))
 }
 
 fn describe(error: &serde_json::Error) -> ApiError {

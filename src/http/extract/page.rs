@@ -44,9 +44,15 @@ impl PageQuery {
 pub(crate) fn page_of(limit: Option<u64>, cursor: Option<&str>) -> Result<Page, ApiError> {
     let limit = limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(ApiError::new(Problem::MalformedQuery, format!("`limit` is from 1 to {LIMIT_MAX}")));
+        return Err(ApiError::new(
+            Problem::MalformedQuery,
+            format!("`limit` is from 1 to {LIMIT_MAX}"),
+        ));
     }
-    Ok(Page { limit, after: cursor.map(decode_cursor).transpose()? })
+    Ok(Page {
+        limit,
+        after: cursor.map(decode_cursor).transpose()?,
+    })
 }
 
 /// Hides a key, so that nobody relies on what it is.
@@ -71,13 +77,25 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_went() {
         assert_eq!(decode_cursor(&encode_cursor("42/ü")).unwrap(), "42/ü");
-        assert_eq!(decode_cursor("!!").unwrap_err().problem(), Problem::MalformedCursor);
-        assert_eq!(decode_cursor("").unwrap_err().problem(), Problem::MalformedCursor);
+        assert_eq!(
+            decode_cursor("!!").unwrap_err().problem(),
+            Problem::MalformedCursor
+        );
+        assert_eq!(
+            decode_cursor("").unwrap_err().problem(),
+            Problem::MalformedCursor
+        );
     }
 
     #[test]
     fn a_page_is_bounded() {
-        assert_eq!(page_of(None, None).unwrap(), Page { limit: LIMIT_DEFAULT, after: None });
+        assert_eq!(
+            page_of(None, None).unwrap(),
+            Page {
+                limit: LIMIT_DEFAULT,
+                after: None
+            }
+        );
         assert!(page_of(Some(0), None).is_err());
         assert!(page_of(Some(LIMIT_MAX + 1), None).is_err());
     }

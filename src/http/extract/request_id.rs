@@ -20,7 +20,10 @@ pub(crate) struct RequestId(String);
 impl RequestId {
     /// Takes the client's name for the request, or makes one.
     pub(crate) fn of(request: &ServiceRequest, state: &AppState) -> Self {
-        let given = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        let given = request
+            .headers()
+            .get(X_REQUEST_ID)
+            .and_then(|value| value.to_str().ok());
         match given {
             Some(name) if is_fit(name) => Self(name.to_owned()),
             Some(_) | None => Self(state.ids().ordered_uuid(state.clock().now()).to_string()),
@@ -35,7 +38,9 @@ impl RequestId {
 /// A name that cannot break a log line.
 fn is_fit(name: &str) -> bool {
     (1..=LENGTH_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 impl fmt::Display for RequestId {
@@ -49,7 +54,13 @@ impl FromRequest for RequestId {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(request.extensions().get::<Self>().cloned().ok_or_else(|| ApiError::plain(Problem::Internal)))
+        ready(
+            request
+                .extensions()
+                .get::<Self>()
+                .cloned()
+                .ok_or_else(|| ApiError::plain(Problem::Internal)),
+        )
     }
 }
 

@@ -17,12 +17,19 @@ pub(crate) struct WireItem(pub(crate) ItemId);
 /// Reads a positive id of at most 19 digits.
 pub(crate) fn parse_id(text: &str) -> Option<i64> {
     let digits = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().ok().filter(|id| *id > 0) } else { None }
+    if digits {
+        text.parse().ok().filter(|id| *id > 0)
+    } else {
+        None
+    }
 }
 
 impl<'de> Deserialize<'de> for WireItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(IdVisitor).map(ItemId).map(Self)
+        deserializer
+            .deserialize_any(IdVisitor)
+            .map(ItemId)
+            .map(Self)
     }
 }
 
@@ -47,7 +54,11 @@ impl Visitor<'_> for IdVisitor {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
         let exact = (1..=EXACT_MAX).contains(&number);
-        let id = if exact { i64::try_from(number).ok() } else { None };
+        let id = if exact {
+            i64::try_from(number).ok()
+        } else {
+            None
+        };
         id.ok_or_else(|| E::custom("an id as large as this must be a string"))
     }
 }
@@ -58,10 +69,25 @@ mod tests {
 
     #[test]
     fn digits_and_exact_numbers_are_ids() {
-        let read = |json: &str| serde_json::from_str::<WireItem>(json).ok().map(|item| item.0.0);
+        let read = |json: &str| {
+            serde_json::from_str::<WireItem>(json)
+                .ok()
+                .map(|item| item.0.0)
+        };
         assert_eq!(read("\"9223372036854775807\""), Some(i64::MAX));
         assert_eq!(read("42"), Some(42));
-        for refused in ["\"\"", "\"0\"", "\"-1\"", "\"1a\"", "0", "-1", "1.5", "9007199254740993", "true", "null"] {
+        for refused in [
+            "\"\"",
+            "\"0\"",
+            "\"-1\"",
+            "\"1a\"",
+            "0",
+            "-1",
+            "1.5",
+            "9007199254740993",
+            "true",
+            "null",
+        ] {
             assert_eq!(read(refused), None, "{refused}");
         }
     }

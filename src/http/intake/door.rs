@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
-use crate::db::writer::Acceptance;
+use crate::db::inbox::Acceptance;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
 use crate::http::routes::resource;
@@ -18,7 +18,9 @@ use crate::telemetry::metric_name;
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/webhooks/{platform}").route(web::post().to(receive_by_domain)))
-        .service(resource("/webhooks/{platform}/{intake_token}").route(web::post().to(receive_by_token)));
+        .service(
+            resource("/webhooks/{platform}/{intake_token}").route(web::post().to(receive_by_token)),
+        );
 }
 
 /// What became of a webhook.
@@ -91,8 +93,15 @@ pub(crate) async fn receive_by_token(
 }
 
 /// Takes a webhook in and counts what became of it, within the time that the platform waits.
-async fn receive(state: &AppState, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let platform = request.match_info().get("platform").and_then(|name| name.parse::<PlatformKind>().ok());
+async fn receive(
+    state: &AppState,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let platform = request
+        .match_info()
+        .get("platform")
+        .and_then(|name| name.parse::<PlatformKind>().ok());
     let Some(platform) = platform else {
         count("unknown", Problem::UnknownPlatform.metric_label());
         return Err(ApiError::plain(Problem::UnknownPlatform));
@@ -138,7 +147,9 @@ fn is_naked(state: &AppState, platform: PlatformKind, webhook: &VerifiedWebhook<
         return false;
     };
     let topic = webhook.headers.topic;
-    platform.mentions(topic, &webhook.body).is_some_and(|mentions| interest.is_naked(topic, &mentions))
+    platform
+        .mentions(topic, &webhook.body)
+        .is_some_and(|mentions| interest.is_naked(topic, &mentions))
 }
 
 fn count(platform: &'static str, outcome: &'static str) {

@@ -3,9 +3,9 @@
 //! Reading order: the two addresses and the answer ([`door`]), what proves that a webhook is genuine ([`verify`]), and
 //! the stores as intake knows them ([`stores`]).
 
-mod door;
+pub(crate) mod door;
 mod stores;
 mod verify;
 
-pub(crate) use door::{__path_receive_by_domain, __path_receive_by_token, Received, configure};
+pub(crate) use door::configure;
 pub(crate) use stores::IntakeStores;

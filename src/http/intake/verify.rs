@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::stores::{IntakeKey, IntakeStore};
-use crate::db::writer::Delivery;
+use crate::db::inbox::Delivery;
 use crate::http::error::{ApiError, Problem};
 use crate::http::state::AppState;
 use crate::platform::{DeliveryHeaders, HeaderProblem, PlatformKind};
@@ -64,13 +64,30 @@ pub(super) async fn verify<'request>(
         return Err(ApiError::plain(Problem::WrongDomain));
     }
     let shared = store.is_shared(signer);
-    Ok(VerifiedWebhook { store, headers, body, shared })
+    Ok(VerifiedWebhook {
+        store,
+        headers,
+        body,
+        shared,
+    })
 }
 
-fn read_headers(platform: PlatformKind, request: &HttpRequest) -> Result<DeliveryHeaders<'_>, ApiError> {
-    let lookup = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    platform.read_headers(lookup).map_err(|problem| match problem {
-        HeaderProblem::Missing(_) => ApiError::new(Problem::MissingHeader, problem.to_string()),
-        HeaderProblem::TooLong(_) => ApiError::new(Problem::MalformedHeader, problem.to_string()),
-    })
+fn read_headers(
+    platform: PlatformKind,
+    request: &HttpRequest,
+) -> Result<DeliveryHeaders<'_>, ApiError> {
+    let lookup = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    platform
+        .read_headers(lookup)
+        .map_err(|problem| match problem {
+            HeaderProblem::Missing(_) => ApiError::new(Problem::MissingHeader, problem.to_string()),
+            HeaderProblem::TooLong(_) => {
+                ApiError::new(Problem::MalformedHeader, problem.to_string())
+            }
+        })
 }
