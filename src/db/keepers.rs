@@ -97,8 +97,13 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
     })
 }
 
-async fn installed_at(connection: &impl ConnectionTrait, store: StoreId) -> Result<Option<Timestamp>, DbError> {
-    let row = store_table::Entity::find_by_id(store.0).one(connection).await?;
+async fn installed_at(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<Option<Timestamp>, DbError> {
+    let row = store_table::Entity::find_by_id(store.0)
+        .one(connection)
+        .await?;
     Ok(row.map(|row| Timestamp::from_millis(row.installed_at)))
 }
 
