@@ -68,6 +68,7 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         .ok_or(DbError::NotFound("keeper"))?;
     let loaded = Loaded {
         keeper: record(&row)?,
+        installed_at: None,
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,

@@ -5,5 +5,8 @@
 
 mod support;
 
+mod keeper_commands;
+mod keeper_supervision;
+mod keeper_turns;
 mod postgres;
 mod tidy;
