@@ -61,7 +61,11 @@ impl App {
         let listener = http::bind(&config.server)?;
         let address = listener.local_addr().unwrap_or(config.server.bind);
         let public_url = public_url(&config, address);
-        let deps = deps(&config, &parts, &storage, &public_url)?;
+        let client = Arc::new(PlatformClient::new(
+            &settings::client_settings(&config.platform.shopify),
+            parts.clock.clone(),
+        )?);
+        let deps = deps(&config, &parts, &storage, (&public_url, &client));
         let directory = Directory::start(deps.clone(), settings::keeper_settings(&config))
             .map_err(AppError::Keepers)?;
         let state = web::Data::new(AppState::new(http::AppParts {
@@ -69,7 +73,7 @@ impl App {
             directory: directory.clone(),
             sealer: storage.sealer.clone(),
             metrics: metrics.clone(),
-            settings: settings::http_settings(&config, &public_url),
+            settings: settings::http_settings(&config, &public_url, &client),
         }));
         let running = http::serve(listener, state.clone(), &config.server)?;
         let (failure, failed) = watch::channel(None);
@@ -182,14 +186,11 @@ fn deps(
     config: &Config,
     parts: &AppParts,
     storage: &Storage,
-    public_url: &str,
-) -> Result<Deps, AppError> {
+    (public_url, client): (&str, &Arc<PlatformClient>),
+) -> Deps {
     let AppParts { clock, ids } = parts.clone();
     let shopify = &config.platform.shopify;
-    let client = Arc::new(PlatformClient::new(
-        &settings::client_settings(shopify),
-        clock.clone(),
-    )?);
+    let client = Arc::clone(client);
     let accounts = Accounts::new(AccountParts {
         clock: clock.clone(),
         db: storage.db.clone(),
@@ -208,13 +209,13 @@ fn deps(
         accounts,
     };
     let (db, writer) = (storage.db.clone(), storage.writer.clone());
-    Ok(Deps {
+    Deps {
         clock,
         ids,
         db,
         writer,
         platform: Arc::new(platform),
-    })
+    }
 }
 
 fn start_tasks(

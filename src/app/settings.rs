@@ -1,6 +1,7 @@
 //! From the configuration to what each part is told.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig};
@@ -9,7 +10,7 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
 use crate::keeper::{KeeperSettings, RestartSettings};
-use crate::platform::{self, ClientSettings};
+use crate::platform::{self, ClientSettings, PlatformClient};
 
 /// The embedded database's file in the data directory.
 const DATABASE_FILE: &str = "storekeeper.db";
@@ -67,7 +68,11 @@ pub(super) fn client_settings(shopify: &ShopifyConfig) -> ClientSettings {
     }
 }
 
-pub(super) fn http_settings(config: &Config, public_url: &str) -> HttpSettings {
+pub(super) fn http_settings(
+    config: &Config,
+    public_url: &str,
+    client: &Arc<PlatformClient>,
+) -> HttpSettings {
     let shopify = &config.platform.shopify;
     HttpSettings {
         webhook_bytes_max: config.server.body_limit_bytes,
@@ -75,6 +80,7 @@ pub(super) fn http_settings(config: &Config, public_url: &str) -> HttpSettings {
         oauth: (!shopify.client_id.is_empty()).then(|| OauthApp {
             client_id: shopify.client_id.clone(),
             client_secret: platform_secret(&shopify.client_secret),
+            client: Arc::clone(client),
         }),
         ..HttpSettings::at(public_url)
     }

@@ -19,6 +19,8 @@ const TTL: Duration = Duration::from_secs(10);
 /// Tokens remembered at once.
 const TOKENS_MAX: u64 = 100_000;
 
+/// Begins an admin's token.
+pub(crate) const ADMIN_TOKEN_PREFIX: &str = "ska_";
 /// Begins a store's secret key.
 pub(crate) const SECRET_PREFIX: &str = "sks_";
 /// Begins a store's publishable key.

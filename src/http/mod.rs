@@ -28,9 +28,10 @@ mod oauth;
 mod openapi;
 mod status;
 
+pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
 pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
 pub use openapi::document as openapi_document;
 pub use routes::configure;
 pub use server::{ServeError, bind, serve};
 pub use settings::{HttpSettings, OauthApp};
-pub use state::{AppState, HttpParts};
+pub use state::{AppParts, AppState};

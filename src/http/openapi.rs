@@ -32,7 +32,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (name = "status", description = "Whether and how it works"),
         (name = "installation", description = "Installing the app on a shop"),
         (name = "pages", description = "For people")),
-    components(schemas(boundary::ProblemDocument)),
+    components(schemas(boundary::ProblemDocument<'static>)),
     paths(
         intake::door::receive_by_domain, intake::door::receive_by_token,
         bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,

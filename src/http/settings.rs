@@ -47,8 +47,14 @@ impl HttpSettings {
 /// The app as the platform knows it, and the way to ask for tokens.
 #[derive(Clone, Debug)]
 pub struct OauthApp {
-    pub app: App,
-    /// What the app asks a merchant for.
-    pub scopes: Vec<String>,
+    pub client_id: String,
+    pub client_secret: Secret,
     pub client: Arc<PlatformClient>,
+}
+
+impl OauthApp {
+    /// As the platform's client takes it.
+    pub(crate) fn app(&self) -> App {
+        App { client_id: self.client_id.clone(), client_secret: self.client_secret.clone() }
+    }
 }

@@ -24,11 +24,11 @@ const STREAMS_MAX: usize = 64;
 
 /// What the composition hands over.
 #[derive(Debug)]
-pub struct HttpParts {
+pub struct AppParts {
     pub deps: Deps,
     pub directory: Directory,
     /// Opens the secrets that webhooks are verified with.
-    pub sealer: Arc<Sealer>,
+    pub sealer: Sealer,
     pub metrics: Metrics,
     pub settings: HttpSettings,
 }
@@ -37,7 +37,7 @@ pub struct HttpParts {
 pub struct AppState {
     pub(crate) deps: Deps,
     pub(crate) directory: Directory,
-    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) sealer: Sealer,
     pub(crate) metrics: Metrics,
     pub(crate) settings: HttpSettings,
     pub(crate) credentials: Credentials,
@@ -53,7 +53,7 @@ pub struct AppState {
 impl AppState {
     /// With empty caches.
     #[must_use]
-    pub fn new(parts: HttpParts) -> Self {
+    pub fn new(parts: AppParts) -> Self {
         Self {
             deps: parts.deps,
             directory: parts.directory,
@@ -71,7 +71,7 @@ impl AppState {
     }
 
     /// Ends live streams and readiness: to be called when the server begins to stop, before its sockets close.
-    pub fn begin_stop(&self) {
+    pub fn begin_stopping(&self) {
         self.stopping.send_replace(true);
     }
 

@@ -71,16 +71,18 @@ pub(crate) struct NewStoreBody {
 }
 
 /// What is to change of a store; what is absent stays.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StorePatchBody {
     pub(crate) name: Option<String>,
     pub(crate) api_base_url: Option<String>,
     pub(crate) access_token: Option<WireSecret>,
     pub(crate) plan: Option<String>,
     /// Secrets to add beside those that live.
+    #[serde(default)]
     pub(crate) add_webhook_secrets: Vec<WireSecret>,
     /// Numbers of secrets that sign no longer.
+    #[serde(default)]
     pub(crate) revoke_webhook_secrets: Vec<String>,
 }
 
