@@ -27,21 +27,22 @@ const SAVES_MAX: u32 = 10;
 const SAVE_DELAY_MS: i64 = 500;
 
 /// What accounts are made of.
-pub(super) struct AccountParts {
-    pub(super) clock: Clock,
-    pub(super) db: Db,
-    pub(super) sealer: Sealer,
-    pub(super) client: Arc<PlatformClient>,
+#[derive(Debug)]
+pub struct AccountParts {
+    pub clock: Clock,
+    pub db: Db,
+    pub sealer: Sealer,
+    pub client: Arc<PlatformClient>,
     /// `None`: tokens that expire cannot be renewed.
-    pub(super) shopify_app: Option<oauth::App>,
+    pub shopify_app: Option<oauth::App>,
     /// Where platforms reach this server, without a slash at its end.
-    pub(super) public_url: String,
+    pub public_url: String,
     /// How long before its end a token is renewed, milliseconds.
-    pub(super) renewal_ahead_ms: i64,
+    pub renewal_ahead_ms: i64,
 }
 
 /// Looks accounts up.
-pub(super) struct Accounts {
+pub struct Accounts {
     parts: AccountParts,
     open: Cache<StoreId, Opened>,
 }
@@ -54,7 +55,7 @@ struct Opened {
 
 /// Why there is no account to call with.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum AccountError {
+pub enum AccountError {
     #[error("the store is not registered")]
     UnknownStore,
     #[error("the store's platform {0} is not known")]
@@ -72,7 +73,9 @@ pub(super) enum AccountError {
 }
 
 impl Accounts {
-    pub(super) fn new(parts: AccountParts) -> Self {
+    /// Nothing opened yet.
+    #[must_use]
+    pub fn new(parts: AccountParts) -> Self {
         let open = Cache::builder()
             .max_capacity(ACCOUNTS_MAX)
             .time_to_live(KEPT)
@@ -81,7 +84,11 @@ impl Accounts {
     }
 
     /// The store's account with a token that is good for the next while.
-    pub(super) async fn find(&self, store: StoreId) -> Result<Arc<Account>, AccountError> {
+    ///
+    /// # Errors
+    ///
+    /// See [`AccountError`].
+    pub async fn find(&self, store: StoreId) -> Result<Arc<Account>, AccountError> {
         if let Some(opened) = self.open.get(&store).await {
             if !self.parts.is_due(opened.expires_at) {
                 return Ok(opened.account);
@@ -96,7 +103,7 @@ impl Accounts {
     }
 
     /// Forgets what was opened: the platform no longer takes it, so somebody may have changed it.
-    pub(super) async fn forget(&self, store: StoreId) {
+    pub async fn forget(&self, store: StoreId) {
         self.open.invalidate(&store).await;
     }
 }

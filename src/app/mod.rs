@@ -6,16 +6,17 @@
 //! ```
 
 mod accounts;
-mod app;
 mod connected_platform;
 mod error;
 mod first_token;
+mod running;
 mod settings;
 mod signals;
 mod storage;
 mod tasks;
 
-pub use app::{App, AppParts};
+pub use accounts::{AccountError, AccountParts, Accounts};
 pub use error::AppError;
+pub use running::{App, AppParts};
 pub use settings::database_options;
 pub use signals::StopSignals;

@@ -30,6 +30,8 @@ pub fn database_options(config: &Config) -> DatabaseOptions {
         statement_timeout: Duration::from_millis(database.statement_timeout_ms),
         busy_timeout: Duration::from_millis(database.busy_timeout_ms),
         wal_bytes_max: database.wal_bytes_max,
+        // The disk is the bound; only tests need a lower one.
+        pages_max: None,
         writer: writer_options(&config.writer),
     }
 }

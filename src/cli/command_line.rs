@@ -97,7 +97,7 @@ pub(super) struct AdminArgs {
     /// The server's address (setting `admin.url`).
     #[arg(long, value_name = "URL", global = true)]
     url: Option<String>,
-    /// The admin token; better set STOREKEEPER__ADMIN__TOKEN, which other users of the machine cannot see.
+    /// The admin token; better set `STOREKEEPER__ADMIN__TOKEN`, which other users of the machine cannot see.
     #[arg(long, value_name = "TOKEN", global = true)]
     token: Option<String>,
     /// Print the server's answer as JSON.

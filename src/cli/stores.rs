@@ -72,9 +72,9 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
         StoresCommand::Add(store) => api.post("/v1/admin/stores", &registration(store)).await?,
     };
     if as_json {
-        print::json(&answer)
+        print::json(&answer);
     } else {
-        print::outline(&answer)
+        print::outline(&answer);
     }
     Ok(())
 }
@@ -91,9 +91,9 @@ pub(super) fn print_list(columns: &[&str], Listed { rows, cut }: Listed, as_json
         print::error_line(&format!("only the first {} rows are shown", rows.len()));
     }
     if as_json {
-        print::json(&Value::Array(rows))
+        print::json(&Value::Array(rows));
     } else {
-        print::table(columns, &rows)
+        print::table(columns, &rows);
     }
 }
 

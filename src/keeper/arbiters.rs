@@ -112,22 +112,23 @@ impl Arbiters {
     }
 }
 
+impl Arbiters {
+    /// Runs a task that belongs to no store; `false` when the threads have ended.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.first.handle.spawn(task)
+    }
+}
+
 impl Seat {
     /// Which thread it is on.
     pub(super) fn arbiter(&self) -> usize {
         self.desk.index
     }
 
-    /// Starts a task on the seat's thread; `false` when that thread has ended.
-    pub(super) fn start<Task>(self, task: impl FnOnce(Self) -> Task + Send + 'static) -> bool
-    where
-        Task: Future<Output = ()> + 'static,
-    {
+    /// Does something on the seat's thread; `false` when that thread has ended.
+    pub(super) fn there(self, act: impl FnOnce(Self) + Send + 'static) -> bool {
         let handle = self.desk.handle.clone();
-        handle.spawn_fn(move || {
-            // The task ends with the keeper; nothing waits for it but the count of guarded stores.
-            drop(actix::spawn(task(self)));
-        })
+        handle.spawn_fn(move || act(self))
     }
 }
 

@@ -25,13 +25,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// The whole board of a store that has just been loaded and knows of `items`.
-    pub(super) fn draw(
-        store: StoreId,
-        state: &StoreState,
-        items: impl IntoIterator<Item = ItemId>,
-        at: Timestamp,
-    ) -> Self {
+    /// The whole board of a store that has just been loaded.
+    pub(super) fn draw(store: StoreId, state: &StoreState, at: Timestamp) -> Self {
         let mut board = Self {
             store,
             at,
@@ -40,7 +35,7 @@ impl Board {
             locations: Arc::new(Vec::new()),
         };
         board.renew_bundles(state);
-        board.renew_items(state, items, at);
+        board.renew_items(state, state.leaves().map(|leaf| leaf.item), at);
         board
     }
 

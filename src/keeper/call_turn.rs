@@ -5,7 +5,7 @@ use crate::ids::CallId;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
-use crate::keeper::sender;
+use crate::keeper::call_sender;
 
 impl KeeperCore {
     /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
@@ -36,7 +36,7 @@ impl KeeperCore {
         }
         self.commit(fence, decided).await?;
         let Some(call) = call else { return Ok(true) };
-        sender::send(&self.shared, &self.slot, call);
+        call_sender::send(&self.shared, &self.slot, call);
         Ok(true)
     }
 }

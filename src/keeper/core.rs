@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::db::{DbError, keepers, orders};
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::state::{Loaded, StoreState};
-use crate::ids::{GrantId, ItemId};
+use crate::ids::GrantId;
 use crate::keeper::board::Board;
 use crate::keeper::commit::Decided;
 use crate::keeper::exit::{Aftermath, Deactivation, Exit};
@@ -98,10 +98,9 @@ impl KeeperCore {
 
     fn around(shared: Arc<Shared>, slot: Arc<Slot>, fence: Fence, loaded: Loaded) -> Self {
         let now = shared.deps.clock.now();
-        let items = items_of(&loaded);
         let read_to = loaded.keeper.cursor;
         let state = StoreState::restore(slot.store, loaded, shared.settings.store.clone(), now);
-        let board = Board::draw(slot.store, &state, items, now);
+        let board = Board::draw(slot.store, &state, now);
         Self {
             shared,
             slot,
@@ -133,6 +132,8 @@ impl KeeperCore {
             }
         }
         self.commit(fence, decided).await?;
+        // Given up, the row is behind the cursor now.
+        self.read_to = self.cursor;
         aftermath.crash = None;
         Ok(())
     }
@@ -225,11 +226,4 @@ impl KeeperCore {
         self.state.admit(orders);
         Ok(())
     }
-}
-
-fn items_of(loaded: &Loaded) -> BTreeSet<ItemId> {
-    let items = loaded.items.iter().map(|record| record.item);
-    items
-        .chain(loaded.levels.iter().map(|record| record.item))
-        .collect()
 }

@@ -87,14 +87,12 @@ impl Directory {
             count => count,
         };
         let (arbiters, engine) = arbiters::start(count)?;
-        let scanner = arbiters.least_loaded();
-        let purger = arbiters.least_loaded();
         let (purges, asked) = mpsc::channel(settings.purges_waiting_max.max(1));
-        let purging = purge_behind_cursors(deps.writer.clone(), asked);
+        let mut runs = arbiters.run(purge_behind_cursors(deps.writer.clone(), asked));
         let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
         let slots = Arc::new(Slots::default());
-        let scan = scan_for_work(Arc::clone(&shared), Arc::clone(&slots));
-        if !(scanner.start(move |_seat| scan) && purger.start(move |_seat| purging)) {
+        runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
+        if !runs {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
         Ok(Self {

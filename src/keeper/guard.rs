@@ -71,8 +71,14 @@ enum Decision {
     },
 }
 
+/// Starts to guard a store on this thread.
+pub(super) fn start(tenure: Tenure, seat: Seat) {
+    // Ends by itself; what waits for it watches the count of guarded stores.
+    drop(actix::spawn(guard(tenure, seat)));
+}
+
 /// Guards a store until it has nothing to do, or the process ends.
-pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
+async fn guard(mut tenure: Tenure, seat: Seat) {
     let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
     let mut budget = RestartBudget::new(shared.settings.restart);
     let mut aftermath = Aftermath::default();

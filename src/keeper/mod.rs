@@ -40,7 +40,7 @@ mod call_turn;
 mod commands;
 mod commit;
 mod core;
-mod sender;
+mod call_sender;
 mod take_turn;
 
 mod actor;

@@ -69,7 +69,12 @@ impl Shared {
         self.guarded.send_modify(|guarded| *guarded += 1);
         let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
         // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
-        let _seated = seat.start(move |seat| guard::guard(tenure, seat));
+        let _seated = seat.there(move |seat| guard::start(tenure, seat));
+    }
+
+    /// Runs a task that belongs to no store; `false` when the threads have ended.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.arbiters.run(task)
     }
 
     /// The other half of [`Self::activate`].

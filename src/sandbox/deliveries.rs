@@ -321,7 +321,7 @@ impl Platform {
             Err(answer) => {
                 let now = self.clock.now();
                 self.look(&delivery.domain, |shop| {
-                    delivery.log(shop, now, (answer, 0))
+                    delivery.log(shop, now, (answer, 0));
                 });
                 return;
             }

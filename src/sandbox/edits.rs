@@ -7,7 +7,8 @@ use super::{
     ids::{Kind, LevelKey, text_or_number},
     levels::Shift,
     oracle::Cause,
-    orders::{LineRequest, Order},
+    order::Order,
+    orders::LineRequest,
     refunds::{Refund, RefundLine, RestockType},
     shop::{Action, Refused, Shop, Subject},
 };

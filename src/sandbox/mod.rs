@@ -24,6 +24,7 @@ mod ids;
 mod levels;
 mod oauth;
 mod oracle;
+mod order;
 mod orders;
 mod outsiders;
 mod platform;

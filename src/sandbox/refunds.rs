@@ -7,7 +7,7 @@ use super::{
     ids::{Kind, LevelKey, text_or_number},
     levels::Shift,
     oracle::Cause,
-    orders::Order,
+    order::Order,
     shop::{Action, Refused, Shop, Subject},
 };
 

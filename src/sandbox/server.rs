@@ -22,6 +22,7 @@ use super::{
     oracle::Log,
     orders::{CancelRequest, OrderRequest},
     platform::{Platform, ShopOpened},
+    reference::Standing,
     refunds::RefundRequest,
     sending,
     shop::Refused,
@@ -262,6 +263,13 @@ impl Sandbox {
             levels.map(|(key, level)| (*key, level.clone())).collect()
         });
         levels.unwrap_or_default()
+    }
+
+    /// What the drift reference compares with: every level and how its item
+    /// is sold.
+    pub fn standing(&self, domain: &str) -> Standing {
+        let standing = self.platform.look(domain, |shop| shop.standing());
+        standing.unwrap_or_default()
     }
 
     /// The oracle's log of a shop so far.

@@ -15,8 +15,9 @@ use super::{
     levels::Level,
     options::{OrderLocationPolicy, Plan, ShopRequest},
     oracle::Log,
-    orders::Order,
+    order::Order,
     rate::LeakyBucket,
+    reference::Standing,
     subscriptions::Subscription,
     tokens::Tokens,
 };
@@ -227,5 +228,24 @@ impl Shop {
     /// What follows an uninstall: the app has no subscriptions any more.
     pub(super) fn forget_subscriptions(&mut self) {
         self.subscriptions.clear();
+    }
+
+    /// What the drift reference compares with.
+    pub(super) fn standing(&self) -> Standing {
+        let items = self.catalog.items.values();
+        let untracked = items.filter(|item| !item.tracked).map(|item| item.id);
+        let variants = self.catalog.variants.values();
+        let continued = variants.filter(|variant| variant.continue_selling);
+        let places = self.catalog.locations.values();
+        let levels = self.levels.iter();
+        Standing {
+            available: levels.map(|(key, level)| (*key, level.available)).collect(),
+            untracked: untracked.collect(),
+            continued: continued.map(|variant| variant.item).collect(),
+            locations: places
+                .filter(|place| place.active)
+                .map(|place| place.id)
+                .collect(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement, TransactionTrait}
 use storekeeper::clock::Timestamp;
 use storekeeper::db::inbox::{self, Acceptance, Head};
 use storekeeper::db::writer::WriteError;
-use storekeeper::db::{Db, fleet};
+use storekeeper::db::{Db, DbError, fleet};
 use storekeeper::ids::StoreId;
 use tokio::task::JoinSet;
 
@@ -250,6 +250,71 @@ async fn survives_a_restart(test: TestDb) {
     assert!(
         matches!(test.writer.accept(delivery(store, "d2")).await, Err(WriteError::Db(error)) if error.is_transient())
     );
+}
+
+#[tokio::test]
+async fn a_full_database_refuses_and_recovers() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let large = |id: &str| {
+        let mut sent = delivery(store, id);
+        sent.body = vec![b'x'; 4 * 1024 * 1024].into();
+        sent
+    };
+    let mut options = test.options.clone();
+    options.pages_max = Some(200);
+    let full = Db::connect(&options).await.unwrap();
+    let writer = storekeeper::db::writer::Writer::start(&full);
+    assert_eq!(
+        writer.accept(large("d1")).await,
+        Err(WriteError::Db(DbError::Full))
+    );
+    // Nothing of it was written, and what is small enough still passes.
+    assert_eq!(
+        writer.accept(delivery(store, "d2")).await,
+        Ok(Acceptance::Accepted { seq: 1 })
+    );
+    assert_eq!(
+        test.writer.accept(large("d1")).await,
+        Ok(Acceptance::Accepted { seq: 2 })
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn a_lost_connection_refuses_and_recovers() {
+    let test = TestDb::postgres().await;
+    let store = test.store("a").await;
+    test.writer.accept(delivery(store, "d1")).await.unwrap();
+    let other = Database::connect(&test.options.url).await.unwrap();
+    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    other.execute_unprepared(end_all).await.unwrap();
+    let accepted =
+        until_it_recovers(
+            async || match test.writer.accept(delivery(store, "d2")).await {
+                Ok(acceptance) => Ok(acceptance),
+                Err(WriteError::Db(error)) => Err(error),
+                Err(error) => panic!("{error:?}"),
+            },
+        );
+    assert_eq!(accepted.await, Acceptance::Accepted { seq: 2 });
+    let rows =
+        until_it_recovers(async || inbox::read_rows(&test.db, store, 0, 10, usize::MAX).await)
+            .await;
+    assert_eq!(rows.len(), 2);
+}
+
+/// Repeats what fails while connections are replaced; each failure must say that it passes.
+async fn until_it_recovers<T>(attempt: impl AsyncFn() -> Result<T, DbError>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never recovered");
+    }
 }
 
 /// D3: a number becomes visible only after all lower ones of its store.

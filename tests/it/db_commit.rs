@@ -24,6 +24,7 @@ on_both_databases!(
     a_stale_number_writes_nothing,
     deletes_what_it_is_told_to,
     a_bad_share_fails_alone,
+    a_fenced_share_does_not_hinder_its_group,
     shares_of_one_store_keep_their_order,
     parks_and_unparks_with_the_body,
     a_dead_letter_keeps_its_row_and_can_be_revived,
@@ -287,6 +288,42 @@ async fn a_bad_share_fails_alone(test: TestDb) {
             assert_eq!(result, Ok(()));
             assert_eq!((after.applied_seq, after.loaded.items.len()), (1, 1));
         }
+    }
+}
+
+async fn a_fenced_share_does_not_hinder_its_group(test: TestDb) {
+    let mut commits = Vec::new();
+    for number in 0..10 {
+        let store = test.store(&format!("store {number}")).await;
+        let (grant, activation) = test.activate(store).await;
+        let mut commit = share(store, grant, &activation);
+        commit.record.cursor = 1;
+        commit.changes = changes([Change::PutItem(item(1))]);
+        if number % 2 == 1 {
+            // Its successor has been activated in the meantime.
+            test.activate(store).await;
+        }
+        commits.push((store, commit));
+    }
+    let stores: Vec<StoreId> = commits.iter().map(|(store, _)| *store).collect();
+    let results = commits
+        .into_iter()
+        .map(|(_, commit)| test.writer.commit(commit));
+    let results = futures_util::future::join_all(results).await;
+    for (position, (store, result)) in stores.into_iter().zip(results).enumerate() {
+        let expected = if position % 2 == 1 {
+            Err(CommitError::Fenced)
+        } else {
+            Ok(())
+        };
+        assert_eq!(result, expected);
+        let after = test.activate(store).await.1;
+        let written = i64::from(expected.is_ok());
+        assert_eq!(
+            (after.applied_seq, after.loaded.keeper.cursor),
+            (written, written)
+        );
+        assert_eq!(after.loaded.items.len(), usize::from(expected.is_ok()));
     }
 }
 

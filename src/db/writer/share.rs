@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use entity::{bundle, call, idempotent_reply, item, ledger_order, level};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use tokio::time::Instant;
 
 use super::handle::{CommitError, Share, WaitingShare};
 use crate::clock::Timestamp;
@@ -20,17 +21,31 @@ pub(super) async fn write_group(db: &Db, group: Vec<WaitingShare>) {
         .into_iter()
         .map(|waiting| (waiting.share, waiting.answer))
         .unzip();
-    let results = match write(db, &shares).await {
+    let begun = Instant::now();
+    let results: Vec<_> = match write(db, &shares).await {
         Ok(winners) => shares.iter().map(|share| result(share, &winners)).collect(),
         Err(error) if shares.len() == 1 || error.is_transient() => {
             shares.iter().map(|_| failure(&error)).collect()
         }
         Err(_error) => one_by_one(db, &shares).await,
     };
+    measure(begun, &results);
     for (result, answer) in results.into_iter().zip(answers) {
         // A keeper that has gone learns it from the database.
         let _gone = answer.send(result).is_err();
     }
+}
+
+fn measure(begun: Instant, results: &[Result<(), CommitError>]) {
+    metrics::histogram!("storekeeper_commit_seconds").record(begun.elapsed());
+    metrics::histogram!("storekeeper_commit_shares")
+        .record(u32::try_from(results.len()).unwrap_or(u32::MAX));
+    let fenced = results
+        .iter()
+        .filter(|result| **result == Err(CommitError::Fenced))
+        .count();
+    metrics::counter!("storekeeper_fenced_commits_total")
+        .increment(u64::try_from(fenced).unwrap_or(u64::MAX));
 }
 
 fn result(share: &Share, winners: &BTreeSet<StoreId>) -> Result<(), CommitError> {

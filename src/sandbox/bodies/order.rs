@@ -7,7 +7,7 @@ use crate::sandbox::{
     bodies::{money, person, refund},
     fulfilment::{Fulfilment, FulfilmentOrder},
     ids::gid,
-    orders::{Line, Order},
+    order::{Line, Order},
     shop::Shop,
 };
 

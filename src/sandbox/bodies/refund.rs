@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::sandbox::{
     bodies::{money, order::sold_line},
     ids::gid,
-    orders::Order,
+    order::Order,
     refunds::{Refund, RefundLine, RestockType},
 };
 

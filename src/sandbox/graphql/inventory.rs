@@ -83,7 +83,7 @@ pub(super) fn set(shop: &mut Shop, call: &mut Call, pick: &Pick) -> Node {
         }
         carry_out(shop, call, &batch, set_row)
     });
-    group_payload(shop, "InventorySetQuantitiesPayload", &outcome)
+    group_payload("InventorySetQuantitiesPayload", &outcome)
 }
 
 pub(super) fn adjust(shop: &mut Shop, call: &mut Call, pick: &Pick) -> Node {
@@ -91,14 +91,14 @@ pub(super) fn adjust(shop: &mut Shop, call: &mut Call, pick: &Pick) -> Node {
         let input = pick.arguments.get("input").unwrap_or(&Value::Null);
         let batch = batch(input, "changes", call.version);
         let adjustable = StockState::parse(batch.name);
-        if !adjustable.is_some_and(|state| state != StockState::Committed) {
+        if adjustable.is_none_or(|state| state == StockState::Committed) {
             return Err(vec![bad_name(
                 "available, damaged, incoming, quality_control, reserved, safety_stock",
             )]);
         }
         carry_out(shop, call, &batch, adjust_row)
     });
-    group_payload(shop, "InventoryAdjustQuantitiesPayload", &outcome)
+    group_payload("InventoryAdjustQuantitiesPayload", &outcome)
 }
 
 fn batch<'a>(input: &'a Value, rows_name: &'static str, version: &'static str) -> Batch<'a> {
@@ -352,12 +352,11 @@ fn call_key(call: &Call) -> Option<String> {
     super::keys_of(&call.body).into_iter().next()
 }
 
-fn group_payload(shop: &Shop, type_name: &'static str, outcome: &Outcome) -> Node {
+fn group_payload(type_name: &'static str, outcome: &Outcome) -> Node {
     let (group, errors) = match outcome {
         Ok(applied) => (group(applied), [].as_slice()),
         Err(errors) => (None, errors.as_slice()),
     };
-    debug_assert!(errors.is_empty() || group.is_none(), "{}", shop.domain);
     let links = vec![("inventoryAdjustmentGroup", Found::One(group))];
     payload(type_name, json!({}), links, errors)
 }

@@ -10,7 +10,7 @@ use crate::sandbox::{
     gate::Call,
     ids::{LevelKey, gid, parse_gid},
     levels::StockState,
-    orders::Order,
+    order::Order,
     shop::Shop,
 };
 

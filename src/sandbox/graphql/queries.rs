@@ -8,7 +8,7 @@ use super::{
     picks::Pick,
     search::{Search, is_in},
 };
-use crate::sandbox::{ids::gid, orders::Order, shop::Shop, subscriptions::slash_topic};
+use crate::sandbox::{ids::gid, order::Order, shop::Shop, subscriptions::slash_topic};
 
 /// What a root field leads to.
 pub(super) fn root(shop: &Shop, pick: &Pick) -> Found {

@@ -8,7 +8,7 @@ use crate::sandbox::{
     catalog::{Item, Location, Product, Variant},
     fulfilment::FulfilmentOrder,
     ids::{LevelKey, gid, level_gid},
-    orders::{Line, Order},
+    order::{Line, Order},
     refunds::{Refund, RestockType},
     shop::Shop,
     subscriptions::{Subscription, enum_topic},

@@ -10,7 +10,8 @@ use crate::sandbox::{
     bodies,
     clock::Moment,
     gate::{Call, Reply},
-    orders::{CancelRequest, Order},
+    order::Order,
+    orders::CancelRequest,
     shop::{Refused, Shop},
 };
 
