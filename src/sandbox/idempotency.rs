@@ -109,6 +109,11 @@ impl Keys {
         true
     }
 
+    /// Whether any call is held.
+    pub(super) fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// Lifts the marks of [`Keys::begin`].
     pub(super) fn end(&mut self, keys: &[String]) {
         for key in keys {

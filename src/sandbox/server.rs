@@ -40,7 +40,7 @@ pub struct Sandbox {
     platform: Arc<Platform>,
     port: u16,
     server: ServerHandle,
-    tasks: [JoinHandle<()>; 2],
+    dispatcher: JoinHandle<()>,
 }
 
 impl Sandbox {
@@ -76,17 +76,17 @@ impl Sandbox {
         .map_err(bind)?
         .run();
         let handle = server.handle();
-        let served = tokio::spawn(async move {
+        tokio::spawn(async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "sandbox server ended");
             }
         });
-        let sent = tokio::spawn(deliveries::dispatch(Arc::clone(&platform)));
+        let dispatcher = tokio::spawn(deliveries::dispatch(Arc::clone(&platform)));
         Ok(Self {
             platform,
             port,
             server: handle,
-            tasks: [served, sent],
+            dispatcher,
         })
     }
 
@@ -107,9 +107,7 @@ impl Sandbox {
 
     /// Stops sending and serving.
     pub async fn stop(self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.dispatcher.abort();
         self.server.stop(false).await;
     }
 
@@ -265,6 +263,12 @@ impl Sandbox {
         levels.unwrap_or_default()
     }
 
+    /// Whether a call with an idempotency key is being held by the slow fault.
+    pub fn has_running_keys(&self, domain: &str) -> bool {
+        let running = self.platform.look(domain, |shop| shop.keys.is_running());
+        running.unwrap_or(false)
+    }
+
     /// What the drift reference compares with: every level and how its item
     /// is sold.
     pub fn standing(&self, domain: &str) -> Standing {
@@ -313,9 +317,9 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.dispatcher.abort();
+        // The command is sent at once; only its end would be awaited.
+        drop(self.server.stop(false));
     }
 }
 

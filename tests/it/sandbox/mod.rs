@@ -7,6 +7,8 @@
 )]
 
 mod bodies;
+mod drift;
+mod faults;
 mod graphql;
 mod limits;
 mod receiver;
