@@ -16,6 +16,7 @@ mod process_lock;
 mod stock;
 
 pub mod admin;
+pub mod backup;
 pub mod dead_letters;
 pub mod fleet;
 pub mod idempotency;

@@ -1,5 +1,6 @@
 //! Commits of keepers: fenced, grouped, all or nothing (D5, D6, INV-E).
 
+use storekeeper::db::dead_letters::DeadLetterFilter;
 use storekeeper::db::writer::CommitError;
 use storekeeper::db::{DbError, dead_letters, idempotency, keepers, orders, parking};
 use storekeeper::domain::bundle::{Bundle, Component, Mode, Recipe};
@@ -27,7 +28,8 @@ on_both_databases!(
     a_fenced_share_does_not_hinder_its_group,
     shares_of_one_store_keep_their_order,
     parks_and_unparks_with_the_body,
-    a_dead_letter_keeps_its_row_and_can_be_revived,
+    a_dead_letter_keeps_its_row,
+    a_dead_letter_is_revived_or_discarded,
     only_registered_stores_are_activated,
     writes_many_rows,
 );
@@ -390,7 +392,19 @@ async fn parks_and_unparks_with_the_body(test: TestDb) {
     );
 }
 
-async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
+fn letter(number: u128, seq: Option<i64>, class: DeadLetterClass) -> DeadLetterRecord {
+    let id = DeadLetterId(Uuid::from_u128(number));
+    DeadLetterRecord {
+        id,
+        seq,
+        class,
+        reason: "no such order".to_owned(),
+        at: NOW,
+    }
+}
+
+/// A store with three dead letters: one from a lane, one from the inbox, one from a write; their inbox rows are purged.
+async fn store_with_letters(test: &TestDb) -> (StoreId, [DeadLetterRecord; 3]) {
     let store = test.store("a").await;
     for number in 1..=2 {
         test.writer
@@ -398,52 +412,60 @@ async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
             .await
             .unwrap();
     }
-    let letter = |number, seq, class| DeadLetterRecord {
-        id: DeadLetterId(Uuid::from_u128(number)),
-        seq,
-        class,
-        reason: "no such order".to_owned(),
-        at: NOW,
-    };
-    let from_lane = letter(1, Some(1), DeadLetterClass::EntityMissing);
-    let from_inbox = letter(2, Some(2), DeadLetterClass::Malformed);
-    let from_write = letter(3, None, DeadLetterClass::Rejected);
-    commit_changes(&test, store, 1, [Change::Park(parked(1, 0))]).await;
+    commit_changes(test, store, 1, [Change::Park(parked(1, 0))]).await;
     test.writer.purge(store, 1).await.unwrap();
-    let letters =
-        [&from_lane, &from_inbox, &from_write].map(|letter| Change::PutDeadLetter(letter.clone()));
-    commit_changes(&test, store, 2, letters).await;
+    let letters = [
+        letter(1, Some(1), DeadLetterClass::EntityMissing),
+        letter(2, Some(2), DeadLetterClass::Malformed),
+        letter(3, None, DeadLetterClass::Rejected),
+    ];
+    commit_changes(test, store, 2, letters.clone().map(Change::PutDeadLetter)).await;
     test.writer.purge(store, 2).await.unwrap();
+    (store, letters)
+}
 
-    let all = dead_letters::DeadLetterFilter {
+async fn a_dead_letter_keeps_its_row(test: TestDb) {
+    let (store, letters) = store_with_letters(&test).await;
+    assert_eq!(test.activate(store).await.1.loaded.parked, []);
+    let all = DeadLetterFilter {
         store: Some(store),
         class: None,
     };
     let listed = dead_letters::list(&test.db, all, None, 10).await.unwrap();
-    assert_eq!(
-        listed
-            .iter()
-            .map(|letter| &letter.record)
-            .collect::<Vec<_>>(),
-        [&from_lane, &from_inbox, &from_write]
-    );
-    let malformed = dead_letters::DeadLetterFilter {
+    let records: Vec<_> = listed.iter().map(|letter| letter.record.clone()).collect();
+    assert_eq!(records, letters);
+    let page = dead_letters::list(&test.db, all, Some(letters[0].id), 1)
+        .await
+        .unwrap();
+    assert_eq!(page, [listed[1].clone()]);
+    let malformed = DeadLetterFilter {
         class: Some(DeadLetterClass::Malformed),
         ..all
     };
-    assert_eq!(dead_letters::count(&test.db, malformed).await.unwrap(), 1);
+    assert_eq!(dead_letters::count(&test.db, malformed).await, Ok(1));
+    let others = DeadLetterFilter {
+        store: Some(StoreId(99)),
+        class: None,
+    };
+    assert_eq!(dead_letters::count(&test.db, others).await, Ok(0));
     assert_eq!(
-        dead_letters::load_row(&test.db, from_write.id)
-            .await
-            .unwrap(),
-        None
+        dead_letters::load_row(&test.db, letters[2].id).await,
+        Ok(None)
     );
-    let row = dead_letters::load_row(&test.db, from_inbox.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!((row.seq, row.body), (2, delivery(store, "d2").body));
+    for (letter, id) in letters.iter().zip(["d1", "d2"]) {
+        let row = dead_letters::load_row(&test.db, letter.id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (Some(row.seq), row.body),
+            (letter.seq, delivery(store, id).body)
+        );
+    }
+}
 
+async fn a_dead_letter_is_revived_or_discarded(test: TestDb) {
+    let (store, [from_lane, from_inbox, from_write]) = store_with_letters(&test).await;
     let revive = Change::ReviveDeadLetter {
         id: from_lane.id,
         parked: parked(1, 0),
@@ -455,7 +477,16 @@ async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
         [revive, Change::DeleteDeadLetter(from_write.id)],
     )
     .await;
-    assert_eq!(dead_letters::count(&test.db, all).await.unwrap(), 1);
+    let left = dead_letters::list(&test.db, DeadLetterFilter::default(), None, 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        left.iter()
+            .map(|letter| letter.record.id)
+            .collect::<Vec<_>>(),
+        [from_inbox.id]
+    );
+    assert_eq!(test.activate(store).await.1.loaded.parked, [parked(1, 0)]);
     assert_eq!(
         parking::load(&test.db, store, &[1]).await.unwrap()[0].body,
         delivery(store, "d1").body
@@ -463,6 +494,13 @@ async fn a_dead_letter_keeps_its_row_and_can_be_revived(test: TestDb) {
     assert_eq!(
         dead_letters::get(&test.db, from_lane.id).await,
         Err(DbError::NotFound("dead letter"))
+    );
+    assert_eq!(
+        dead_letters::get(&test.db, from_inbox.id)
+            .await
+            .unwrap()
+            .record,
+        from_inbox
     );
 }
 
