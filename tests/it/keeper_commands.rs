@@ -41,6 +41,8 @@ async fn commands_beyond_the_bound_are_refused_at_once() {
         tokio::spawn(async move { directory.command(STORE, Envelope::plain(draft(id))).await })
     };
     let waiting = [send(1), send(2)];
+    // Their first poll puts them in line.
+    tokio::task::yield_now().await;
     // Both wait for the platform; a third is refused without waiting.
     let mut refused = None;
     while refused != Some(Err(CommandError::Busy)) {

@@ -36,7 +36,7 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
         }));
     })
     .await;
-    for item in 0..BUSY_ROWS {
+    for item in 1..=BUSY_ROWS {
         rig.accept_level(BUSY, item).await;
     }
     rig.accept_level(QUIET, QUIET_ITEM).await;
@@ -55,11 +55,11 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
 #[tokio::test]
 async fn a_turn_holds_at_most_twenty_resources_but_every_row_of_the_same_few() {
     let rig = Rig::start(|_| {}).await;
-    for item in 0..40 {
+    for item in 1..=40 {
         rig.accept_level(STORE, item).await;
     }
     for _repetition in 0..100 {
-        rig.accept_level(STORE, 39).await;
+        rig.accept_level(STORE, 40).await;
     }
     rig.directory.ring(STORE);
     eventually("all rows", || rig.cursor(STORE) == 140).await;

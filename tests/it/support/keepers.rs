@@ -106,6 +106,8 @@ impl Rig {
         eventually("a crash", || matches!(self.state(store), KeeperState::Restarting { .. })).await;
         let KeeperState::Restarting { until } = self.state(store) else { panic!("it does not rest any more") };
         self.clock.advance_millis(until.millis_since(self.clock.now()));
+        let rests = KeeperState::Restarting { until };
+        eventually("the end of its rest", || self.state(store) != rests).await;
     }
 
     /// Lets so much time pass that a keeper without work is deactivated.
