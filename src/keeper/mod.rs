@@ -36,11 +36,11 @@ mod board;
 mod handle;
 mod slot;
 
+mod call_sender;
 mod call_turn;
 mod commands;
 mod commit;
 mod core;
-mod call_sender;
 mod take_turn;
 
 mod actor;
