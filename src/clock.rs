@@ -117,6 +117,32 @@ impl Clock {
     }
 }
 
+/// Measures how long a computation takes: monotonic, and real even where [`Clock`] is manual. For bounds on work, never
+/// for what a rule depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    started: std::time::Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where monotonic time enters"
+        )]
+        let started = std::time::Instant::now();
+        Self { started }
+    }
+
+    /// How long ago it was started.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
 /// A clock that moves only when told to.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
@@ -141,6 +167,12 @@ impl ManualClock {
     /// Moves forward by `millis` and wakes whoever waited for that.
     pub fn advance_millis(&self, millis: i64) {
         self.now.send_modify(|now| *now = now.plus_millis(millis));
+    }
+
+    /// How many wait for it: a test advances when somebody does.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.now.receiver_count()
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {

@@ -32,16 +32,16 @@ pub(super) enum Step {
     Hang,
 }
 
-pub(super) fn reply(status: u16, body: impl ToString) -> Step {
+pub(super) fn reply(status: u16, body: impl Into<String>) -> Step {
     Step::Reply {
         status,
         headers: Vec::new(),
-        body: body.to_string(),
+        body: body.into(),
     }
 }
 
-pub(super) fn ok(body: Value) -> Step {
-    reply(200, body)
+pub(super) fn ok(body: impl Into<Value>) -> Step {
+    reply(200, body.into().to_string())
 }
 
 pub(super) fn with_header(step: Step, name: &'static str, value: impl Into<String>) -> Step {
@@ -58,7 +58,7 @@ pub(super) fn with_header(step: Step, name: &'static str, value: impl Into<Strin
                 body,
             }
         }
-        other => other,
+        other @ (Step::Close | Step::CutOff | Step::Hang) => other,
     }
 }
 
@@ -70,6 +70,7 @@ pub(super) struct Seen {
     pub(super) query: HashMap<String, String>,
     pub(super) headers: HashMap<String, String>,
     pub(super) body: Value,
+    pub(super) raw: Vec<u8>,
 }
 
 pub(super) struct Fake {
@@ -101,7 +102,7 @@ impl Fake {
             .await
     }
 
-    /// Sends one request on a clock that runs as fast as it is read; returns how long it took by that clock.
+    /// Sends one request on a clock that moves only while somebody waits for it; returns how far it moved.
     pub(super) async fn send_paced(&self, request: Request) -> (Answer, i64) {
         let start = Timestamp::from_millis(0);
         let clock = ManualClock::starting_at(start);
@@ -114,7 +115,11 @@ impl Fake {
             tokio::select! {
                 biased;
                 answer = &mut sending => return (answer, clock.now().millis_since(start)),
-                () = tokio::time::sleep(std::time::Duration::from_millis(1)) => clock.advance_millis(100),
+                () = tokio::task::yield_now() => {
+                    if clock.sleepers() > 0 {
+                        clock.advance_millis(10);
+                    }
+                }
             }
         }
     }
@@ -216,5 +221,6 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
         query: target.query_pairs().into_owned().collect(),
         headers,
         body: serde_json::from_slice(&bytes[head_end..]).unwrap_or(Value::Null),
+        raw: bytes[head_end..].to_vec(),
     })
 }

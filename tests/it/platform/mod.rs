@@ -2,6 +2,7 @@
 
 mod bodies;
 mod client;
+mod drive;
 mod fake;
 mod oauth;
 mod reads;

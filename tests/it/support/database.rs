@@ -58,13 +58,20 @@ impl TestDb {
 
     /// Registers a store of this domain.
     pub(crate) async fn store(&self, domain: &str) -> StoreId {
-        stores::insert(&self.db, &self.sealer, new_store(domain), NOW).await.unwrap()
+        stores::insert(&self.db, &self.sealer, new_store(domain), NOW)
+            .await
+            .unwrap()
     }
 
     /// Activates the store under a fresh grant.
     pub(crate) async fn activate(&self, store: StoreId) -> (GrantId, Activation) {
         let grant = GrantId(self.ids.random_uuid());
-        (grant, keepers::activate(&self.db, store, grant, NOW).await.unwrap())
+        (
+            grant,
+            keepers::activate(&self.db, store, grant, NOW)
+                .await
+                .unwrap(),
+        )
     }
 }
 
@@ -78,7 +85,11 @@ pub(crate) fn new_store(domain: &str) -> NewStore {
         intake_token_hash: format!("intake {domain}"),
         secret_key_hash: format!("secret {domain}"),
         publishable_key_hash: format!("publishable {domain}"),
-        tokens: Tokens { access: Some(Secret::new("shpat_1")), refresh: None, expires_at: None },
+        tokens: Tokens {
+            access: Some(Secret::new("shpat_1")),
+            refresh: None,
+            expires_at: None,
+        },
         webhook_secrets: vec![Secret::new(format!("webhooks of {domain}"))],
     }
 }

@@ -1,0 +1,158 @@
+//! The threads that keepers live on: an actix system of our own, so that keepers work below any runtime.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use actix::{Arbiter, ArbiterHandle, System};
+use tokio::sync::oneshot;
+
+/// The threads, and how many keepers each has.
+#[derive(Debug)]
+pub(super) struct Arbiters {
+    first: Arc<Desk>,
+    others: Vec<Arc<Desk>>,
+}
+
+#[derive(Debug)]
+struct Desk {
+    index: usize,
+    handle: ArbiterHandle,
+    keepers: AtomicUsize,
+}
+
+impl Desk {
+    fn load(&self) -> usize {
+        self.keepers.load(Ordering::Relaxed)
+    }
+}
+
+/// A keeper's place on a thread; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    desk: Arc<Desk>,
+}
+
+/// The actix system behind the threads.
+#[derive(Debug)]
+pub(super) struct Engine {
+    system: System,
+    ended: oneshot::Receiver<()>,
+}
+
+/// Starts a system with `count` arbiters on threads of their own.
+pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
+    let (report, started) = mpsc::sync_channel(1);
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("keepers".to_owned())
+        .spawn(move || run_system(count, &report, end))?;
+    let (system, handles) = started
+        .recv()
+        .map_err(|_gone| io::Error::other("the actix system did not start"))??;
+    let mut desks = handles.into_iter().enumerate().map(|(index, handle)| {
+        Arc::new(Desk {
+            index,
+            handle,
+            keepers: AtomicUsize::new(0),
+        })
+    });
+    let first = desks
+        .next()
+        .ok_or_else(|| io::Error::other("the actix system has no threads"))?;
+    let others = desks.collect();
+    Ok((Arbiters { first, others }, Engine { system, ended }))
+}
+
+type Started = io::Result<(System, Vec<ArbiterHandle>)>;
+
+fn run_system(count: usize, report: &mpsc::SyncSender<Started>, end: oneshot::Sender<()>) {
+    let runner = System::new();
+    let arbiters: io::Result<Vec<Arbiter>> =
+        (0..count.max(1)).map(|_| Arbiter::try_new()).collect();
+    let arbiters = match arbiters {
+        Ok(arbiters) => arbiters,
+        Err(error) => {
+            // The receiver waits for exactly this message.
+            let _told = report.send(Err(error)).is_ok();
+            return;
+        }
+    };
+    let handles = arbiters.iter().map(Arbiter::handle).collect();
+    let _told = report.send(Ok((System::current(), handles))).is_ok();
+    if let Err(error) = runner.run() {
+        tracing::error!(%error, "the system of the keepers failed");
+    }
+    for arbiter in arbiters {
+        if arbiter.join().is_err() {
+            tracing::error!("a thread of the keepers panicked");
+        }
+    }
+    // Nobody may be waiting for the end.
+    let _told = end.send(()).is_ok();
+}
+
+impl Arbiters {
+    /// A seat on the thread that has the fewest keepers.
+    pub(super) fn least_loaded(&self) -> Seat {
+        let desk = self.others.iter().fold(&self.first, |best, desk| {
+            if desk.load() < best.load() {
+                desk
+            } else {
+                best
+            }
+        });
+        desk.keepers.fetch_add(1, Ordering::Relaxed);
+        Seat {
+            desk: Arc::clone(desk),
+        }
+    }
+}
+
+impl Arbiters {
+    /// Runs a task that belongs to no store; `false` when the threads have ended.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.first.handle.spawn(task)
+    }
+}
+
+impl Seat {
+    /// Which thread it is on.
+    pub(super) fn arbiter(&self) -> usize {
+        self.desk.index
+    }
+
+    /// Does something on the seat's thread; `false` when that thread has ended.
+    pub(super) fn there(self, act: impl FnOnce(Self) + Send + 'static) -> bool {
+        let handle = self.desk.handle.clone();
+        handle.spawn_fn(move || act(self))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.desk.keepers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Stops all threads as soon as what they are just running yields.
+    pub(super) fn stop(&self) {
+        self.system.stop();
+    }
+
+    /// Waits until all threads have ended.
+    pub(super) async fn ended(&mut self) {
+        // An error means that the thread ended without a word: ended all the same.
+        let _ended = (&mut self.ended).await.is_ok();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,76 @@
+//! Sends a store's one call beside its keeper, and brings the answer back, whatever happens: a keeper never awaits the
+//! platform.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use metrics::counter;
+
+use crate::domain::call::{Answer, Call, CallError};
+use crate::keeper::exit::panic_reason;
+use crate::keeper::shared::Shared;
+use crate::keeper::slot::Slot;
+use crate::telemetry::metric_name;
+
+/// Starts sending a call that is committed. Its answer comes back to the slot, for the keeper that is there then.
+pub(super) fn send(shared: &Arc<Shared>, slot: &Arc<Slot>, call: Call) {
+    slot.call_sent();
+    let (shared, slot) = (Arc::clone(shared), Arc::clone(slot));
+    // Ends by itself at the time limit; the slot says that it is under way.
+    drop(actix::spawn(async move {
+        let answer = ask(&shared, &slot, &call).await;
+        count(&shared, &answer);
+        slot.call_answered(call.id, answer);
+        // The keeper that asked may be gone; the answer still matters.
+        shared.activate(&slot);
+    }));
+}
+
+async fn ask(shared: &Shared, slot: &Slot, call: &Call) -> Answer {
+    // The semaphore is never closed; without a permit the call is still right, only less bounded.
+    let _permit = shared.calls.acquire().await.ok();
+    let clock = &shared.deps.clock;
+    let too_late = clock.now().plus_millis(shared.settings.call_timeout_ms);
+    let asked = AssertUnwindSafe(
+        shared
+            .home
+            .serve(async { shared.deps.platform.send(slot.store, call).await }),
+    )
+    .catch_unwind();
+    tokio::select! {
+        answer = asked => answer.unwrap_or_else(|payload| {
+            let reason = panic_reason(payload.as_ref());
+            tracing::error!(store = %slot.store, call = %call.id, reason, "platform client panicked");
+            ambiguous(reason)
+        }),
+        () = clock.sleep_until(too_late) => ambiguous("no answer within the time limit".to_owned()),
+    }
+}
+
+/// Nobody knows whether it was carried out.
+fn ambiguous(reason: String) -> Answer {
+    Answer {
+        result: Err(CallError::Ambiguous { reason }),
+        rate: None,
+        platform_time: None,
+    }
+}
+
+fn count(shared: &Shared, answer: &Answer) {
+    let outcome = match &answer.result {
+        Ok(_) => "ok",
+        Err(CallError::Throttled { .. }) => "throttled",
+        Err(CallError::Unavailable { .. }) => "unavailable",
+        Err(CallError::Ambiguous { .. }) => "ambiguous",
+        Err(CallError::Busy) => "busy",
+        Err(CallError::Rejected { .. }) => "rejected",
+        Err(CallError::Barred(_)) => "barred",
+    };
+    let platform = shared.deps.platform.name();
+    counter!(metric_name::PLATFORM_CALLS_TOTAL, "platform" => platform, "outcome" => outcome)
+        .increment(1);
+    if outcome == "throttled" {
+        counter!(metric_name::PLATFORM_THROTTLED_TOTAL).increment(1);
+    }
+}

@@ -1,0 +1,42 @@
+//! A call turn: what the store wants of the platform now, committed first, then handed to the sender (INV-C).
+
+use crate::domain::store::command::Command;
+use crate::ids::CallId;
+use crate::keeper::commit::Decided;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::exit::Exit;
+use crate::keeper::call_sender;
+
+impl KeeperCore {
+    /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
+    ///
+    /// # Errors
+    /// How the keeper ends.
+    pub(super) async fn call_turn(&mut self) -> Result<bool, Exit> {
+        let now = self.now();
+        if self.slot.call_in_flight() || !self.state.wants_call(now) {
+            return Ok(false);
+        }
+        let fence = self.fence;
+        let command = Command::PlanCall {
+            fresh: CallId(self.shared.deps.ids.ordered_uuid(now)),
+        };
+        self.load_orders([&command]).await?;
+        let mut decided = Decided::default();
+        let planned = self
+            .state
+            .apply(now, command)
+            .map(|outcome| decided.absorb(outcome).1);
+        let call = planned.unwrap_or_else(|refusal| {
+            tracing::error!(store = %self.slot.store, %refusal, "call not planned");
+            None
+        });
+        if call.is_none() && decided.changes.is_empty() {
+            return Ok(false);
+        }
+        self.commit(fence, decided).await?;
+        let Some(call) = call else { return Ok(true) };
+        call_sender::send(&self.shared, &self.slot, call);
+        Ok(true)
+    }
+}

@@ -1,0 +1,170 @@
+//! What callers and the platform's answers ask of a store: decided in order, committed together, answered after.
+
+use crate::clock::Timestamp;
+use crate::db::idempotency;
+use crate::domain::call::Answer;
+use crate::domain::store::change::{Change, IdempotentReply};
+use crate::domain::store::command::Command;
+use crate::domain::store::outcome::{Refusal, Reply};
+use crate::ids::CallId;
+use crate::keeper::commit::Decided;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::exit::Exit;
+use crate::keeper::handle::{Answered, CommandError, IdempotencyKey, Waiting};
+
+type Outcome = Result<Answered, CommandError>;
+
+/// Replies that leave once the commit is durable. Dropped without it, their callers learn that nobody knows.
+#[derive(Debug, Default)]
+struct Replies(Vec<(Waiting, Outcome)>);
+
+impl Replies {
+    fn leave(self) {
+        for (waiting, outcome) in self.0 {
+            // A caller that gave up waiting asks again under its key.
+            let _told = waiting.reply.send(outcome).is_ok();
+        }
+    }
+}
+
+impl KeeperCore {
+    /// Decides the platform's answer, if one came, and the next waiting commands; tells whether there were any.
+    ///
+    /// # Errors
+    /// How the keeper ends. The callers of what was taken learn that the outcome is unknown; those still in line are
+    /// served by the successor.
+    pub(super) async fn take_commands(&mut self) -> Result<bool, Exit> {
+        let answer = self.slot.take_answer();
+        if answer.is_some() {
+            self.slot.requeue_deferred();
+        }
+        let waiting = self
+            .slot
+            .take_commands(self.shared.settings.commands_per_commit_max);
+        if answer.is_none() && waiting.is_empty() {
+            return Ok(false);
+        }
+        let fence = self.fence;
+        let answer = answer.map(|(call, answer)| answered(call, answer));
+        self.load_orders(
+            answer
+                .iter()
+                .chain(waiting.iter().map(|waiting| &waiting.envelope.command)),
+        )
+        .await?;
+        let mut decided = Decided::default();
+        if let Some(answer) = answer {
+            self.decide_answer(answer, &mut decided);
+        }
+        let mut replies = Replies::default();
+        for waiting in waiting {
+            self.decide_command(waiting, &mut decided, &mut replies)
+                .await?;
+        }
+        self.commit(fence, decided).await?;
+        replies.leave();
+        Ok(true)
+    }
+
+    fn decide_answer(&mut self, answer: Command, decided: &mut Decided) {
+        match self.state.apply(self.now(), answer) {
+            Ok(outcome) => drop(decided.absorb(outcome)),
+            // The answer to a question that a predecessor asked: it is asked again if it still matters.
+            Err(refusal) => tracing::debug!(store = %self.slot.store, %refusal, "answer of no use"),
+        }
+    }
+
+    async fn decide_command(
+        &mut self,
+        waiting: Waiting,
+        decided: &mut Decided,
+        replies: &mut Replies,
+    ) -> Result<(), Exit> {
+        if let Some(outcome) = self.earlier_reply(&waiting, decided).await? {
+            replies.0.push((waiting, outcome));
+            return Ok(());
+        }
+        let now = self.now();
+        let reply = self
+            .state
+            .apply(now, waiting.envelope.command.clone())
+            .map(|outcome| decided.absorb(outcome).0);
+        if matches!(reply, Ok(Reply::Waiting)) {
+            self.slot.defer(waiting);
+            return Ok(());
+        }
+        if let Some(key) = &waiting.envelope.idempotency {
+            decided.changes.put(remembered(key, &reply, now));
+        }
+        replies.0.push((
+            waiting,
+            reply.map(Answered::Fresh).map_err(CommandError::Refused),
+        ));
+        Ok(())
+    }
+
+    /// The reply already given under the same key, in this commit or an earlier one.
+    async fn earlier_reply(
+        &self,
+        waiting: &Waiting,
+        decided: &Decided,
+    ) -> Result<Option<Outcome>, Exit> {
+        let Some(key) = &waiting.envelope.idempotency else {
+            return Ok(None);
+        };
+        if let Some(earlier) = undurable_reply(decided, &key.key) {
+            return Ok(Some(repeated(key, earlier)));
+        }
+        let earlier = self
+            .shared
+            .home
+            .serve(idempotency::find(
+                &self.shared.deps.db,
+                self.slot.store,
+                &key.key,
+            ))
+            .await
+            .map_err(|error| Exit::load_failed("look up an idempotency key", &error))?;
+        Ok(earlier.map(|earlier| repeated(key, &earlier)))
+    }
+}
+
+fn answered(call: CallId, answer: Answer) -> Command {
+    Command::CallAnswered { call, answer }
+}
+
+/// A reply that shares this commit.
+fn undurable_reply<'decided>(
+    decided: &'decided Decided,
+    key: &str,
+) -> Option<&'decided IdempotentReply> {
+    decided.changes.rows().find_map(|change| {
+        if let Change::PutIdempotentReply(reply) = change {
+            (reply.key == key).then_some(reply)
+        } else {
+            None
+        }
+    })
+}
+
+fn repeated(key: &IdempotencyKey, earlier: &IdempotentReply) -> Outcome {
+    if earlier.digest == key.digest {
+        Ok(Answered::Repeated {
+            status: earlier.status,
+            body: earlier.body.clone(),
+        })
+    } else {
+        Err(CommandError::KeyReused)
+    }
+}
+
+fn remembered(key: &IdempotencyKey, reply: &Result<Reply, Refusal>, at: Timestamp) -> Change {
+    let (status, body) = (key.render)(reply);
+    Change::PutIdempotentReply(IdempotentReply {
+        key: key.key.clone(),
+        digest: key.digest.clone(),
+        status,
+        body,
+        at,
+    })
+}

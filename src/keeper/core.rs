@@ -1,0 +1,229 @@
+//! A store's state with what is needed to change it: plain async functions around the pure rules.
+//!
+//! A step takes the core by value and gives it back when it is over. So a step that panics, or is dropped at any
+//! `await`, takes the core with it: nobody ever works on a state that is half changed (INV-J). What a step has not
+//! committed is still in the inbox, in the slot, or with the caller.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::db::{DbError, keepers, orders};
+use crate::domain::store::command::{Command, Row};
+use crate::domain::store::state::{Loaded, StoreState};
+use crate::ids::GrantId;
+use crate::keeper::board::Board;
+use crate::keeper::commit::Decided;
+use crate::keeper::exit::{Aftermath, Deactivation, Exit};
+use crate::keeper::handle::Control;
+use crate::keeper::shared::Shared;
+use crate::keeper::slot::Slot;
+
+/// What a commit compares (D6). Known only to the keeper that holds it: it is never read again after activation, only
+/// advanced by its own commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fence {
+    pub(super) grant: GrantId,
+    pub(super) applied_seq: i64,
+}
+
+/// What a keeper does after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// There may be more to do at once.
+    Again,
+    /// Nothing to do before this, unless somebody rings.
+    WaitUntil(Timestamp),
+}
+
+/// A store's state with what is needed to change it.
+#[derive(Debug)]
+pub(super) struct KeeperCore {
+    pub(super) shared: Arc<Shared>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) state: StoreState,
+    pub(super) fence: Fence,
+    /// Rows read from the log and not yet taken, ascending.
+    pub(super) ahead: VecDeque<Row>,
+    /// The log has been read up to this number.
+    pub(super) read_to: i64,
+    /// The log held more rows than were read.
+    pub(super) more_to_read: bool,
+    /// So many rows are still to be taken one by one.
+    pub(super) one_by_one: usize,
+    pub(super) board: Board,
+    /// Commits since rows behind the cursor were purged.
+    pub(super) commits: u32,
+    /// The last row done with, as of the last commit.
+    pub(super) cursor: i64,
+    worked_at: Timestamp,
+}
+
+impl KeeperCore {
+    /// Claims the store with a fresh grant and rebuilds its state from the database. The first thing it does, if its
+    /// predecessor was brought down by a row, is to put that down, so that it is not forgotten with the next crash.
+    ///
+    /// # Errors
+    /// [`Exit::LoadFailed`], or how the commit of the crash ended.
+    pub(super) async fn activate(
+        shared: Arc<Shared>,
+        slot: Arc<Slot>,
+        aftermath: &mut Aftermath,
+    ) -> Result<Box<Self>, Exit> {
+        let grant = GrantId(shared.deps.ids.random_uuid());
+        let now = shared.deps.clock.now();
+        let activation = shared
+            .home
+            .serve(keepers::activate(&shared.deps.db, slot.store, grant, now))
+            .await
+            .map_err(|error| match error {
+                DbError::NotFound(_) => Exit::NoSuchStore,
+                DbError::Conflict
+                | DbError::Busy
+                | DbError::Full
+                | DbError::Unavailable(_)
+                | DbError::Broken(_) => Exit::load_failed("activate the store", &error),
+            })?;
+        let fence = Fence {
+            grant,
+            applied_seq: activation.applied_seq,
+        };
+        let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
+        core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
+        core.record_crash(aftermath).await?;
+        core.slot.requeue_deferred();
+        core.publish_all(now);
+        Ok(core)
+    }
+
+    fn around(shared: Arc<Shared>, slot: Arc<Slot>, fence: Fence, loaded: Loaded) -> Self {
+        let now = shared.deps.clock.now();
+        let read_to = loaded.keeper.cursor;
+        let state = StoreState::restore(slot.store, loaded, shared.settings.store.clone(), now);
+        let board = Board::draw(slot.store, &state, now);
+        Self {
+            shared,
+            slot,
+            state,
+            fence,
+            ahead: VecDeque::new(),
+            read_to,
+            more_to_read: true,
+            one_by_one: 0,
+            board,
+            commits: 0,
+            cursor: read_to,
+            worked_at: now,
+        }
+    }
+
+    async fn record_crash(&mut self, aftermath: &mut Aftermath) -> Result<(), Exit> {
+        let Some((seq, reason)) = aftermath.crash.clone() else {
+            return Ok(());
+        };
+        let fence = self.fence;
+        let command = Command::RowCrashed { seq, reason };
+        self.load_orders([&command]).await?;
+        let mut decided = Decided::default();
+        match self.state.apply(self.now(), command) {
+            Ok(outcome) => drop(decided.absorb(outcome)),
+            Err(refusal) => {
+                tracing::error!(store = %self.slot.store, seq, %refusal, "crash of a row not recorded")
+            }
+        }
+        self.commit(fence, decided).await?;
+        // Given up, the row is behind the cursor now.
+        self.read_to = self.cursor;
+        aftermath.crash = None;
+        Ok(())
+    }
+
+    /// Does what there is to do now: admin's wishes, commands and an answer, one turn of rows, one call.
+    ///
+    /// # Errors
+    /// How the keeper ends; its core is gone then.
+    pub(super) async fn step(mut self: Box<Self>) -> Result<(Box<Self>, Next), Exit> {
+        self.slot.hear();
+        self.obey()?;
+        let mut worked = self.take_commands().await?;
+        if self.shared.is_shutting_down() {
+            return if self.slot.call_in_flight() {
+                self.wait(worked).await
+            } else {
+                Err(Exit::ShutDown)
+            };
+        }
+        worked |= self.take_turn().await?;
+        worked |= self.call_turn().await?;
+        self.wait(worked).await
+    }
+
+    fn obey(&self) -> Result<(), Exit> {
+        let Some((control, reason)) = self.slot.take_control() else {
+            return Ok(());
+        };
+        match control {
+            Control::Restart => Err(Exit::Deactivated(Deactivation::Restart { reason })),
+            Control::Deactivate => Err(Exit::Deactivated(Deactivation::Requested { reason })),
+            Control::Quarantine => Err(Exit::Deactivated(Deactivation::Quarantine { reason })),
+            Control::Release => Ok(()),
+        }
+    }
+
+    async fn wait(mut self: Box<Self>, worked: bool) -> Result<(Box<Self>, Next), Exit> {
+        let now = self.now();
+        if worked {
+            self.worked_at = now;
+            return Ok((self, Next::Again));
+        }
+        let idle_at = self.worked_at.plus_millis(self.shared.settings.idle_ms);
+        if idle_at <= now && !self.slot.call_in_flight() && !self.slot.has_commands() {
+            self.leave_tidy().await?;
+            return Err(Exit::Deactivated(Deactivation::Idle));
+        }
+        let deadline = self
+            .state
+            .next_deadline(now)
+            .map_or(idle_at, |deadline| deadline.min(idle_at));
+        // A deadline that has passed and brought no work must not become a loop without a pause.
+        let deadline = if deadline <= now {
+            now.plus_millis(self.shared.settings.stall_ms)
+        } else {
+            deadline
+        };
+        Ok((self, Next::WaitUntil(deadline)))
+    }
+
+    /// Writes what only memory knows: naked webhooks counted, and when to be woken.
+    async fn leave_tidy(&mut self) -> Result<(), Exit> {
+        let fence = self.fence;
+        self.commit(fence, Decided::default()).await
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.deps.clock.now()
+    }
+
+    /// Brings the orders that `commands` need into memory, with one query.
+    pub(super) async fn load_orders<'command>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'command Command>,
+    ) -> Result<(), Exit> {
+        let needed: BTreeSet<_> = commands
+            .into_iter()
+            .flat_map(|command| self.state.orders_needed(command))
+            .collect();
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let needed: Vec<_> = needed.into_iter().collect();
+        let orders = self
+            .shared
+            .home
+            .serve(orders::load(&self.shared.deps.db, self.slot.store, &needed))
+            .await
+            .map_err(|error| Exit::load_failed("load orders", &error))?;
+        self.state.admit(orders);
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The only door to keepers: finds a store's place, and brings a keeper to life when there is something for it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::Timestamp;
+use crate::db::{DbError, fleet};
+use crate::deps::Deps;
+use crate::domain::interest::Interest;
+use crate::ids::StoreId;
+use crate::keeper::arbiters::{self, Engine};
+use crate::keeper::board::Board;
+use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
+use crate::keeper::lifecycle::LifecycleEvent;
+use crate::keeper::purge::purge_behind_cursors;
+use crate::keeper::settings::KeeperSettings;
+use crate::keeper::shared::Shared;
+use crate::keeper::slot::Slot;
+use crate::keeper::status::{KeeperState, KeeperStatus};
+
+/// The only door to keepers. Cheap to clone; the keepers' threads end when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    slots: Arc<Slots>,
+    /// Absent once it has been stopped.
+    engine: Mutex<Option<Engine>>,
+}
+
+/// Every store that anybody asked for since the process started; bounded by the stores that are registered.
+#[derive(Debug, Default)]
+struct Slots {
+    by_store: RwLock<HashMap<StoreId, Arc<Slot>>>,
+}
+
+impl Slots {
+    fn find(&self, store: StoreId) -> Option<Arc<Slot>> {
+        self.by_store
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&store)
+            .cloned()
+    }
+
+    fn find_or_make(&self, store: StoreId) -> Arc<Slot> {
+        self.find(store).unwrap_or_else(|| {
+            let mut by_store = self
+                .by_store
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(
+                by_store
+                    .entry(store)
+                    .or_insert_with(|| Arc::new(Slot::new(store))),
+            )
+        })
+    }
+
+    fn all(&self) -> Vec<Arc<Slot>> {
+        self.by_store
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+}
+
+impl Directory {
+    /// Starts the keepers' threads, and the search for stores that have work.
+    ///
+    /// # Errors
+    /// The operating system gives no threads.
+    pub fn start(deps: Deps, settings: KeeperSettings) -> io::Result<Self> {
+        let count = match settings.arbiters {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let (arbiters, engine) = arbiters::start(count)?;
+        let (purges, asked) = mpsc::channel(settings.purges_waiting_max.max(1));
+        let mut runs = arbiters.run(purge_behind_cursors(deps.writer.clone(), asked));
+        let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
+        let slots = Arc::new(Slots::default());
+        runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
+        if !runs {
+            return Err(io::Error::other("the keepers' threads ended at once"));
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                slots,
+                engine: Mutex::new(Some(engine)),
+            }),
+        })
+    }
+
+    /// Rows may have come for this store. Never waits; only makes faster what the search would find.
+    pub fn ring(&self, store: StoreId) {
+        let slot = self.inner.slots.find_or_make(store);
+        slot.ring();
+        self.inner.shared.activate(&slot);
+    }
+
+    /// What concerns the store, as told by its running keeper; `None`: nobody knows, so everything does (D10).
+    #[must_use]
+    pub fn interest(&self, store: StoreId) -> Option<Arc<Interest>> {
+        self.inner.slots.find(store)?.interest()
+    }
+
+    /// Counts a naked webhook that was answered without being stored.
+    pub fn count_naked(&self, store: StoreId) {
+        self.inner.slots.find_or_make(store).count_naked();
+    }
+
+    /// Asks something of a store; answered once it is durable.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; after [`CommandError::OutcomeUnknown`] it may still be carried out.
+    pub async fn command(
+        &self,
+        store: StoreId,
+        envelope: Envelope,
+    ) -> Result<Answered, CommandError> {
+        self.handle(store)?.command(envelope).await
+    }
+
+    /// What readers see of a store; activates its keeper when needed.
+    ///
+    /// # Errors
+    /// [`CommandError::Unavailable`] while the keeper rests, [`CommandError::OutcomeUnknown`] when it takes too long.
+    pub async fn board(&self, store: StoreId) -> Result<Arc<Board>, CommandError> {
+        self.handle(store)?.board().await
+    }
+
+    fn handle(&self, store: StoreId) -> Result<StoreHandle, CommandError> {
+        if self.inner.shared.is_shutting_down() {
+            return Err(CommandError::ShuttingDown);
+        }
+        Ok(StoreHandle {
+            slot: self.inner.slots.find_or_make(store),
+            shared: Arc::clone(&self.inner.shared),
+        })
+    }
+
+    /// Does to a keeper what an admin wants, as soon as its step is over.
+    ///
+    /// # Errors
+    /// [`CommandError::ShuttingDown`].
+    #[expect(
+        clippy::unused_async,
+        reason = "callers need not know that nothing is waited for yet"
+    )]
+    pub async fn control(
+        &self,
+        store: StoreId,
+        control: Control,
+        reason: String,
+    ) -> Result<(), CommandError> {
+        let handle = self.handle(store)?;
+        let needs_keeper = match control {
+            Control::Restart | Control::Quarantine => true,
+            // What does not run needs no stop, and what does not rest no release.
+            Control::Deactivate | Control::Release => false,
+        };
+        if needs_keeper || !handle.slot.is_stopped() {
+            handle.slot.control(control, reason);
+            handle.shared.activate(&handle.slot);
+        }
+        Ok(())
+    }
+
+    /// A keeper as others see it; `None`: nobody has asked for the store since the process started.
+    #[must_use]
+    pub fn status(&self, store: StoreId) -> Option<KeeperStatus> {
+        self.inner.slots.find(store).map(|slot| slot.status())
+    }
+
+    /// All keepers since the process started, ascending by store.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<KeeperStatus> {
+        let mut statuses: Vec<_> = self
+            .inner
+            .slots
+            .all()
+            .iter()
+            .map(|slot| slot.status())
+            .collect();
+        statuses.sort_by_key(|status| status.store);
+        statuses
+    }
+
+    /// The last events in the lives of keepers, oldest first.
+    #[must_use]
+    pub fn lifecycle(&self) -> Vec<LifecycleEvent> {
+        self.inner.shared.lifecycle.recent()
+    }
+
+    /// Ends all keepers: no new turn begins, what runs is finished, up to `deadline` from now. Gives back the stores
+    /// whose keepers had not ended by then; they lose nothing, since what they had not committed is still in the inbox.
+    pub async fn shutdown(&self, deadline: Duration) -> Vec<StoreId> {
+        let shared = &self.inner.shared;
+        shared.begin_shutdown();
+        for slot in self.inner.slots.all() {
+            slot.alert();
+        }
+        let in_time = tokio::time::timeout(deadline, shared.all_ended())
+            .await
+            .is_ok();
+        let leftovers = if in_time {
+            Vec::new()
+        } else {
+            self.leftovers()
+        };
+        let engine = self
+            .inner
+            .engine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut engine) = engine {
+            engine.stop();
+            if tokio::time::timeout(deadline, engine.ended())
+                .await
+                .is_err()
+            {
+                tracing::error!("a thread of the keepers does not end");
+            }
+        }
+        leftovers
+    }
+
+    fn leftovers(&self) -> Vec<StoreId> {
+        let statuses = self
+            .statuses()
+            .into_iter()
+            .filter(|status| status.state != KeeperState::Stopped);
+        statuses.map(|status| status.store).collect()
+    }
+}
+
+/// Rings for every store that has a backlog or whose time has come, over and over: doorbells may be lost, and a
+/// deadline outlives the keeper that set it.
+async fn scan_for_work(shared: Arc<Shared>, slots: Arc<Slots>) {
+    let clock = shared.deps.clock.clone();
+    while !shared.is_shutting_down() {
+        let now = clock.now();
+        if let Err(error) = wake_all(&shared, &slots, now).await {
+            tracing::warn!(%error, "search for stores with work failed");
+        }
+        clock
+            .sleep_until(now.plus_millis(shared.settings.scan_interval_ms))
+            .await;
+    }
+}
+
+async fn wake_all(shared: &Arc<Shared>, slots: &Slots, now: Timestamp) -> Result<(), DbError> {
+    let limit = shared.settings.scan_stores_max.max(1);
+    let page_max = u32::try_from(limit).unwrap_or(u32::MAX);
+    let mut after = None;
+    loop {
+        let page = fleet::stores_to_wake(&shared.deps.db, now, after, page_max);
+        let page = shared.home.serve(page).await?;
+        for &store in &page {
+            let slot = slots.find_or_make(store);
+            slot.ring();
+            shared.activate(&slot);
+        }
+        after = page.last().copied();
+        if page.len() < limit || shared.is_shutting_down() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Supervision of one store (D7): starts its keeper, survives its panics, and decides what follows its end.
+//!
+//! actix's own supervisor survives no panic, rebuilds nothing, has no limit and no back-off; this task does it instead.
+//! A keeper that crashed is thrown away; its successor loads from the database.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Context};
+use futures_util::FutureExt;
+use metrics::counter;
+
+use crate::clock::Timestamp;
+use crate::keeper::actor::{ExitNote, Keeper};
+use crate::keeper::arbiters::Seat;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::exit::{Aftermath, Blame, Deactivation, Exit};
+use crate::keeper::handle::{CommandError, Control};
+use crate::keeper::lifecycle::LifecycleStep;
+use crate::keeper::restart_budget::{RestartBudget, Verdict};
+use crate::keeper::shared::Shared;
+use crate::keeper::slot::Slot;
+use crate::keeper::status::KeeperState;
+use crate::telemetry::metric_name;
+
+/// The claim of one guard on one store; however it ends, nothing of a keeper stays published after it.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    shared: Arc<Shared>,
+    slot: Arc<Slot>,
+    released: bool,
+}
+
+impl Tenure {
+    /// For who has claimed the slot.
+    pub(super) const fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
+        Self {
+            shared,
+            slot,
+            released: false,
+        }
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        // Once released, the slot may have another guard already.
+        if !self.released {
+            self.slot.withdraw();
+            self.slot.abandon();
+        }
+        if self.shared.is_shutting_down() {
+            self.slot.refuse_waiting(&CommandError::ShuttingDown);
+        }
+        self.shared.guard_ended();
+    }
+}
+
+/// What a guard does after a keeper's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    End,
+    /// End, whatever waits.
+    Abandon,
+    StartNow,
+    Restart {
+        at: Timestamp,
+    },
+    Quarantine {
+        until: Timestamp,
+    },
+}
+
+/// Starts to guard a store on this thread.
+pub(super) fn start(tenure: Tenure, seat: Seat) {
+    // Ends by itself; what waits for it watches the count of guarded stores.
+    drop(actix::spawn(guard(tenure, seat)));
+}
+
+/// Guards a store until it has nothing to do, or the process ends.
+async fn guard(mut tenure: Tenure, seat: Seat) {
+    let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
+    let mut budget = RestartBudget::new(shared.settings.restart);
+    let mut aftermath = Aftermath::default();
+    loop {
+        let began = shared.deps.clock.now();
+        let exit = live(&shared, &slot, &mut aftermath).await;
+        budget.ran(began, shared.deps.clock.now());
+        aftermath.learn(&exit, shared.settings.turn_rows_max);
+        tell(&shared, &slot, &exit);
+        let goes_on = match decide(&shared, &exit, &mut budget) {
+            Decision::StartNow => true,
+            Decision::Restart { at } => {
+                rest(
+                    &shared,
+                    &slot,
+                    &mut budget,
+                    KeeperState::Restarting { until: at },
+                )
+                .await
+            }
+            Decision::Quarantine { until } => {
+                rest(
+                    &shared,
+                    &slot,
+                    &mut budget,
+                    KeeperState::Quarantined { until },
+                )
+                .await
+            }
+            Decision::End => false,
+            Decision::Abandon => {
+                slot.refuse_waiting(&CommandError::UnknownStore);
+                break;
+            }
+        };
+        if shared.is_shutting_down() {
+            break;
+        }
+        if !goes_on && slot.release() {
+            tenure.released = true;
+            break;
+        }
+        slot.set_state(KeeperState::Starting);
+    }
+    drop(tenure);
+    drop(seat);
+}
+
+/// One keeper's life, from activation to its end. Nothing of it is published when this returns.
+async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath) -> Exit {
+    // The semaphore is never closed.
+    let reading = shared.activations.acquire().await.ok();
+    let activation = KeeperCore::activate(Arc::clone(shared), Arc::clone(slot), aftermath);
+    let activated = AssertUnwindSafe(Box::pin(activation)).catch_unwind().await;
+    drop(reading);
+    let exit = match activated {
+        Ok(Ok(core)) => run_keeper(shared, slot, core).await,
+        Ok(Err(exit)) => exit,
+        Err(payload) => Exit::panicked(payload.as_ref()),
+    };
+    slot.withdraw();
+    exit
+}
+
+async fn run_keeper(shared: &Arc<Shared>, slot: &Arc<Slot>, core: Box<KeeperCore>) -> Exit {
+    let note = ExitNote::default();
+    let keeper = Keeper::new(Arc::clone(shared), core, ExitNote::clone(&note));
+    shared.record(slot.store, LifecycleStep::Activated, String::new());
+    let publish = |addr: Addr<Keeper>| slot.running(addr, shared.deps.clock.now());
+    let ended = run_actor(keeper, publish, || slot.withdraw()).await;
+    let left = note.borrow_mut().take();
+    match (ended, left) {
+        (Err(reason), _) => Exit::Panicked { reason },
+        (Ok(()), Some(exit)) => exit,
+        (Ok(()), None) => Exit::Panicked {
+            reason: "ended without a reason".to_owned(),
+        },
+    }
+}
+
+/// Runs an actor to its end and survives its panics, also those of `stopping` and `stopped`: the context is dropped
+/// only after the panic was caught, since a second panic during unwinding would abort the process.
+async fn run_actor<A>(
+    actor: A,
+    publish: impl FnOnce(Addr<A>),
+    withdraw: impl FnOnce(),
+) -> Result<(), String>
+where
+    A: Actor<Context = Context<A>>,
+{
+    let context = Context::new();
+    publish(actix::AsyncContext::address(&context));
+    let mut running = Box::pin(context.into_future(actor));
+    let ended = AssertUnwindSafe(running.as_mut()).catch_unwind().await;
+    withdraw();
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(running)));
+    ended
+        .and(dropped)
+        .map_err(|payload| crate::keeper::exit::panic_reason(payload.as_ref()))
+}
+
+fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
+    let now = shared.deps.clock.now();
+    let verdict = match exit {
+        Exit::ShutDown | Exit::Deactivated(Deactivation::Idle | Deactivation::Requested { .. }) => {
+            return Decision::End;
+        }
+        Exit::NoSuchStore => return Decision::Abandon,
+        Exit::Deactivated(Deactivation::Restart { .. }) => return Decision::StartNow,
+        Exit::Deactivated(Deactivation::Quarantine { .. }) => budget.quarantine(now),
+        Exit::Fenced
+        | Exit::CommitFailed { .. }
+        | Exit::CommitRefused { .. }
+        | Exit::Panicked { .. }
+        | Exit::RowPanicked { .. }
+        | Exit::LoadFailed { .. } => {
+            let [chance] = shared.deps.ids.random_bytes();
+            budget.crashed(now, exit.blame(), chance)
+        }
+    };
+    match verdict {
+        Verdict::Restart { at } => Decision::Restart { at },
+        Verdict::Quarantine { until } => Decision::Quarantine { until },
+    }
+}
+
+fn tell(shared: &Shared, slot: &Slot, exit: &Exit) {
+    shared.record(slot.store, LifecycleStep::Ended, exit.to_string());
+    if exit.blame() == Blame::Nobody {
+        tracing::info!(store = %slot.store, %exit, "keeper ended");
+        return;
+    }
+    tracing::warn!(store = %slot.store, %exit, "keeper crashed");
+    counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
+    slot.crashed(exit.to_string());
+}
+
+/// Waits in `state` until its time has come or an admin ends it; `false`: there is to be no keeper after it.
+async fn rest(
+    shared: &Shared,
+    slot: &Slot,
+    budget: &mut RestartBudget,
+    mut state: KeeperState,
+) -> bool {
+    loop {
+        let Some(until) = begin_rest(shared, slot, state) else {
+            return true;
+        };
+        tokio::select! {
+            () = shared.deps.clock.sleep_until(until) => return true,
+            () = slot.attention() => {}
+        }
+        if shared.is_shutting_down() {
+            return false;
+        }
+        slot.hear();
+        match slot.take_control() {
+            None => {}
+            Some((Control::Restart | Control::Release, reason)) => {
+                budget.forgive();
+                shared.record(slot.store, LifecycleStep::Released, reason);
+                return true;
+            }
+            // Who is quarantined does not run; to stop it until there is work would end the quarantine.
+            Some((Control::Deactivate, _)) if matches!(state, KeeperState::Quarantined { .. }) => {}
+            Some((Control::Deactivate, _)) => return false,
+            Some((Control::Quarantine, _)) => {
+                let now = shared.deps.clock.now();
+                if let Verdict::Quarantine { until } = budget.quarantine(now) {
+                    state = KeeperState::Quarantined { until };
+                }
+            }
+        }
+    }
+}
+
+fn begin_rest(shared: &Shared, slot: &Slot, state: KeeperState) -> Option<Timestamp> {
+    let (step, until) = match state {
+        KeeperState::Restarting { until } => (LifecycleStep::Restarting, until),
+        KeeperState::Quarantined { until } => {
+            tracing::error!(store = %slot.store, %until, "keeper quarantined");
+            slot.refuse_waiting(&CommandError::Unavailable { until });
+            (LifecycleStep::Quarantined, until)
+        }
+        KeeperState::Starting | KeeperState::Running | KeeperState::Stopped => return None,
+    };
+    if slot.status().state != state {
+        slot.set_state(state);
+        shared.record(slot.store, step, format!("until {until}"));
+    }
+    Some(until)
+}

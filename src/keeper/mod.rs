@@ -1,0 +1,61 @@
+//! Keepers: every store has one, an actor that alone changes the store.
+//!
+//! A keeper is a thin shell around [`crate::domain::store::state::StoreState`]. It takes the store's inbox in fair
+//! turns, decides commands, plans calls to the platform, and commits each decision under its fence before anything
+//! leaves the process. It holds nothing that the database does not: it can be dropped at any instant (INV-J).
+//!
+//! ```text
+//!                       ring, command, scan                     idle: nothing to do
+//!            ┌─────────┐ ───────────────► ┌──────────┐      ┌──────────────────────────► Stopped
+//!            │ Stopped │                  │ Starting │      │
+//!            └─────────┘      ┌─────────► └────┬─────┘      │
+//!                             │     grant, load│            │
+//!                             │           ┌────▼─────┐ step: commands and answer → turn → call turn → yield
+//!                             │           │ Running  ├──────┐
+//!                             │           └────┬─────┘ ◄────┘
+//!                  back-off   │    panic,      │
+//!                  0.1 … 30 s │    fenced,     │
+//!                             │    commit lost │
+//!                     ┌───────┴────┐ ◄─────────┤
+//!                     │ Restarting │           │ a sixth crash within a minute
+//!                     └────────────┘    ┌──────▼──────┐
+//!                             ▲         │ Quarantined │ 15 min, doubling to 6 h, or until released
+//!                             └──────── └─────────────┘
+//! ```
+//!
+//! Others hold a [`Directory`], never an actor's address. A store's slot outlives its keepers: commands wait there,
+//! bounded, and so does the answer of the call that is under way.
+
+mod exit;
+mod lifecycle;
+mod restart_budget;
+mod settings;
+mod status;
+
+mod board;
+mod handle;
+mod slot;
+
+mod call_turn;
+mod commands;
+mod commit;
+mod core;
+mod call_sender;
+mod take_turn;
+
+mod actor;
+mod arbiters;
+mod directory;
+mod guard;
+mod home;
+mod purge;
+mod scheduler;
+mod shared;
+
+pub use board::Board;
+pub use directory::Directory;
+pub use exit::{Deactivation, Exit};
+pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
+pub use lifecycle::{LifecycleEvent, LifecycleStep};
+pub use settings::{KeeperSettings, RestartSettings, RowHook};
+pub use status::{KeeperState, KeeperStatus};

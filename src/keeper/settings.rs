@@ -1,0 +1,140 @@
+//! Every bound of keepers, by name and unit.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::store::command::Row;
+use crate::domain::store::settings::StoreSettings;
+
+/// Called with each row before it is applied.
+pub type RowHook = Arc<dyn Fn(&Row) + Send + Sync>;
+
+/// Every bound of keepers.
+#[derive(Clone)]
+pub struct KeeperSettings {
+    /// What the rules of each store may be told to do differently.
+    pub store: StoreSettings,
+    /// Threads that keepers are spread over; 0: one for each core.
+    pub arbiters: usize,
+    /// Distinct resources in a turn of a quiet store.
+    pub turn_resources_min: usize,
+    /// Distinct resources in a turn of a busy store.
+    pub turn_resources_max: usize,
+    /// Rows in a turn, whatever they concern.
+    pub turn_rows_max: usize,
+    /// Parked rows in a turn.
+    pub turn_parked_max: usize,
+    /// Bytes of bodies read from the log at once.
+    pub turn_bytes_max: usize,
+    /// Microseconds that a turn may decide; the row that passes this is its last.
+    pub turn_decide_us_max: u64,
+    /// Turns under way at once, in all stores together.
+    pub turns_in_flight_max: usize,
+    /// Calls under way at once, in all stores together; a store has at most one.
+    pub calls_in_flight_max: usize,
+    /// Stores read from the database at once, all together.
+    pub activations_in_flight_max: usize,
+    /// Milliseconds after which a call counts as without a definite answer.
+    pub call_timeout_ms: i64,
+    /// Commands that wait at one store; more are refused.
+    pub commands_waiting_max: usize,
+    /// Commands that share a commit.
+    pub commands_per_commit_max: usize,
+    /// Milliseconds that the caller of a command waits.
+    pub command_wait_ms_max: i64,
+    /// Milliseconds between two searches for stores to wake.
+    pub scan_interval_ms: i64,
+    /// Stores that one search wakes.
+    pub scan_stores_max: usize,
+    /// Milliseconds without work after which a keeper is deactivated.
+    pub idle_ms: i64,
+    /// Milliseconds until a keeper looks again when a deadline passed and nothing was to be done.
+    pub stall_ms: i64,
+    /// Commits after which rows behind the cursor are purged.
+    pub purge_every_commits: u32,
+    /// Stores whose rows wait to be purged; more are asked for again later.
+    pub purges_waiting_max: usize,
+    /// Lifecycle events remembered.
+    pub lifecycle_events_max: usize,
+    /// How often a keeper that crashes is started anew.
+    pub restart: RestartSettings,
+    /// A test's way into the application of rows, to make one panic. Nothing else sets it.
+    #[doc(hidden)]
+    pub before_apply: Option<RowHook>,
+}
+
+/// How often, and how soon, a keeper that crashes is started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartSettings {
+    /// Restarts allowed within `window_ms`; one more is quarantine.
+    pub restarts_max: usize,
+    pub window_ms: i64,
+    /// First delay; doubles with each further crash.
+    pub backoff_min_ms: i64,
+    pub backoff_max_ms: i64,
+    /// A delay is longer or shorter by up to this share, so that stores do not restart in step.
+    pub jitter_percent: i64,
+    /// A keeper that ran this long starts with a clean record.
+    pub healthy_ms: i64,
+    /// First quarantine; doubles with each further one.
+    pub quarantine_min_ms: i64,
+    pub quarantine_max_ms: i64,
+}
+
+impl Default for RestartSettings {
+    fn default() -> Self {
+        Self {
+            restarts_max: 5,
+            window_ms: 60_000,
+            backoff_min_ms: 100,
+            backoff_max_ms: 30_000,
+            jitter_percent: 20,
+            healthy_ms: 300_000,
+            quarantine_min_ms: 900_000,
+            quarantine_max_ms: 21_600_000,
+        }
+    }
+}
+
+impl KeeperSettings {
+    /// The defaults, around the settings of a store's rules.
+    #[must_use]
+    pub fn new(store: StoreSettings) -> Self {
+        Self {
+            store,
+            arbiters: 0,
+            turn_resources_min: 5,
+            turn_resources_max: 20,
+            turn_rows_max: 500,
+            turn_parked_max: 20,
+            turn_bytes_max: 1_048_576,
+            turn_decide_us_max: 4_000,
+            turns_in_flight_max: 64,
+            calls_in_flight_max: 256,
+            activations_in_flight_max: 32,
+            call_timeout_ms: 30_000,
+            commands_waiting_max: 64,
+            commands_per_commit_max: 20,
+            command_wait_ms_max: 10_000,
+            scan_interval_ms: 1_000,
+            scan_stores_max: 1_000,
+            idle_ms: 900_000,
+            stall_ms: 1_000,
+            purge_every_commits: 64,
+            purges_waiting_max: 256,
+            lifecycle_events_max: 1_000,
+            restart: RestartSettings::default(),
+            before_apply: None,
+        }
+    }
+}
+
+impl fmt::Debug for KeeperSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KeeperSettings")
+            .field("store", &self.store)
+            .field("restart", &self.restart)
+            .finish_non_exhaustive()
+    }
+}

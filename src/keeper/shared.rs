@@ -1,0 +1,114 @@
+//! What all keepers of this process share, and how one is started.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::deps::Deps;
+use crate::ids::StoreId;
+use crate::keeper::arbiters::Arbiters;
+use crate::keeper::guard;
+use crate::keeper::home::Home;
+use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
+use crate::keeper::purge::Purge;
+use crate::keeper::scheduler::Scheduler;
+use crate::keeper::settings::KeeperSettings;
+use crate::keeper::slot::Slot;
+
+/// What all keepers of this process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) deps: Deps,
+    pub(super) settings: KeeperSettings,
+    pub(super) home: Home,
+    pub(super) turns: Scheduler,
+    /// Calls under way.
+    pub(super) calls: Semaphore,
+    pub(super) lifecycle: Lifecycle,
+    /// Stores being read from the database.
+    pub(super) activations: Semaphore,
+    purges: mpsc::Sender<Purge>,
+    arbiters: Arbiters,
+    shutting_down: AtomicBool,
+    /// Stores that have a keeper or a guard that rests.
+    guarded: watch::Sender<usize>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        deps: Deps,
+        settings: KeeperSettings,
+        arbiters: Arbiters,
+        purges: mpsc::Sender<Purge>,
+    ) -> Self {
+        Self {
+            turns: Scheduler::new(settings.turns_in_flight_max),
+            calls: Semaphore::new(settings.calls_in_flight_max.max(1)),
+            lifecycle: Lifecycle::new(settings.lifecycle_events_max),
+            activations: Semaphore::new(settings.activations_in_flight_max.max(1)),
+            purges,
+            arbiters,
+            shutting_down: AtomicBool::new(false),
+            guarded: watch::Sender::new(0),
+            home: Home::here(),
+            deps,
+            settings,
+        }
+    }
+
+    /// Makes sure that the store has a keeper, or a guard that will give it one. One per store, whoever asks.
+    pub(super) fn activate(self: &Arc<Self>, slot: &Arc<Slot>) {
+        if self.is_shutting_down() || !slot.is_stopped() {
+            return;
+        }
+        let seat = self.arbiters.least_loaded();
+        if !slot.claim(seat.arbiter()) {
+            return;
+        }
+        self.guarded.send_modify(|guarded| *guarded += 1);
+        let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
+        // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
+        let _seated = seat.there(move |seat| guard::start(tenure, seat));
+    }
+
+    /// Runs a task that belongs to no store; `false` when the threads have ended.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.arbiters.run(task)
+    }
+
+    /// The other half of [`Self::activate`].
+    pub(super) fn guard_ended(&self) {
+        self.guarded
+            .send_modify(|guarded| *guarded = guarded.saturating_sub(1));
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn begin_shutdown(&self) {
+        self.shutting_down.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no store has a keeper.
+    pub(super) async fn all_ended(&self) {
+        let mut guarded = self.guarded.subscribe();
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _closed = guarded.wait_for(|guarded| *guarded == 0).await.is_err();
+    }
+
+    /// Asks for rows to be deleted; forgotten when too many ask.
+    pub(super) fn purge(&self, purge: Purge) {
+        let _asked = self.purges.try_send(purge).is_ok();
+    }
+
+    pub(super) fn record(&self, store: StoreId, step: LifecycleStep, detail: String) {
+        self.lifecycle.record(LifecycleEvent {
+            at: self.deps.clock.now(),
+            store,
+            step,
+            detail,
+        });
+    }
+}

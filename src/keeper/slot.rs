@@ -1,0 +1,352 @@
+//! A store's place in the directory: what outlives its keepers.
+//!
+//! Everything that can be asked of a store waits here, bounded, and not in an actor's mailbox, which has no bound worth
+//! the name (D7) and dies with the actor. The mailbox carries one kind of message, the doorbell, and at most one of it:
+//! `rung` says that one is there already.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::Addr;
+use arc_swap::ArcSwapOption;
+use metrics::gauge;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::Timestamp;
+use crate::domain::call::Answer;
+use crate::domain::interest::Interest;
+use crate::domain::store::observation::Observation;
+use crate::ids::{CallId, StoreId};
+use crate::keeper::actor::{Doorbell, Keeper};
+use crate::keeper::board::Board;
+use crate::keeper::handle::{CommandError, Control, Waiting};
+use crate::keeper::status::{KeeperState, KeeperStatus};
+use crate::telemetry::metric_name;
+
+/// A store's place in the directory.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) store: StoreId,
+    /// Set only while a keeper runs (D10).
+    interest: ArcSwapOption<Interest>,
+    /// Set only while a keeper runs.
+    board: ArcSwapOption<Board>,
+    /// Naked webhooks that intake answered since the last commit.
+    naked: AtomicI64,
+    states: watch::Sender<KeeperState>,
+    /// Wakes a guard that rests.
+    attention: Notify,
+    life: Mutex<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    addr: Option<Addr<Keeper>>,
+    /// A doorbell is in the mailbox, or will be looked at when a keeper starts.
+    rung: bool,
+    /// The log may hold rows that the keeper has not seen.
+    backlog_hint: bool,
+    commands: VecDeque<Waiting>,
+    /// Commands that wait for the platform's next answer.
+    deferred: Vec<Waiting>,
+    call_in_flight: bool,
+    answer: Option<(CallId, Answer)>,
+    control: Option<(Control, String)>,
+    status: KeeperStatus,
+}
+
+impl Life {
+    fn nudge(&mut self) {
+        if std::mem::replace(&mut self.rung, true) {
+            return;
+        }
+        if let Some(addr) = &self.addr {
+            // A mailbox that is closed belongs to a keeper that ends; its successor looks at everything when it starts.
+            let _sent = addr.try_send(Doorbell).is_ok();
+        }
+    }
+}
+
+impl Slot {
+    pub(super) fn new(store: StoreId) -> Self {
+        let status = KeeperStatus {
+            store,
+            state: KeeperState::Stopped,
+            arbiter: 0,
+            restarts: 0,
+            last_error: None,
+            turns: 0,
+            last_turn_at: None,
+            activated_at: None,
+            observation: None,
+        };
+        let life = Life {
+            addr: None,
+            rung: false,
+            backlog_hint: false,
+            commands: VecDeque::new(),
+            deferred: Vec::new(),
+            call_in_flight: false,
+            answer: None,
+            control: None,
+            status,
+        };
+        Self {
+            store,
+            interest: ArcSwapOption::empty(),
+            board: ArcSwapOption::empty(),
+            naked: AtomicI64::new(0),
+            states: watch::Sender::new(KeeperState::Stopped),
+            attention: Notify::new(),
+            life: Mutex::new(life),
+        }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        // Every critical section leaves `Life` consistent at each step, so one that panicked did no harm.
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For those outside.
+impl Slot {
+    /// Rows may have come. Never waits; repeated rings are one.
+    pub(super) fn ring(&self) {
+        let mut life = self.life();
+        life.backlog_hint = true;
+        life.nudge();
+    }
+
+    pub(super) fn interest(&self) -> Option<Arc<Interest>> {
+        self.interest.load_full()
+    }
+
+    pub(super) fn board(&self) -> Option<Arc<Board>> {
+        self.board.load_full()
+    }
+
+    pub(super) fn count_naked(&self) {
+        self.naked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn status(&self) -> KeeperStatus {
+        self.life().status.clone()
+    }
+
+    pub(super) fn watch_states(&self) -> watch::Receiver<KeeperState> {
+        self.states.subscribe()
+    }
+
+    /// Puts a command in line.
+    pub(super) fn enqueue(&self, waiting: Waiting, waiting_max: usize) -> Result<(), CommandError> {
+        let mut life = self.life();
+        match life.status.state {
+            KeeperState::Restarting { until } | KeeperState::Quarantined { until } => {
+                return Err(CommandError::Unavailable { until });
+            }
+            KeeperState::Starting | KeeperState::Running | KeeperState::Stopped => {}
+        }
+        if life.commands.len() + life.deferred.len() >= waiting_max {
+            // Those whose callers left were not carried out, and are when they are asked for again.
+            life.deferred.retain(|waiting| !waiting.reply.is_closed());
+        }
+        if life.commands.len() + life.deferred.len() >= waiting_max {
+            return Err(CommandError::Busy);
+        }
+        life.commands.push_back(waiting);
+        life.nudge();
+        Ok(())
+    }
+
+    /// Leaves an admin's wish; a later one replaces it.
+    pub(super) fn control(&self, control: Control, reason: String) {
+        let mut life = self.life();
+        life.control = Some((control, reason));
+        life.nudge();
+        drop(life);
+        self.attention.notify_one();
+    }
+
+    /// Makes a keeper, or a guard that rests, look around.
+    pub(super) fn alert(&self) {
+        self.life().nudge();
+        self.attention.notify_one();
+    }
+}
+
+/// For the keeper.
+impl Slot {
+    /// A step begins: what rings from now on rings anew.
+    pub(super) fn hear(&self) {
+        self.life().rung = false;
+    }
+
+    pub(super) fn take_backlog_hint(&self) -> bool {
+        std::mem::take(&mut self.life().backlog_hint)
+    }
+
+    pub(super) fn take_control(&self) -> Option<(Control, String)> {
+        self.life().control.take()
+    }
+
+    /// The next commands in line, at most `limit`.
+    pub(super) fn take_commands(&self, limit: usize) -> Vec<Waiting> {
+        let mut life = self.life();
+        let count = limit.min(life.commands.len());
+        life.commands.drain(..count).collect()
+    }
+
+    pub(super) fn has_commands(&self) -> bool {
+        !self.life().commands.is_empty()
+    }
+
+    /// Keeps a command until the platform's next answer.
+    pub(super) fn defer(&self, waiting: Waiting) {
+        self.life().deferred.push(waiting);
+    }
+
+    /// Puts the commands that waited for an answer back in line, at its front.
+    pub(super) fn requeue_deferred(&self) {
+        let mut life = self.life();
+        let deferred = std::mem::take(&mut life.deferred);
+        for waiting in deferred.into_iter().rev() {
+            life.commands.push_front(waiting);
+        }
+    }
+
+    pub(super) fn call_in_flight(&self) -> bool {
+        let life = self.life();
+        life.call_in_flight || life.answer.is_some()
+    }
+
+    pub(super) fn call_sent(&self) {
+        self.life().call_in_flight = true;
+    }
+
+    pub(super) fn call_answered(&self, call: CallId, answer: Answer) {
+        let mut life = self.life();
+        life.call_in_flight = false;
+        life.answer = Some((call, answer));
+        life.nudge();
+    }
+
+    pub(super) fn take_answer(&self) -> Option<(CallId, Answer)> {
+        self.life().answer.take()
+    }
+
+    pub(super) fn take_naked(&self) -> i64 {
+        self.naked.swap(0, Ordering::Relaxed)
+    }
+
+    pub(super) fn give_back_naked(&self, naked: i64) {
+        self.naked.fetch_add(naked, Ordering::Relaxed);
+    }
+
+    pub(super) fn publish_interest(&self, interest: Arc<Interest>) {
+        self.interest.store(Some(interest));
+    }
+
+    pub(super) fn publish_board(&self, board: Arc<Board>) {
+        self.board.store(Some(board));
+    }
+
+    pub(super) fn publish_observation(&self, observation: Observation) {
+        self.life().status.observation = Some(Arc::new(observation));
+    }
+
+    pub(super) fn count_turn(&self, now: Timestamp) {
+        let mut life = self.life();
+        life.status.turns += 1;
+        life.status.last_turn_at = Some(now);
+    }
+}
+
+/// For the guard.
+impl Slot {
+    /// Claims the right to guard this store; only one caller gets it.
+    pub(super) fn claim(&self, arbiter: usize) -> bool {
+        let mut life = self.life();
+        if life.status.state != KeeperState::Stopped {
+            return false;
+        }
+        life.status.arbiter = arbiter;
+        self.enter(&mut life, KeeperState::Starting);
+        true
+    }
+
+    /// Whether there is no keeper and no guard.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.life().status.state == KeeperState::Stopped
+    }
+
+    pub(super) fn set_state(&self, state: KeeperState) {
+        self.enter(&mut self.life(), state);
+    }
+
+    pub(super) fn running(&self, addr: Addr<Keeper>, now: Timestamp) {
+        let mut life = self.life();
+        life.addr = Some(addr);
+        life.status.activated_at = Some(now);
+        self.enter(&mut life, KeeperState::Running);
+    }
+
+    /// Takes back everything that holds only while a keeper runs; interest first (D10).
+    pub(super) fn withdraw(&self) {
+        self.interest.store(None);
+        self.board.store(None);
+        self.life().addr = None;
+    }
+
+    pub(super) fn crashed(&self, error: String) {
+        let mut life = self.life();
+        life.status.restarts += 1;
+        life.status.last_error = Some(error);
+    }
+
+    /// Ends the guard's claim, unless work came meanwhile: then it is `false`, and the guard goes on.
+    pub(super) fn release(&self) -> bool {
+        let mut life = self.life();
+        if life.rung || !life.commands.is_empty() {
+            self.enter(&mut life, KeeperState::Starting);
+            return false;
+        }
+        self.enter(&mut life, KeeperState::Stopped);
+        true
+    }
+
+    /// Ends the guard's claim, whatever waits.
+    pub(super) fn abandon(&self) {
+        let mut life = self.life();
+        life.rung = false;
+        self.enter(&mut life, KeeperState::Stopped);
+    }
+
+    /// Tells all who wait that they wait in vain.
+    pub(super) fn refuse_waiting(&self, error: &CommandError) {
+        let mut life = self.life();
+        let deferred = std::mem::take(&mut life.deferred);
+        let commands = std::mem::take(&mut life.commands);
+        drop(life);
+        for waiting in commands.into_iter().chain(deferred) {
+            // A caller that left needs no answer.
+            let _told = waiting.reply.send(Err(error.clone())).is_ok();
+        }
+    }
+
+    /// Wakes when an admin or the end of the process wants attention.
+    pub(super) async fn attention(&self) {
+        self.attention.notified().await;
+    }
+
+    fn enter(&self, life: &mut Life, state: KeeperState) {
+        if life.status.state != KeeperState::Stopped {
+            gauge!(metric_name::KEEPERS, "state" => life.status.state.name()).decrement(1.0);
+        }
+        if state != KeeperState::Stopped {
+            gauge!(metric_name::KEEPERS, "state" => state.name()).increment(1.0);
+        }
+        life.status.state = state;
+        self.states.send_replace(state);
+    }
+}

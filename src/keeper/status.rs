@@ -1,0 +1,60 @@
+//! What others are told of a keeper.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::domain::store::observation::Observation;
+use crate::ids::StoreId;
+
+/// Where a keeper is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "name")]
+pub enum KeeperState {
+    /// It reads its store.
+    Starting,
+    Running,
+    /// It crashed and is started anew then.
+    Restarting {
+        until: Timestamp,
+    },
+    /// It crashed too often, or was told to rest.
+    Quarantined {
+        until: Timestamp,
+    },
+    /// There is none; work brings one to life.
+    Stopped,
+}
+
+impl KeeperState {
+    /// Its stable name, for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Restarting { .. } => "restarting",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A keeper as others see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeeperStatus {
+    pub store: StoreId,
+    pub state: KeeperState,
+    /// Which thread it lives on.
+    pub arbiter: usize,
+    /// Since the process started.
+    pub restarts: u64,
+    pub last_error: Option<String>,
+    /// Since the process started.
+    pub turns: u64,
+    pub last_turn_at: Option<Timestamp>,
+    pub activated_at: Option<Timestamp>,
+    /// As of its last commit; kept after its end.
+    pub observation: Option<Arc<Observation>>,
+}

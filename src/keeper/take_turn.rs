@@ -1,0 +1,321 @@
+//! A turn: a fair slice of a store's inbox, decided and committed as one.
+//!
+//! Parked rows that are due come first, then the longest prefix of the log that stays within the bounds: distinct
+//! resources, rows, and time spent deciding. The fence is captured before anything is read (D6).
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use metrics::counter;
+
+use crate::clock::{Stopwatch, Timestamp};
+use crate::db::inbox::InboxRow;
+use crate::db::{inbox, parking};
+use crate::domain::fact::Fact;
+use crate::domain::store::command::{Command, Row};
+use crate::domain::store::outcome::{Outcome, Refusal, Reply, RowEnd};
+use crate::ids::{ItemId, OrderId, ProductId};
+use crate::keeper::commit::Decided;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::exit::{Exit, panic_reason};
+use crate::keeper::purge::Purge;
+use crate::telemetry::metric_name;
+
+/// What a row is about; a turn is bounded by how many different ones it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Resource {
+    Order(OrderId),
+    Item(ItemId),
+    Product(ProductId),
+    Store,
+}
+
+impl KeeperCore {
+    /// Takes one turn if there may be rows; tells whether there were any.
+    ///
+    /// # Errors
+    /// How the keeper ends.
+    pub(super) async fn take_turn(&mut self) -> Result<bool, Exit> {
+        self.more_to_read |= self.slot.take_backlog_hint();
+        if !self.may_have_rows() {
+            return Ok(false);
+        }
+        let shared = std::sync::Arc::clone(&self.shared);
+        let permit = shared.turns.grant().await;
+        let fence = self.fence;
+        let rows = self.gather().await?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let (decided, temperature) = self.decide_rows(rows)?;
+        self.commit(fence, decided).await?;
+        drop(permit);
+        counter!(metric_name::TURNS_TOTAL, "temperature" => temperature).increment(1);
+        self.slot.count_turn(self.now());
+        self.purge_now_and_then();
+        Ok(true)
+    }
+
+    fn may_have_rows(&self) -> bool {
+        self.more_to_read
+            || !self.ahead.is_empty()
+            || !self.state.due_parked(self.now(), 1).is_empty()
+    }
+
+    /// Reads what this turn may take: parked rows first, then rows of the log, with the orders that they need. Rows
+    /// of the log stay in `ahead` until they are decided.
+    async fn gather(&mut self) -> Result<Vec<Row>, Exit> {
+        let head = self
+            .shared
+            .home
+            .serve(inbox::get_head(&self.shared.deps.db, self.slot.store))
+            .await
+            .map_err(|error| Exit::load_failed("read the inbox head", &error))?;
+        let head = head.next_seq - 1;
+        self.state.saw_head(head);
+        let parked = self.due_parked_rows().await?;
+        self.read_ahead().await?;
+        let backlog = usize::try_from(head.saturating_sub(self.read_to))
+            .unwrap_or(0)
+            .saturating_add(self.ahead.len());
+        let rows = self.select(parked, backlog);
+        let commands: Vec<_> = rows.into_iter().map(Command::TakeRow).collect();
+        self.load_orders(&commands).await?;
+        Ok(commands.into_iter().filter_map(into_row).collect())
+    }
+
+    async fn due_parked_rows(&self) -> Result<Vec<Row>, Exit> {
+        let due = self
+            .state
+            .due_parked(self.now(), self.shared.settings.turn_parked_max);
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = self
+            .shared
+            .home
+            .serve(parking::load(&self.shared.deps.db, self.slot.store, &due))
+            .await
+            .map_err(|error| Exit::load_failed("read parked rows", &error))?;
+        // The order in which the rules want them, whatever the order in which the database gave them.
+        let rows = due
+            .iter()
+            .map(|&seq| match found.iter().position(|row| row.seq == seq) {
+                Some(index) => self.parsed(found.swap_remove(index), true),
+                None => missing(seq),
+            });
+        Ok(rows.collect())
+    }
+
+    async fn read_ahead(&mut self) -> Result<(), Exit> {
+        if !self.ahead.is_empty() || !self.more_to_read {
+            return Ok(());
+        }
+        let settings = &self.shared.settings;
+        let rows_max = u64::try_from(settings.turn_rows_max).unwrap_or(u64::MAX);
+        let bytes_max = settings.turn_bytes_max;
+        let read = inbox::read_rows(
+            &self.shared.deps.db,
+            self.slot.store,
+            self.read_to,
+            rows_max,
+            bytes_max,
+        );
+        let rows = self
+            .shared
+            .home
+            .serve(read)
+            .await
+            .map_err(|error| Exit::load_failed("read the inbox", &error))?;
+        self.more_to_read = !rows.is_empty();
+        self.read_to = rows.last().map_or(self.read_to, |row| row.seq);
+        let parsed: Vec<_> = rows
+            .into_iter()
+            .map(|row| self.parsed(row, false))
+            .collect();
+        self.ahead.extend(parsed);
+        Ok(())
+    }
+
+    /// The rows of this turn. A row that brought the keeper down before is taken alone, so that it takes nothing with
+    /// it when it does so again; after a refused commit, so is every row.
+    fn select(&mut self, parked: Vec<Row>, backlog: usize) -> Vec<Row> {
+        let settings = &self.shared.settings;
+        let alone = self.state.suspect().map(|suspect| suspect.seq);
+        let resources_max = backlog
+            .max(settings.turn_resources_min)
+            .min(settings.turn_resources_max);
+        let rows_max = if self.one_by_one > 0 {
+            1
+        } else {
+            settings.turn_rows_max
+        };
+        let mut resources = BTreeSet::new();
+        let mut rows = Vec::new();
+        let mut parked = parked.into_iter();
+        // Once the parked rows have filled a turn, those of the log wait for the next.
+        while rows.len() < rows_max {
+            let Some(next) = parked.as_slice().first().or_else(|| self.ahead.front()) else {
+                break;
+            };
+            let is_alone = alone == Some(next.seq);
+            resources.extend(resource_of(next));
+            if !rows.is_empty() && (is_alone || resources.len() > resources_max) {
+                break;
+            }
+            rows.extend(parked.next().or_else(|| self.ahead.pop_front()));
+            if is_alone {
+                break;
+            }
+        }
+        rows
+    }
+
+    /// Decides rows until all are decided or the time for it is over; the rest goes back.
+    fn decide_rows(&mut self, rows: Vec<Row>) -> Result<(Decided, &'static str), Exit> {
+        let (watch, now) = (Stopwatch::start(), self.now());
+        let decide_max = std::time::Duration::from_micros(self.shared.settings.turn_decide_us_max);
+        let mut decided = Decided {
+            only_row: only(&rows),
+            ..Decided::default()
+        };
+        let mut hottest = Temperature::Naked;
+        let mut rows = rows.into_iter();
+        for row in rows.by_ref() {
+            self.one_by_one = self.one_by_one.saturating_sub(1);
+            let outcome = self.decide_row(row, now)?;
+            let (reply, _no_call) = decided.absorb(outcome);
+            hottest = hottest.max(Temperature::of(&reply));
+            if watch.elapsed() >= decide_max {
+                break;
+            }
+        }
+        // Parked rows are still in their lane.
+        for row in rows.rev().filter(|row| !row.from_lane) {
+            self.ahead.push_front(row);
+        }
+        Ok((decided, hottest.name()))
+    }
+
+    /// Decides one row. A panic ends the keeper, for nobody can vouch for the state then; what is known of it is
+    /// which row it was.
+    fn decide_row(&mut self, row: Row, now: Timestamp) -> Result<Outcome, Exit> {
+        let seq = row.seq;
+        let hook = self.shared.settings.before_apply.clone();
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(hook) = hook {
+                hook(&row);
+            }
+            self.state.apply(now, Command::TakeRow(row))
+        }));
+        match applied {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(refusal)) => Err(refused(seq, &refusal)),
+            Err(payload) => Err(Exit::RowPanicked {
+                seq,
+                reason: panic_reason(payload.as_ref()),
+            }),
+        }
+    }
+
+    fn parsed(&self, row: InboxRow, from_lane: bool) -> Row {
+        let fact = self.shared.deps.platform.parse(&row.topic, &row.body);
+        Row {
+            seq: row.seq,
+            topic: row.topic,
+            fact,
+            triggered_at: row.triggered_at,
+            from_lane,
+        }
+    }
+
+    fn purge_now_and_then(&mut self) {
+        if self.commits < self.shared.settings.purge_every_commits {
+            return;
+        }
+        self.commits = 0;
+        self.shared.purge(Purge {
+            store: self.slot.store,
+            up_to_seq: self.cursor,
+        });
+    }
+}
+
+/// The rules refuse no row; should they do so, it must not stand before the others for ever.
+fn refused(seq: i64, refusal: &Refusal) -> Exit {
+    Exit::RowPanicked {
+        seq,
+        reason: format!("refused: {refusal}"),
+    }
+}
+
+fn missing(seq: i64) -> Row {
+    let fact = Err("its body is gone from the parking lane".to_owned());
+    Row {
+        seq,
+        topic: String::new(),
+        fact,
+        triggered_at: None,
+        from_lane: true,
+    }
+}
+
+fn only(rows: &[Row]) -> Option<i64> {
+    match rows {
+        [row] => Some(row.seq),
+        [] | [_, _, ..] => None,
+    }
+}
+
+fn into_row(command: Command) -> Option<Row> {
+    if let Command::TakeRow(row) = command {
+        Some(row)
+    } else {
+        None
+    }
+}
+
+fn resource_of(row: &Row) -> Option<Resource> {
+    match row.fact.as_ref().ok()? {
+        Fact::Order(order) => Some(Resource::Order(order.order)),
+        Fact::Refund(refund) => Some(Resource::Order(refund.order)),
+        Fact::OrderTouched(order) | Fact::OrderDeleted(order) => Some(Resource::Order(*order)),
+        Fact::Level(level) => Some(Resource::Item(level.item)),
+        Fact::LevelGone { item, .. } | Fact::ItemGone(item) => Some(Resource::Item(*item)),
+        Fact::Item(item) => Some(Resource::Item(item.item)),
+        Fact::Product(product) => Some(Resource::Product(product.product)),
+        Fact::ProductGone(product) => Some(Resource::Product(*product)),
+        Fact::LocationsTouched | Fact::Uninstalled => Some(Resource::Store),
+        Fact::Unneeded => None,
+    }
+}
+
+/// A turn is as hot as its hottest row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Temperature {
+    Naked,
+    Cold,
+    Hot,
+}
+
+impl Temperature {
+    const fn of(reply: &Reply) -> Self {
+        match reply {
+            Reply::Row(RowEnd::Naked) => Self::Naked,
+            Reply::Row(RowEnd::Cold) => Self::Cold,
+            Reply::Row(RowEnd::Hot | RowEnd::Parked | RowEnd::Dead)
+            | Reply::Done
+            | Reply::Bundle(_)
+            | Reply::Waiting
+            | Reply::NoCall => Self::Hot,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Naked => "naked",
+            Self::Cold => "cold",
+            Self::Hot => "hot",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Commands: bounded, decided once, answered when they are durable.
+
+use storekeeper::domain::call::{Read, Request};
+use storekeeper::domain::store::command::Command;
+use storekeeper::domain::store::outcome::{Refusal, Reply};
+use storekeeper::ids::{BundleId, ItemId, StoreId};
+use storekeeper::keeper::{Answered, CommandError, Envelope, IdempotencyKey, KeeperState};
+
+use crate::support::keepers::{Rig, STORE, draft, eventually};
+
+fn keyed(command: Command, key: &str, digest: &str) -> Envelope {
+    let render = |reply: &Result<Reply, Refusal>| match reply {
+        Ok(_) => (201, "made".to_owned()),
+        Err(refusal) => (422, refusal.to_string()),
+    };
+    let idempotency = IdempotencyKey { key: key.to_owned(), digest: digest.to_owned(), render };
+    Envelope { command, idempotency: Some(idempotency) }
+}
+
+#[tokio::test]
+async fn a_bundle_is_answered_once_the_platform_has_told_of_its_items() {
+    let rig = Rig::start(|_| {}).await;
+    let answered = rig.directory.command(STORE, Envelope::plain(draft(1))).await;
+    let Ok(Answered::Fresh(Reply::Bundle(bundle))) = answered else { panic!("{answered:?}") };
+    assert_eq!(bundle.item, ItemId(100));
+    assert!(rig.platform.count(|request| matches!(request, Request::Read(Read::Items(_)))) >= 1);
+    let board = rig.directory.board(STORE).await.expect("a board");
+    assert_eq!(board.bundle(ItemId(100)).map(|view| view.bundle.id), Some(bundle.id));
+    eventually("levels to be read and the bundle's to be written", || {
+        rig.platform.count(|request| matches!(request, Request::Write(_))) == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn commands_beyond_the_bound_are_refused_at_once() {
+    let rig = Rig::start(|settings| settings.commands_waiting_max = 2).await;
+    rig.platform.hold(true);
+    let send = |id| {
+        let directory = rig.directory.clone();
+        tokio::spawn(async move { directory.command(STORE, Envelope::plain(draft(id))).await })
+    };
+    let waiting = [send(1), send(2)];
+    // Their first poll puts them in line.
+    tokio::task::yield_now().await;
+    // Both wait for the platform; a third is refused without waiting.
+    let mut refused = None;
+    while refused != Some(Err(CommandError::Busy)) {
+        let third = rig.directory.command(STORE, Envelope::plain(Command::DeleteBundle(BundleId(uuid::Uuid::nil()))));
+        refused = Some(third.await);
+        tokio::task::yield_now().await;
+    }
+    rig.platform.hold(false);
+    let [first, second] = waiting;
+    let outcomes = [first.await.expect("ran"), second.await.expect("ran")];
+    assert!(outcomes.iter().all(|outcome| *outcome != Err(CommandError::Busy)), "{outcomes:?}");
+    assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_key_brings_the_same_reply_again_also_after_a_restart() {
+    let rig = Rig::start(|_| {}).await;
+    let pause = || Command::Pause { reason: "stocktaking".to_owned() };
+    let first = rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await;
+    assert_eq!(first, Ok(Answered::Fresh(Reply::Done)));
+    let repeated = Answered::Repeated { status: 201, body: "made".to_owned() };
+    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await, Ok(repeated.clone()));
+    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d2")).await, Err(CommandError::KeyReused));
+    let restart = storekeeper::keeper::Control::Restart;
+    rig.directory.control(STORE, restart, "test".to_owned()).await.expect("told");
+    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await, Ok(repeated));
+}
+
+#[tokio::test]
+async fn a_refusal_is_remembered_under_its_key() {
+    let rig = Rig::start(|_| {}).await;
+    let unknown = BundleId(uuid::Uuid::nil());
+    let delete = || Command::DeleteBundle(unknown);
+    let refused = rig.directory.command(STORE, keyed(delete(), "k", "d")).await;
+    assert_eq!(refused, Err(CommandError::Refused(Refusal::UnknownBundle(unknown))));
+    let repeated = rig.directory.command(STORE, keyed(delete(), "k", "d")).await;
+    let body = Refusal::UnknownBundle(unknown).to_string();
+    assert_eq!(repeated, Ok(Answered::Repeated { status: 422, body }));
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_bound_ends_with_an_unknown_outcome() {
+    let rig = Rig::start(|_| {}).await;
+    rig.platform.hold(true);
+    let outcome = rig.pass_time(rig.directory.command(STORE, Envelope::plain(draft(1)))).await;
+    assert_eq!(outcome, Err(CommandError::OutcomeUnknown));
+}
+
+#[tokio::test]
+async fn an_unknown_store_is_told_apart_from_a_slow_one() {
+    let rig = Rig::start(|_| {}).await;
+    let stranger = StoreId(99);
+    let outcome = rig.directory.command(stranger, Envelope::plain(Command::Resume)).await;
+    assert_eq!(outcome, Err(CommandError::UnknownStore));
+    eventually("its guard's end", || rig.state(stranger) == KeeperState::Stopped).await;
+}
+
+#[tokio::test]
+async fn a_platform_client_that_panics_brings_an_answer_all_the_same() {
+    let rig = Rig::start(|settings| settings.command_wait_ms_max = 3_600_000).await;
+    rig.platform.panic_next(1);
+    let outcome = rig.pass_time(rig.directory.command(STORE, Envelope::plain(draft(1)))).await;
+    assert!(matches!(outcome, Ok(Answered::Fresh(Reply::Bundle(_)))), "{outcome:?}");
+    assert_eq!(rig.directory.status(STORE).map(|status| status.restarts), Some(0));
+}

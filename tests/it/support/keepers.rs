@@ -1,0 +1,262 @@
+//! A server's inside without its doors: a real database in a temporary file, real keepers, a manual clock, and a
+//! platform that answers as it is told.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sea_orm::ConnectionTrait;
+use storekeeper::clock::{Clock, ManualClock, Timestamp};
+use storekeeper::db::inbox::Delivery;
+use storekeeper::db::writer::Writer;
+use storekeeper::db::{DatabaseOptions, Db, migrate};
+use storekeeper::deps::{Deps, Platform};
+use storekeeper::domain::bundle::Mode;
+use storekeeper::domain::call::{Answer, Call, Read, Reply, Request};
+use storekeeper::domain::fact::{Fact, ItemSnapshot, LevelSnapshot, LocationSnapshot};
+use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
+use storekeeper::domain::store::settings::StoreSettings;
+use storekeeper::ids::{BundleId, IdSource, ItemId, LocationId, ProductId, StoreId, VariantId};
+use storekeeper::keeper::{Directory, KeeperSettings, KeeperState};
+use storekeeper::platform::PlatformKind;
+use tokio::sync::watch;
+
+/// Where the manual clock starts.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// How long a test waits for a condition before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const STORE: StoreId = StoreId(1);
+
+/// The inside of a server.
+pub(crate) struct Rig {
+    pub(crate) clock: ManualClock,
+    pub(crate) db: Db,
+    pub(crate) writer: Writer,
+    pub(crate) platform: Arc<ScriptedPlatform>,
+    pub(crate) directory: Directory,
+    deliveries: AtomicUsize,
+    _files: tempfile::TempDir,
+}
+
+impl Rig {
+    /// One store, and settings that differ from the defaults as `adjust` says.
+    pub(crate) async fn start(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
+        let files = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", files.path().join("store.db").display());
+        let db = Db::connect(&DatabaseOptions::new(&url, files.path())).await.expect("a database");
+        migrate::up(&db).await.expect("a schema");
+        register(&url, &[STORE, StoreId(2)]).await;
+        let writer = Writer::start(&db);
+        let clock = ManualClock::starting_at(START);
+        let platform = Arc::new(ScriptedPlatform::new());
+        let deps = Deps {
+            clock: Clock::Manual(clock.clone()),
+            ids: Arc::new(IdSource::seeded(7)),
+            db: db.clone(),
+            writer: writer.clone(),
+            platform: platform.clone(),
+        };
+        let mut settings = KeeperSettings::new(StoreSettings::default());
+        settings.arbiters = 2;
+        // Decisions are cut by resources and rows only, so that turns are the same on a slow machine.
+        settings.turn_decide_us_max = 60_000_000;
+        adjust(&mut settings);
+        let directory = Directory::start(deps, settings).expect("threads");
+        Self { clock, db, writer, platform, directory, deliveries: AtomicUsize::new(0), _files: files }
+    }
+
+    /// A level webhook arrives and is durable; nobody rings.
+    pub(crate) async fn accept_level(&self, store: StoreId, item: i64) {
+        let body = format!(
+            r#"{{"inventory_item_id":{item},"location_id":1,"available":5,"updated_at":"2026-11-01T00:00:00Z"}}"#
+        );
+        let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
+        let delivery = Delivery {
+            store,
+            topic: "inventory_levels/update".to_owned(),
+            delivery_id: format!("delivery-{number}"),
+            event_id: None,
+            triggered_at: None,
+            api_version: None,
+            received_at: self.clock.now(),
+            body: body.into(),
+            shared_digest: None,
+        };
+        self.writer.accept(delivery).await.expect("accepted");
+    }
+
+    /// How far the store's keeper is, as of its last commit.
+    pub(crate) fn cursor(&self, store: StoreId) -> i64 {
+        let observation = self.directory.status(store).and_then(|status| status.observation);
+        observation.map_or(0, |observation| observation.cursor)
+    }
+
+    pub(crate) fn state(&self, store: StoreId) -> KeeperState {
+        self.directory.status(store).map_or(KeeperState::Stopped, |status| status.state)
+    }
+
+    /// Waits until the store's keeper has crashed, then lets the time come at which it is started anew.
+    pub(crate) async fn let_restart(&self, store: StoreId) {
+        eventually("a crash", || matches!(self.state(store), KeeperState::Restarting { .. })).await;
+        let KeeperState::Restarting { until } = self.state(store) else { panic!("it does not rest any more") };
+        self.clock.advance_millis(until.millis_since(self.clock.now()));
+        let rests = KeeperState::Restarting { until };
+        eventually("the end of its rest", || self.state(store) != rests).await;
+    }
+
+    /// Lets so much time pass that a keeper without work is deactivated.
+    pub(crate) async fn pass_time_until_stopped(&self) {
+        self.clock.advance_millis(900_000);
+        self.pass_time(eventually("deactivation", || self.state(STORE) == KeeperState::Stopped)).await;
+    }
+
+    /// Lets time pass until `awaited` is there.
+    pub(crate) async fn pass_time<Awaited: Future>(&self, awaited: Awaited) -> Awaited::Output {
+        let passing = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.clock.advance_millis(50);
+            }
+        };
+        tokio::select! {
+            output = awaited => output,
+            () = passing => unreachable!("time passes for ever"),
+            () = tokio::time::sleep(PATIENCE) => panic!("time passes, and nothing happens"),
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "waited in vain for {what}");
+}
+
+async fn register(url: &str, stores: &[StoreId]) {
+    let connection = sea_orm::Database::connect(url).await.expect("a connection");
+    for store in stores {
+        let head = format!("INSERT INTO inbox_head (store, next_seq, received) VALUES ({store}, 1, 0)");
+        connection.execute_unprepared(&head).await.expect("an inbox");
+        let row = format!(
+            "INSERT INTO store (id, platform, domain, api_base_url, intake_token_hash, secret_key_hash, \
+             publishable_key_hash, status, installed_at, updated_at, key_id) VALUES ({store}, 'shopify', \
+             'store-{store}.example', 'http://127.0.0.1', 'i{store}', 's{store}', 'p{store}', 'active', {now}, {now}, 'k')",
+            now = START.as_millis(),
+        );
+        connection.execute_unprepared(&row).await.expect("a store");
+    }
+    connection.close().await.expect("closed");
+}
+
+/// A bundle of two units of item 1, sold as item 100.
+pub(crate) fn draft(id: u128) -> Command {
+    Command::PutBundle(BundleDraft {
+        id: BundleId(uuid::Uuid::from_u128(id)),
+        replaces: false,
+        title: "Two of one".to_owned(),
+        item: ItemId(100),
+        mode: Mode::ShipTogether,
+        cap: None,
+        components: vec![DraftComponent { item: ItemId(1), quantity: 2, optional: false }],
+        arrived_at: START,
+    })
+}
+
+/// A platform that answers every call at once, unless told to hold its answers or to panic.
+pub(crate) struct ScriptedPlatform {
+    calls: Mutex<Vec<Call>>,
+    held: watch::Sender<bool>,
+    panics: AtomicUsize,
+}
+
+impl ScriptedPlatform {
+    fn new() -> Self {
+        Self { calls: Mutex::default(), held: watch::Sender::new(false), panics: AtomicUsize::new(0) }
+    }
+
+    /// Holds all answers back, or lets them go.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Panics instead of the next `count` answers.
+    pub(crate) fn panic_next(&self, count: usize) {
+        self.panics.store(count, Ordering::SeqCst);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().expect("not poisoned").clone()
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Request) -> bool) -> usize {
+        self.calls().iter().filter(|call| wanted(&call.request)).count()
+    }
+}
+
+impl fmt::Debug for ScriptedPlatform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ScriptedPlatform")
+    }
+}
+
+impl Platform for ScriptedPlatform {
+    fn name(&self) -> &'static str {
+        "shopify"
+    }
+
+    fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String> {
+        PlatformKind::Shopify.parse(topic, body).map_err(|malformed| malformed.to_string())
+    }
+
+    fn send<'call>(&'call self, _store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {
+        async move {
+            self.calls.lock().expect("not poisoned").push(call.clone());
+            let mut held = self.held.subscribe();
+            held.wait_for(|held| !held).await.expect("the sender lives");
+            let panics = |left: usize| left.checked_sub(1);
+            assert!(self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, panics).is_err(), "told to panic");
+            Answer { result: Ok(reply_to(&call.request)), rate: None, platform_time: None }
+        }
+        .boxed()
+    }
+}
+
+fn reply_to(request: &Request) -> Reply {
+    match request {
+        Request::Write(_) => Reply::Written { at: None },
+        Request::Read(Read::Levels(items)) => Reply::Levels(items.iter().map(|&item| level(item)).collect()),
+        Request::Read(Read::Items(items)) => Reply::Items(items.iter().map(|&item| settings_of(item)).collect()),
+        Request::Read(Read::Order(_)) => Reply::Order(None),
+        Request::Read(Read::OrdersSince { .. }) => Reply::OrdersPage { orders: Vec::new(), next: None },
+        Request::Read(Read::Assignments(_)) => Reply::Assignments(Vec::new()),
+        Request::Read(Read::Locations) => {
+            Reply::Locations(vec![LocationSnapshot { location: LocationId(1), active: true }])
+        }
+        Request::Read(Read::Subscriptions) => Reply::Subscriptions { created: 0 },
+    }
+}
+
+fn level(item: ItemId) -> LevelSnapshot {
+    LevelSnapshot { item, location: LocationId(1), available: Some(10), updated_at: START }
+}
+
+fn settings_of(item: ItemId) -> ItemSnapshot {
+    ItemSnapshot {
+        item,
+        variant: Some(VariantId(item.0 + 1_000)),
+        product: Some(ProductId(item.0 + 2_000)),
+        tracked: Some(true),
+        sells_when_out: Some(false),
+        composite: Some(false),
+    }
+}
