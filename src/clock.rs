@@ -128,7 +128,10 @@ impl Stopwatch {
     /// Starts now.
     #[must_use]
     pub fn start() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place where monotonic time enters")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where monotonic time enters"
+        )]
         let started = std::time::Instant::now();
         Self { started }
     }

@@ -2,10 +2,10 @@
 
 use crate::domain::store::command::Command;
 use crate::ids::CallId;
+use crate::keeper::call_sender;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
-use crate::keeper::call_sender;
 
 impl KeeperCore {
     /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.

@@ -36,11 +36,11 @@ mod board;
 mod handle;
 mod slot;
 
+mod call_sender;
 mod call_turn;
 mod commands;
 mod commit;
 mod core;
-mod call_sender;
 mod take_turn;
 
 mod actor;
@@ -59,3 +59,6 @@ pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use settings::{KeeperSettings, RestartSettings, RowHook};
 pub use status::{KeeperState, KeeperStatus};
+
+#[cfg(test)]
+mod tests;

@@ -13,21 +13,42 @@ fn keyed(command: Command, key: &str, digest: &str) -> Envelope {
         Ok(_) => (201, "made".to_owned()),
         Err(refusal) => (422, refusal.to_string()),
     };
-    let idempotency = IdempotencyKey { key: key.to_owned(), digest: digest.to_owned(), render };
-    Envelope { command, idempotency: Some(idempotency) }
+    let idempotency = IdempotencyKey {
+        key: key.to_owned(),
+        digest: digest.to_owned(),
+        render,
+    };
+    Envelope {
+        command,
+        idempotency: Some(idempotency),
+    }
 }
 
 #[tokio::test]
 async fn a_bundle_is_answered_once_the_platform_has_told_of_its_items() {
     let rig = Rig::start(|_| {}).await;
-    let answered = rig.directory.command(STORE, Envelope::plain(draft(1))).await;
-    let Ok(Answered::Fresh(Reply::Bundle(bundle))) = answered else { panic!("{answered:?}") };
+    let answered = rig
+        .directory
+        .command(STORE, Envelope::plain(draft(1)))
+        .await;
+    let Ok(Answered::Fresh(Reply::Bundle(bundle))) = answered else {
+        panic!("{answered:?}")
+    };
     assert_eq!(bundle.item, ItemId(100));
-    assert!(rig.platform.count(|request| matches!(request, Request::Read(Read::Items(_)))) >= 1);
+    assert!(
+        rig.platform
+            .count(|request| matches!(request, Request::Read(Read::Items(_))))
+            >= 1
+    );
     let board = rig.directory.board(STORE).await.expect("a board");
-    assert_eq!(board.bundle(ItemId(100)).map(|view| view.bundle.id), Some(bundle.id));
+    assert_eq!(
+        board.bundle(ItemId(100)).map(|view| view.bundle.id),
+        Some(bundle.id)
+    );
     eventually("levels to be read and the bundle's to be written", || {
-        rig.platform.count(|request| matches!(request, Request::Write(_))) == 1
+        rig.platform
+            .count(|request| matches!(request, Request::Write(_)))
+            == 1
     })
     .await;
 }
@@ -46,29 +67,63 @@ async fn commands_beyond_the_bound_are_refused_at_once() {
     // Both wait for the platform; a third is refused without waiting.
     let mut refused = None;
     while refused != Some(Err(CommandError::Busy)) {
-        let third = rig.directory.command(STORE, Envelope::plain(Command::DeleteBundle(BundleId(uuid::Uuid::nil()))));
+        let third = rig.directory.command(
+            STORE,
+            Envelope::plain(Command::DeleteBundle(BundleId(uuid::Uuid::nil()))),
+        );
         refused = Some(third.await);
         tokio::task::yield_now().await;
     }
     rig.platform.hold(false);
     let [first, second] = waiting;
     let outcomes = [first.await.expect("ran"), second.await.expect("ran")];
-    assert!(outcomes.iter().all(|outcome| *outcome != Err(CommandError::Busy)), "{outcomes:?}");
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| *outcome != Err(CommandError::Busy)),
+        "{outcomes:?}"
+    );
     assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
 }
 
 #[tokio::test]
 async fn a_key_brings_the_same_reply_again_also_after_a_restart() {
     let rig = Rig::start(|_| {}).await;
-    let pause = || Command::Pause { reason: "stocktaking".to_owned() };
-    let first = rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await;
+    let pause = || Command::Pause {
+        reason: "stocktaking".to_owned(),
+    };
+    let first = rig
+        .directory
+        .command(STORE, keyed(pause(), "k1", "d1"))
+        .await;
     assert_eq!(first, Ok(Answered::Fresh(Reply::Done)));
-    let repeated = Answered::Repeated { status: 201, body: "made".to_owned() };
-    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await, Ok(repeated.clone()));
-    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d2")).await, Err(CommandError::KeyReused));
+    let repeated = Answered::Repeated {
+        status: 201,
+        body: "made".to_owned(),
+    };
+    assert_eq!(
+        rig.directory
+            .command(STORE, keyed(pause(), "k1", "d1"))
+            .await,
+        Ok(repeated.clone())
+    );
+    assert_eq!(
+        rig.directory
+            .command(STORE, keyed(pause(), "k1", "d2"))
+            .await,
+        Err(CommandError::KeyReused)
+    );
     let restart = storekeeper::keeper::Control::Restart;
-    rig.directory.control(STORE, restart, "test".to_owned()).await.expect("told");
-    assert_eq!(rig.directory.command(STORE, keyed(pause(), "k1", "d1")).await, Ok(repeated));
+    rig.directory
+        .control(STORE, restart, "test".to_owned())
+        .await
+        .expect("told");
+    assert_eq!(
+        rig.directory
+            .command(STORE, keyed(pause(), "k1", "d1"))
+            .await,
+        Ok(repeated)
+    );
 }
 
 #[tokio::test]
@@ -76,9 +131,18 @@ async fn a_refusal_is_remembered_under_its_key() {
     let rig = Rig::start(|_| {}).await;
     let unknown = BundleId(uuid::Uuid::nil());
     let delete = || Command::DeleteBundle(unknown);
-    let refused = rig.directory.command(STORE, keyed(delete(), "k", "d")).await;
-    assert_eq!(refused, Err(CommandError::Refused(Refusal::UnknownBundle(unknown))));
-    let repeated = rig.directory.command(STORE, keyed(delete(), "k", "d")).await;
+    let refused = rig
+        .directory
+        .command(STORE, keyed(delete(), "k", "d"))
+        .await;
+    assert_eq!(
+        refused,
+        Err(CommandError::Refused(Refusal::UnknownBundle(unknown)))
+    );
+    let repeated = rig
+        .directory
+        .command(STORE, keyed(delete(), "k", "d"))
+        .await;
     let body = Refusal::UnknownBundle(unknown).to_string();
     assert_eq!(repeated, Ok(Answered::Repeated { status: 422, body }));
 }
@@ -87,7 +151,9 @@ async fn a_refusal_is_remembered_under_its_key() {
 async fn a_wait_beyond_the_bound_ends_with_an_unknown_outcome() {
     let rig = Rig::start(|_| {}).await;
     rig.platform.hold(true);
-    let outcome = rig.pass_time(rig.directory.command(STORE, Envelope::plain(draft(1)))).await;
+    let outcome = rig
+        .pass_time(rig.directory.command(STORE, Envelope::plain(draft(1))))
+        .await;
     assert_eq!(outcome, Err(CommandError::OutcomeUnknown));
 }
 
@@ -95,16 +161,30 @@ async fn a_wait_beyond_the_bound_ends_with_an_unknown_outcome() {
 async fn an_unknown_store_is_told_apart_from_a_slow_one() {
     let rig = Rig::start(|_| {}).await;
     let stranger = StoreId(99);
-    let outcome = rig.directory.command(stranger, Envelope::plain(Command::Resume)).await;
+    let outcome = rig
+        .directory
+        .command(stranger, Envelope::plain(Command::Resume))
+        .await;
     assert_eq!(outcome, Err(CommandError::UnknownStore));
-    eventually("its guard's end", || rig.state(stranger) == KeeperState::Stopped).await;
+    eventually("its guard's end", || {
+        rig.state(stranger) == KeeperState::Stopped
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_platform_client_that_panics_brings_an_answer_all_the_same() {
     let rig = Rig::start(|settings| settings.command_wait_ms_max = 3_600_000).await;
     rig.platform.panic_next(1);
-    let outcome = rig.pass_time(rig.directory.command(STORE, Envelope::plain(draft(1)))).await;
-    assert!(matches!(outcome, Ok(Answered::Fresh(Reply::Bundle(_)))), "{outcome:?}");
-    assert_eq!(rig.directory.status(STORE).map(|status| status.restarts), Some(0));
+    let outcome = rig
+        .pass_time(rig.directory.command(STORE, Envelope::plain(draft(1))))
+        .await;
+    assert!(
+        matches!(outcome, Ok(Answered::Fresh(Reply::Bundle(_)))),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        rig.directory.status(STORE).map(|status| status.restarts),
+        Some(0)
+    );
 }

@@ -8,7 +8,9 @@ use storekeeper::db::keepers;
 use storekeeper::domain::store::change::DeadLetterClass;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::{GrantId, StoreId};
-use storekeeper::keeper::{CommandError, Control, Envelope, KeeperSettings, KeeperState, LifecycleStep};
+use storekeeper::keeper::{
+    CommandError, Control, Envelope, KeeperSettings, KeeperState, LifecycleStep,
+};
 
 use crate::support::keepers::{Rig, STORE, eventually};
 
@@ -42,11 +44,19 @@ async fn a_row_that_panics_three_times_becomes_a_dead_letter_and_the_next_is_app
     let seen = seen.lock().expect("not poisoned").clone();
     assert_eq!(seen.iter().filter(|&&seq| seq == 2).count(), 3, "{seen:?}");
     assert_eq!(seen.iter().filter(|&&seq| seq == 3).count(), 1, "{seen:?}");
-    let filter = DeadLetterFilter { store: Some(STORE), class: None };
-    let dead = dead_letters::list(&rig.db, filter, None, 10).await.expect("a list");
+    let filter = DeadLetterFilter {
+        store: Some(STORE),
+        class: None,
+    };
+    let dead = dead_letters::list(&rig.db, filter, None, 10)
+        .await
+        .expect("a list");
     let dead: Vec<_> = dead.into_iter().map(|letter| letter.record).collect();
     assert_eq!(dead.len(), 1);
-    assert_eq!((dead[0].seq, dead[0].class), (Some(2), DeadLetterClass::Poison));
+    assert_eq!(
+        (dead[0].seq, dead[0].class),
+        (Some(2), DeadLetterClass::Poison)
+    );
     assert_eq!(dead[0].reason, "row 2 is poison");
     let status = rig.directory.status(STORE).expect("known");
     assert_eq!((status.state, status.restarts), (KeeperState::Running, 3));
@@ -60,14 +70,28 @@ async fn a_sixth_crash_within_a_minute_is_quarantine_until_released_and_of_that_
     for _crash in 0..5 {
         rig.let_restart(STORE).await;
     }
-    eventually("quarantine", || matches!(rig.state(STORE), KeeperState::Quarantined { .. })).await;
-    let KeeperState::Quarantined { until } = rig.state(STORE) else { panic!("it ended by itself") };
+    eventually("quarantine", || {
+        matches!(rig.state(STORE), KeeperState::Quarantined { .. })
+    })
+    .await;
+    let KeeperState::Quarantined { until } = rig.state(STORE) else {
+        panic!("it ended by itself")
+    };
     assert_eq!(until.millis_since(rig.clock.now()), 900_000);
-    let refused = rig.directory.command(STORE, Envelope::plain(Command::Resume)).await;
+    let refused = rig
+        .directory
+        .command(STORE, Envelope::plain(Command::Resume))
+        .await;
     assert_eq!(refused, Err(CommandError::Unavailable { until }));
-    let served = rig.directory.command(neighbour, Envelope::plain(Command::Resume)).await;
+    let served = rig
+        .directory
+        .command(neighbour, Envelope::plain(Command::Resume))
+        .await;
     assert!(served.is_ok(), "{served:?}");
-    rig.directory.control(STORE, Control::Release, "looked at".to_owned()).await.expect("released");
+    rig.directory
+        .control(STORE, Control::Release, "looked at".to_owned())
+        .await
+        .expect("released");
     eventually("the row behind both", || rig.cursor(STORE) == 3).await;
 }
 
@@ -84,7 +108,10 @@ async fn concurrent_rings_make_one_keeper() {
     }
     eventually("the row", || rig.cursor(STORE) == 1).await;
     let events = rig.directory.lifecycle();
-    let activated = events.iter().filter(|event| event.step == LifecycleStep::Activated).count();
+    let activated = events
+        .iter()
+        .filter(|event| event.step == LifecycleStep::Activated)
+        .count();
     assert_eq!(activated, 1, "{events:?}");
 }
 
@@ -101,15 +128,30 @@ async fn a_fenced_keeper_ends_and_its_successor_goes_on() {
     accept(&rig, STORE, 1).await;
     eventually("the first row", || rig.cursor(STORE) == 1).await;
     let intruder = GrantId(uuid::Uuid::from_u128(1));
-    keepers::activate(&rig.db, STORE, intruder, rig.clock.now()).await.expect("taken over");
+    keepers::activate(&rig.db, STORE, intruder, rig.clock.now())
+        .await
+        .expect("taken over");
     accept(&rig, STORE, 1).await;
     rig.let_restart(STORE).await;
     eventually("the second row", || rig.cursor(STORE) == 2).await;
-    assert_eq!(applied.load(Ordering::SeqCst), 3, "the second row was decided twice and committed once");
-    let record = keepers::find(&rig.db, STORE).await.expect("read").expect("there");
+    assert_eq!(
+        applied.load(Ordering::SeqCst),
+        3,
+        "the second row was decided twice and committed once"
+    );
+    let record = keepers::find(&rig.db, STORE)
+        .await
+        .expect("read")
+        .expect("there");
     assert_eq!((record.cursor, record.applied + record.naked), (2, 2));
-    let last_error = rig.directory.status(STORE).and_then(|status| status.last_error);
-    assert_eq!(last_error.as_deref(), Some("another keeper of this store has taken over"));
+    let last_error = rig
+        .directory
+        .status(STORE)
+        .and_then(|status| status.last_error);
+    assert_eq!(
+        last_error.as_deref(),
+        Some("another keeper of this store has taken over")
+    );
 }
 
 #[tokio::test]
@@ -119,7 +161,10 @@ async fn the_interest_set_is_withdrawn_with_the_keeper() {
     eventually("a keeper", || rig.directory.interest(STORE).is_some()).await;
     eventually("the first row", || rig.cursor(STORE) == 1).await;
     accept(&rig, STORE, 1).await;
-    eventually("a crash", || matches!(rig.state(STORE), KeeperState::Restarting { .. })).await;
+    eventually("a crash", || {
+        matches!(rig.state(STORE), KeeperState::Restarting { .. })
+    })
+    .await;
     assert!(rig.directory.interest(STORE).is_none());
 }
 
@@ -128,10 +173,22 @@ async fn shutdown_ends_every_keeper_and_refuses_what_comes_later() {
     let rig = Rig::start(|_| {}).await;
     accept(&rig, STORE, 1).await;
     accept(&rig, StoreId(2), 1).await;
-    eventually("both rows", || rig.cursor(STORE) == 1 && rig.cursor(StoreId(2)) == 1).await;
-    let leftovers = rig.directory.shutdown(std::time::Duration::from_secs(10)).await;
+    eventually("both rows", || {
+        rig.cursor(STORE) == 1 && rig.cursor(StoreId(2)) == 1
+    })
+    .await;
+    let leftovers = rig
+        .directory
+        .shutdown(std::time::Duration::from_secs(10))
+        .await;
     assert_eq!(leftovers, []);
-    assert_eq!((rig.state(STORE), rig.state(StoreId(2))), (KeeperState::Stopped, KeeperState::Stopped));
-    let refused = rig.directory.command(STORE, Envelope::plain(Command::Resume)).await;
+    assert_eq!(
+        (rig.state(STORE), rig.state(StoreId(2))),
+        (KeeperState::Stopped, KeeperState::Stopped)
+    );
+    let refused = rig
+        .directory
+        .command(STORE, Envelope::plain(Command::Resume))
+        .await;
     assert_eq!(refused, Err(CommandError::ShuttingDown));
 }

@@ -30,7 +30,10 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     let rig = Rig::start(|settings| {
         settings.turns_in_flight_max = 1;
         settings.before_apply = Some(Arc::new(move |row: &Row| {
-            order_of_hook.lock().expect("not poisoned").push(item_of(row));
+            order_of_hook
+                .lock()
+                .expect("not poisoned")
+                .push(item_of(row));
             let (open, opened) = &*gate_of_hook;
             drop(opened.wait_while(open.lock().expect("not poisoned"), |open| !*open));
         }));
@@ -41,15 +44,31 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     }
     rig.accept_level(QUIET, QUIET_ITEM).await;
     rig.directory.ring(BUSY);
-    eventually("the busy store's first turn", || !order.lock().expect("not poisoned").is_empty()).await;
+    eventually("the busy store's first turn", || {
+        !order.lock().expect("not poisoned").is_empty()
+    })
+    .await;
     rig.directory.ring(QUIET);
-    eventually("the quiet store's keeper", || rig.state(QUIET) == KeeperState::Running).await;
+    eventually("the quiet store's keeper", || {
+        rig.state(QUIET) == KeeperState::Running
+    })
+    .await;
     *gate.0.lock().expect("not poisoned") = true;
     gate.1.notify_all();
-    eventually("all rows", || rig.cursor(BUSY) == BUSY_ROWS && rig.cursor(QUIET) == 1).await;
+    eventually("all rows", || {
+        rig.cursor(BUSY) == BUSY_ROWS && rig.cursor(QUIET) == 1
+    })
+    .await;
     let order = order.lock().expect("not poisoned").clone();
-    let place = order.iter().position(|&item| item == QUIET_ITEM).expect("it was applied");
-    assert!(place < order.len() / 2, "it stood behind {place} rows of {}", order.len());
+    let place = order
+        .iter()
+        .position(|&item| item == QUIET_ITEM)
+        .expect("it was applied");
+    assert!(
+        place < order.len() / 2,
+        "it stood behind {place} rows of {}",
+        order.len()
+    );
 }
 
 #[tokio::test]
@@ -63,14 +82,18 @@ async fn a_turn_holds_at_most_twenty_resources_but_every_row_of_the_same_few() {
     }
     rig.directory.ring(STORE);
     eventually("all rows", || rig.cursor(STORE) == 140).await;
-    assert_eq!(rig.directory.status(STORE).map(|status| status.turns), Some(2));
+    assert_eq!(
+        rig.directory.status(STORE).map(|status| status.turns),
+        Some(2)
+    );
 }
 
 #[tokio::test]
 async fn rows_are_taken_without_any_doorbell() {
     let rig = Rig::start(|_| {}).await;
     rig.accept_level(STORE, 1).await;
-    rig.pass_time(eventually("the row", || rig.cursor(STORE) == 1)).await;
+    rig.pass_time(eventually("the row", || rig.cursor(STORE) == 1))
+        .await;
 }
 
 #[tokio::test]
@@ -80,30 +103,64 @@ async fn naked_webhooks_are_counted_with_the_next_commit() {
     (0..7).for_each(|_| rig.directory.count_naked(STORE));
     rig.directory.ring(STORE);
     eventually("the row", || rig.cursor(STORE) == 1).await;
-    let record = storekeeper::db::keepers::find(&rig.db, STORE).await.expect("read").expect("there");
-    assert_eq!(record.naked, 7 + 1, "seven were counted, and the stored row concerns nobody either");
+    let record = storekeeper::db::keepers::find(&rig.db, STORE)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        record.naked,
+        7 + 1,
+        "seven were counted, and the stored row concerns nobody either"
+    );
 }
 
 #[tokio::test]
 async fn a_deadline_two_days_ahead_outlives_the_keeper_that_set_it() {
     const TWO_DAYS_MS: i64 = 48 * 3_600_000;
     let rig = Rig::start(|settings| settings.store.sweep_interval_ms = TWO_DAYS_MS).await;
-    let sweeps = || rig.platform.count(|request| matches!(request, Request::Read(Read::OrdersSince { .. })));
-    rig.directory.command(STORE, Envelope::plain(draft(1))).await.expect("a bundle");
+    let sweeps = || {
+        rig.platform
+            .count(|request| matches!(request, Request::Read(Read::OrdersSince { .. })))
+    };
+    rig.directory
+        .command(STORE, Envelope::plain(draft(1)))
+        .await
+        .expect("a bundle");
     let swept = || {
-        let observation = rig.directory.status(STORE).and_then(|status| status.observation);
-        observation.is_some_and(|observation| observation.last_sweep_at.is_some() && observation.open_calls == 0)
+        let observation = rig
+            .directory
+            .status(STORE)
+            .and_then(|status| status.observation);
+        observation.is_some_and(|observation| {
+            observation.last_sweep_at.is_some() && observation.open_calls == 0
+        })
     };
     rig.pass_time(eventually("the first sweep", swept)).await;
     let before = sweeps();
     rig.pass_time_until_stopped().await;
-    let wake_at = storekeeper::db::keepers::find(&rig.db, STORE).await.expect("read").and_then(|record| record.wake_at);
+    let wake_at = storekeeper::db::keepers::find(&rig.db, STORE)
+        .await
+        .expect("read")
+        .and_then(|record| record.wake_at);
     let wake_at = wake_at.expect("it wants to be woken");
-    assert!(wake_at.millis_since(rig.clock.now()) > TWO_DAYS_MS / 2, "{wake_at}");
-    rig.clock.advance_millis(wake_at.millis_since(rig.clock.now()) - 1);
+    assert!(
+        wake_at.millis_since(rig.clock.now()) > TWO_DAYS_MS / 2,
+        "{wake_at}"
+    );
+    rig.clock
+        .advance_millis(wake_at.millis_since(rig.clock.now()) - 1);
     assert_eq!((sweeps(), rig.state(STORE)), (before, KeeperState::Stopped));
     rig.clock.advance_millis(1);
-    rig.pass_time(eventually("the second sweep", || sweeps() > before)).await;
-    let activated = |event: &storekeeper::keeper::LifecycleEvent| event.step == LifecycleStep::Activated;
-    assert_eq!(rig.directory.lifecycle().iter().filter(|event| activated(event)).count(), 2);
+    rig.pass_time(eventually("the second sweep", || sweeps() > before))
+        .await;
+    let activated =
+        |event: &storekeeper::keeper::LifecycleEvent| event.step == LifecycleStep::Activated;
+    assert_eq!(
+        rig.directory
+            .lifecycle()
+            .iter()
+            .filter(|event| activated(event))
+            .count(),
+        2
+    );
 }

@@ -49,7 +49,9 @@ impl Rig {
     pub(crate) async fn start(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", files.path().join("store.db").display());
-        let db = Db::connect(&DatabaseOptions::new(&url, files.path())).await.expect("a database");
+        let db = Db::connect(&DatabaseOptions::new(&url, files.path()))
+            .await
+            .expect("a database");
         migrate::up(&db).await.expect("a schema");
         register(&url, &[STORE, StoreId(2)]).await;
         let writer = Writer::start(&db);
@@ -68,7 +70,15 @@ impl Rig {
         settings.turn_decide_us_max = 60_000_000;
         adjust(&mut settings);
         let directory = Directory::start(deps, settings).expect("threads");
-        Self { clock, db, writer, platform, directory, deliveries: AtomicUsize::new(0), _files: files }
+        Self {
+            clock,
+            db,
+            writer,
+            platform,
+            directory,
+            deliveries: AtomicUsize::new(0),
+            _files: files,
+        }
     }
 
     /// A level webhook arrives and is durable; nobody rings.
@@ -93,19 +103,30 @@ impl Rig {
 
     /// How far the store's keeper is, as of its last commit.
     pub(crate) fn cursor(&self, store: StoreId) -> i64 {
-        let observation = self.directory.status(store).and_then(|status| status.observation);
+        let observation = self
+            .directory
+            .status(store)
+            .and_then(|status| status.observation);
         observation.map_or(0, |observation| observation.cursor)
     }
 
     pub(crate) fn state(&self, store: StoreId) -> KeeperState {
-        self.directory.status(store).map_or(KeeperState::Stopped, |status| status.state)
+        self.directory
+            .status(store)
+            .map_or(KeeperState::Stopped, |status| status.state)
     }
 
     /// Waits until the store's keeper has crashed, then lets the time come at which it is started anew.
     pub(crate) async fn let_restart(&self, store: StoreId) {
-        eventually("a crash", || matches!(self.state(store), KeeperState::Restarting { .. })).await;
-        let KeeperState::Restarting { until } = self.state(store) else { panic!("it does not rest any more") };
-        self.clock.advance_millis(until.millis_since(self.clock.now()));
+        eventually("a crash", || {
+            matches!(self.state(store), KeeperState::Restarting { .. })
+        })
+        .await;
+        let KeeperState::Restarting { until } = self.state(store) else {
+            panic!("it does not rest any more")
+        };
+        self.clock
+            .advance_millis(until.millis_since(self.clock.now()));
         let rests = KeeperState::Restarting { until };
         eventually("the end of its rest", || self.state(store) != rests).await;
     }
@@ -113,7 +134,10 @@ impl Rig {
     /// Lets so much time pass that a keeper without work is deactivated.
     pub(crate) async fn pass_time_until_stopped(&self) {
         self.clock.advance_millis(900_000);
-        self.pass_time(eventually("deactivation", || self.state(STORE) == KeeperState::Stopped)).await;
+        self.pass_time(eventually("deactivation", || {
+            self.state(STORE) == KeeperState::Stopped
+        }))
+        .await;
     }
 
     /// Lets time pass until `awaited` is there.
@@ -139,14 +163,21 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "waited in vain for {what}");
+    assert!(
+        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
+        "waited in vain for {what}"
+    );
 }
 
 async fn register(url: &str, stores: &[StoreId]) {
     let connection = sea_orm::Database::connect(url).await.expect("a connection");
     for store in stores {
-        let head = format!("INSERT INTO inbox_head (store, next_seq, received) VALUES ({store}, 1, 0)");
-        connection.execute_unprepared(&head).await.expect("an inbox");
+        let head =
+            format!("INSERT INTO inbox_head (store, next_seq, received) VALUES ({store}, 1, 0)");
+        connection
+            .execute_unprepared(&head)
+            .await
+            .expect("an inbox");
         let row = format!(
             "INSERT INTO store (id, platform, domain, api_base_url, intake_token_hash, secret_key_hash, \
              publishable_key_hash, status, installed_at, updated_at, key_id) VALUES ({store}, 'shopify', \
@@ -167,7 +198,11 @@ pub(crate) fn draft(id: u128) -> Command {
         item: ItemId(100),
         mode: Mode::ShipTogether,
         cap: None,
-        components: vec![DraftComponent { item: ItemId(1), quantity: 2, optional: false }],
+        components: vec![DraftComponent {
+            item: ItemId(1),
+            quantity: 2,
+            optional: false,
+        }],
         arrived_at: START,
     })
 }
@@ -181,7 +216,11 @@ pub(crate) struct ScriptedPlatform {
 
 impl ScriptedPlatform {
     fn new() -> Self {
-        Self { calls: Mutex::default(), held: watch::Sender::new(false), panics: AtomicUsize::new(0) }
+        Self {
+            calls: Mutex::default(),
+            held: watch::Sender::new(false),
+            panics: AtomicUsize::new(0),
+        }
     }
 
     /// Holds all answers back, or lets them go.
@@ -199,7 +238,10 @@ impl ScriptedPlatform {
     }
 
     pub(crate) fn count(&self, wanted: impl Fn(&Request) -> bool) -> usize {
-        self.calls().iter().filter(|call| wanted(&call.request)).count()
+        self.calls()
+            .iter()
+            .filter(|call| wanted(&call.request))
+            .count()
     }
 }
 
@@ -215,7 +257,9 @@ impl Platform for ScriptedPlatform {
     }
 
     fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String> {
-        PlatformKind::Shopify.parse(topic, body).map_err(|malformed| malformed.to_string())
+        PlatformKind::Shopify
+            .parse(topic, body)
+            .map_err(|malformed| malformed.to_string())
     }
 
     fn send<'call>(&'call self, _store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {
@@ -224,8 +268,17 @@ impl Platform for ScriptedPlatform {
             let mut held = self.held.subscribe();
             held.wait_for(|held| !held).await.expect("the sender lives");
             let panics = |left: usize| left.checked_sub(1);
-            assert!(self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, panics).is_err(), "told to panic");
-            Answer { result: Ok(reply_to(&call.request)), rate: None, platform_time: None }
+            assert!(
+                self.panics
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, panics)
+                    .is_err(),
+                "told to panic"
+            );
+            Answer {
+                result: Ok(reply_to(&call.request)),
+                rate: None,
+                platform_time: None,
+            }
         }
         .boxed()
     }
@@ -234,20 +287,33 @@ impl Platform for ScriptedPlatform {
 fn reply_to(request: &Request) -> Reply {
     match request {
         Request::Write(_) => Reply::Written { at: None },
-        Request::Read(Read::Levels(items)) => Reply::Levels(items.iter().map(|&item| level(item)).collect()),
-        Request::Read(Read::Items(items)) => Reply::Items(items.iter().map(|&item| settings_of(item)).collect()),
-        Request::Read(Read::Order(_)) => Reply::Order(None),
-        Request::Read(Read::OrdersSince { .. }) => Reply::OrdersPage { orders: Vec::new(), next: None },
-        Request::Read(Read::Assignments(_)) => Reply::Assignments(Vec::new()),
-        Request::Read(Read::Locations) => {
-            Reply::Locations(vec![LocationSnapshot { location: LocationId(1), active: true }])
+        Request::Read(Read::Levels(items)) => {
+            Reply::Levels(items.iter().map(|&item| level(item)).collect())
         }
+        Request::Read(Read::Items(items)) => {
+            Reply::Items(items.iter().map(|&item| settings_of(item)).collect())
+        }
+        Request::Read(Read::Order(_)) => Reply::Order(None),
+        Request::Read(Read::OrdersSince { .. }) => Reply::OrdersPage {
+            orders: Vec::new(),
+            next: None,
+        },
+        Request::Read(Read::Assignments(_)) => Reply::Assignments(Vec::new()),
+        Request::Read(Read::Locations) => Reply::Locations(vec![LocationSnapshot {
+            location: LocationId(1),
+            active: true,
+        }]),
         Request::Read(Read::Subscriptions) => Reply::Subscriptions { created: 0 },
     }
 }
 
 fn level(item: ItemId) -> LevelSnapshot {
-    LevelSnapshot { item, location: LocationId(1), available: Some(10), updated_at: START }
+    LevelSnapshot {
+        item,
+        location: LocationId(1),
+        available: Some(10),
+        updated_at: START,
+    }
 }
 
 fn settings_of(item: ItemId) -> ItemSnapshot {
