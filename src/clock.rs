@@ -169,6 +169,12 @@ impl ManualClock {
         self.now.send_modify(|now| *now = now.plus_millis(millis));
     }
 
+    /// How many wait for it: a test advances when somebody does.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.now.receiver_count()
+    }
+
     async fn sleep_until(&self, deadline: Timestamp) {
         let mut receiver = self.now.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.

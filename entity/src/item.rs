@@ -2,6 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent properties of an item, each a column"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "item")]
 pub struct Model {

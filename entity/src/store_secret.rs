@@ -7,8 +7,8 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub store: i64,
-    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
-    pub id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: i64,
     #[sea_orm(column_type = "Text")]
     pub key_id: String,
     #[sea_orm(column_type = "Blob")]

@@ -87,7 +87,7 @@ fn store_secret() -> TableCreateStatement {
     Table::create()
         .table("store_secret")
         .col(big_integer("store"))
-        .col(text("id"))
+        .col(big_integer("id"))
         .col(text("key_id"))
         .col(blob("sealed"))
         .col(text("fingerprint"))

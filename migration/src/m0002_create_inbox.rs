@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null, blob, text, text_null};
 
-use crate::table::{drop_tables, index, keyed_by};
+use crate::table::{by_key_only, drop_tables, index, keyed_by};
 
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,8 +11,11 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in [inbox_head(), inbox(), delivery(), body_digest()] {
+        for table in [inbox_head(), inbox()] {
             manager.create_table(table).await?;
+        }
+        for table in [delivery(), body_digest()] {
+            manager.create_table(by_key_only(manager, table)).await?;
         }
         for index in indexes() {
             manager.create_index(index).await?;

@@ -1,6 +1,7 @@
 //! Pieces that several steps are made of.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm;
 
 /// A primary key over these columns.
 pub(crate) fn keyed_by(columns: &[&'static str]) -> IndexCreateStatement {
@@ -38,4 +39,16 @@ pub(crate) async fn drop_tables(
             .await?;
     }
     Ok(())
+}
+
+/// Stores a table of short rows in its key's index alone where the database keeps it beside the rows (SQLite): half
+/// the pages to write for each.
+pub(crate) fn by_key_only(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+) -> TableCreateStatement {
+    if manager.get_database_backend() == sea_orm::DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
+    }
+    table
 }

@@ -18,7 +18,7 @@ pub(super) async fn list(
         .filter(call::Column::Store.eq(store.0))
         .all(connection)
         .await?;
-    rows.into_iter().map(record).collect()
+    rows.iter().map(record).collect()
 }
 
 pub(super) fn model(store: StoreId, record: &CallRecord) -> Result<call::Model, DbError> {
@@ -45,7 +45,7 @@ pub(super) async fn delete(
     grid.execute(connection, delete).await.map(drop)
 }
 
-fn record(row: call::Model) -> Result<CallRecord, DbError> {
+fn record(row: &call::Model) -> Result<CallRecord, DbError> {
     Ok(CallRecord {
         id: CallId(document::read_uuid("call id", &row.id)?),
         write: document::read("call", &row.doc)?,

@@ -2,13 +2,14 @@
 
 use entity::dead_letter;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::connect::Db;
 use super::document;
 use super::error::DbError;
+use super::fleet;
 use super::grid::Grid;
 use super::inbox::InboxRow;
 use crate::clock::Timestamp;
@@ -38,39 +39,46 @@ pub async fn list(
     after: Option<DeadLetterId>,
     limit: u64,
 ) -> Result<Vec<DeadLetter>, DbError> {
-    let mut narrowed = condition(filter);
+    let mut rows = fleet::dead_letters(filter);
     if let Some(after) = after {
-        narrowed = narrowed.add(dead_letter::Column::Id.gt(after.to_string()));
+        rows = rows.filter(dead_letter::Column::Id.gt(after.to_string()));
     }
-    let rows = dead_letter::Entity::find()
-        .filter(narrowed)
+    let rows = rows
         .order_by_asc(dead_letter::Column::Id)
-        .limit(limit);
+        .limit(limit)
+        .into_partial_model::<Letter>();
     db.reading(rows.all(db.readers()))
         .await?
         .into_iter()
-        .map(dead_letter)
+        .map(DeadLetter::try_from)
         .collect()
 }
 
 /// The dead letter of this id.
 pub async fn get(db: &Db, id: DeadLetterId) -> Result<DeadLetter, DbError> {
-    dead_letter(find_model(db, id).await?)
+    let row = dead_letter::Entity::find_by_id(id.to_string())
+        .into_partial_model::<Letter>()
+        .one(db.readers());
+    db.reading(row)
+        .await?
+        .ok_or(DbError::NotFound("dead letter"))?
+        .try_into()
 }
 
 /// How many dead letters are meant.
 pub async fn count(db: &Db, filter: DeadLetterFilter) -> Result<u64, DbError> {
-    db.reading(
-        dead_letter::Entity::find()
-            .filter(condition(filter))
-            .count(db.readers()),
-    )
-    .await
+    db.reading(fleet::dead_letters(filter).count(db.readers()))
+        .await
 }
 
 /// The inbox row that the dead letter came from; `None` when it came from a write.
 pub async fn load_row(db: &Db, id: DeadLetterId) -> Result<Option<InboxRow>, DbError> {
-    Ok(inbox_row(find_model(db, id).await?))
+    let row = dead_letter::Entity::find_by_id(id.to_string()).one(db.readers());
+    Ok(inbox_row(
+        db.reading(row)
+            .await?
+            .ok_or(DbError::NotFound("dead letter"))?,
+    ))
 }
 
 /// Writes dead letters, with the inbox rows that they came from, be these parked or not.
@@ -115,38 +123,37 @@ pub(super) async fn delete(
     grid.execute(connection, delete).await.map(drop)
 }
 
-fn condition(filter: DeadLetterFilter) -> Condition {
-    let mut condition = Condition::all();
-    if let Some(store) = filter.store {
-        condition = condition.add(dead_letter::Column::Store.eq(store.0));
-    }
-    if let Some(class) = filter.class {
-        condition = condition.add(dead_letter::Column::Class.eq(class.name()));
-    }
-    condition
+/// A row without its body.
+#[derive(Debug, DerivePartialModel)]
+#[sea_orm(entity = "dead_letter::Entity")]
+struct Letter {
+    id: String,
+    store: i64,
+    class: String,
+    reason: String,
+    at: i64,
+    seq: Option<i64>,
+    topic: Option<String>,
 }
 
-async fn find_model(db: &Db, id: DeadLetterId) -> Result<dead_letter::Model, DbError> {
-    let row = dead_letter::Entity::find_by_id(id.to_string()).one(db.readers());
-    db.reading(row)
-        .await?
-        .ok_or(DbError::NotFound("dead letter"))
-}
+impl TryFrom<Letter> for DeadLetter {
+    type Error = DbError;
 
-fn dead_letter(row: dead_letter::Model) -> Result<DeadLetter, DbError> {
-    let class = DeadLetterClass::from_name(&row.class)
-        .ok_or_else(|| DbError::malformed("class", &row.class))?;
-    Ok(DeadLetter {
-        store: StoreId(row.store),
-        record: DeadLetterRecord {
-            id: DeadLetterId(document::read_uuid("dead letter id", &row.id)?),
-            seq: row.seq,
-            class,
-            reason: row.reason,
-            at: Timestamp::from_millis(row.at),
-        },
-        topic: row.topic,
-    })
+    fn try_from(row: Letter) -> Result<Self, DbError> {
+        let class = DeadLetterClass::from_name(&row.class)
+            .ok_or_else(|| DbError::malformed("class", &row.class))?;
+        Ok(Self {
+            store: StoreId(row.store),
+            record: DeadLetterRecord {
+                id: DeadLetterId(document::read_uuid("dead letter id", &row.id)?),
+                seq: row.seq,
+                class,
+                reason: row.reason,
+                at: Timestamp::from_millis(row.at),
+            },
+            topic: row.topic,
+        })
+    }
 }
 
 fn inbox_row(row: dead_letter::Model) -> Option<InboxRow> {

@@ -1,9 +1,17 @@
 //! The only file with queries across stores (INV-I): what to wake, totals, and cleaning by age.
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::dead_letter;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select,
+};
 
 use super::connect::{Db, statement};
+use super::dead_letters::DeadLetterFilter;
 use super::error::DbError;
+use super::grid::Grid;
+use super::inbox::Delivery;
 use crate::clock::Timestamp;
 use crate::ids::StoreId;
 
@@ -62,7 +70,8 @@ const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
     CASE WHEN h.next_seq - 1 > COALESCE(k.cursor, 0) THEN COALESCE(k.oldest_at, (SELECT i.received_at FROM inbox i \
     WHERE i.store = h.store AND i.seq = COALESCE(k.cursor, 0) + 1)) END AS oldest, \
     COALESCE(k.applied, 0) AS applied, COALESCE(k.naked, 0) AS naked, COALESCE(k.parked, 0) AS parked, \
-    COALESCE(k.dead, 0) AS dead FROM inbox_head h LEFT JOIN keeper k ON k.store = h.store";
+    COALESCE(k.dead, 0) AS dead FROM inbox_head h \
+    JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store";
 
 /// Stores with backlog or with `wake_at` reached, in ascending order after `after_store`, at most `limit`.
 pub async fn stores_to_wake(
@@ -71,7 +80,8 @@ pub async fn stores_to_wake(
     after_store: Option<StoreId>,
     limit: u32,
 ) -> Result<Vec<StoreId>, DbError> {
-    const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h LEFT JOIN keeper k ON k.store = h.store \
+    const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h \
+        JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store \
         WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2) ORDER BY h.store LIMIT $3";
     let after = after_store.map_or(0, |store| store.0);
     let values = [
@@ -134,28 +144,63 @@ pub async fn list_counts(
         .collect())
 }
 
-/// Remembers that the store accepts this body, unless another store did so within 7 days; then `false`.
-pub(super) async fn claim_body_digest(
+/// The dead letters that are meant, of one store or of all.
+pub(super) fn dead_letters(filter: DeadLetterFilter) -> Select<dead_letter::Entity> {
+    let mut letters = dead_letter::Entity::find();
+    if let Some(store) = filter.store {
+        letters = letters.filter(dead_letter::Column::Store.eq(store.0));
+    }
+    if let Some(class) = filter.class {
+        letters = letters.filter(dead_letter::Column::Class.eq(class.name()));
+    }
+    letters
+}
+
+/// Whether another store lives with a webhook secret of this fingerprint.
+pub(super) async fn is_secret_shared(
     connection: &impl ConnectionTrait,
+    fingerprint: &str,
     store: StoreId,
-    digest: [u8; 32],
-    received_at: Timestamp,
 ) -> Result<bool, DbErr> {
-    const CLAIM: &str = "INSERT INTO body_digest (digest, store, received_at) SELECT $1, $2, $3 \
-        WHERE NOT EXISTS (SELECT 1 FROM body_digest WHERE digest = $1 AND store <> $2 AND received_at > $4) \
-        ON CONFLICT (digest, store) DO UPDATE SET received_at = excluded.received_at";
-    let received_ms = received_at.as_millis();
-    let values = [
-        hex::encode(digest).into(),
-        store.0.into(),
-        received_ms.into(),
-        (received_ms - SHARED_BODY_MS).into(),
-    ];
+    const SHARED: &str = "SELECT store FROM store_secret \
+        WHERE fingerprint = $1 AND store <> $2 AND revoked_at IS NULL LIMIT 1";
+    let values = [fingerprint.into(), store.0.into()];
     Ok(connection
-        .execute_raw(statement(connection, CLAIM, values))
+        .query_one_raw(statement(connection, SHARED, values))
         .await?
-        .rows_affected()
-        == 1)
+        .is_some())
+}
+
+/// Remembers for each body that its delivery's store accepts it, unless another store did so within 7 days; returns the
+/// bodies that were not so refused.
+pub(super) async fn claim_body_digests(
+    connection: &impl ConnectionTrait,
+    first_of: &BTreeMap<[u8; 32], &Delivery>,
+) -> Result<BTreeSet<[u8; 32]>, DbErr> {
+    const CLAIM: &str = "INSERT INTO body_digest (digest, store, received_at) \
+        SELECT g.digest, g.store, g.received_at FROM g WHERE NOT EXISTS (SELECT 1 FROM body_digest other \
+        WHERE other.digest = g.digest AND other.store <> g.store AND other.received_at > g.since) \
+        ORDER BY g.digest ON CONFLICT (digest, store) DO UPDATE SET received_at = excluded.received_at \
+        RETURNING digest";
+    let mut grid = Grid::new(&["digest", "store", "received_at", "since"]);
+    for (digest, delivery) in first_of {
+        let received_at = delivery.received_at;
+        let since = received_at.plus_millis(-SHARED_BODY_MS);
+        grid.push(vec![
+            hex::encode(digest).into(),
+            delivery.store.0.into(),
+            received_at.as_millis().into(),
+            since.as_millis().into(),
+        ]);
+    }
+    let mut claimed = BTreeSet::new();
+    for row in grid.query(connection, CLAIM).await? {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(row.try_get_by_index::<String>(0)?, &mut digest)
+            .map_err(|error| DbErr::Custom(format!("malformed digest: {error}")))?;
+        claimed.insert(digest);
+    }
+    Ok(claimed)
 }
 
 pub(super) async fn delete_deliveries(

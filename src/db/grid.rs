@@ -34,10 +34,6 @@ impl Grid {
         self.rows.push(row);
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Runs `statement` over all rows; returns how many rows it changed.
     pub(super) async fn execute(
         self,

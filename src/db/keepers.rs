@@ -1,6 +1,6 @@
 //! A keeper's own row, and everything of its store that it reads when it is activated.
 
-use entity::keeper;
+use entity::{keeper, store as store_table};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use super::connect::{Db, statement};
@@ -41,6 +41,7 @@ pub async fn find(db: &Db, store: StoreId) -> Result<Option<KeeperRecord>, DbErr
 async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Result<(), DbError> {
     const CLAIM: &str = "INSERT INTO keeper (store, grant_id, granted_at, applied_seq, cursor, applied, naked, parked, \
         dead, memo) SELECT store, $1, $2, 0, 0, 0, 0, 0, 0, $3 FROM inbox_head WHERE store = $4 \
+        AND EXISTS (SELECT 1 FROM store s WHERE s.id = $4 AND s.deleted_at IS NULL) \
         ON CONFLICT (store) DO UPDATE SET grant_id = excluded.grant_id, granted_at = excluded.granted_at";
     let memo = document::write("memo", &crate::domain::store::state::Memo::default())?;
     let values = [
@@ -60,6 +61,18 @@ async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Resul
     }
 }
 
+/// Takes the store from its keeper for good.
+pub(super) async fn revoke(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<(), DbError> {
+    let sql = "UPDATE keeper SET grant_id = NULL WHERE store = $1";
+    connection
+        .execute_raw(statement(connection, sql, [store.0.into()]))
+        .await?;
+    Ok(())
+}
+
 async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
     let snapshot = db.snapshot().await?;
     let row = keeper::Entity::find_by_id(store.0)
@@ -68,7 +81,7 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         .ok_or(DbError::NotFound("keeper"))?;
     let loaded = Loaded {
         keeper: record(&row)?,
-        installed_at: None,
+        installed_at: installed_at(&snapshot, store).await?,
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
@@ -82,6 +95,16 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         applied_seq: row.applied_seq,
         loaded,
     })
+}
+
+async fn installed_at(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+) -> Result<Option<Timestamp>, DbError> {
+    let row = store_table::Entity::find_by_id(store.0)
+        .one(connection)
+        .await?;
+    Ok(row.map(|row| Timestamp::from_millis(row.installed_at)))
 }
 
 fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {

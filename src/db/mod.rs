@@ -15,6 +15,8 @@ mod options;
 mod process_lock;
 mod stock;
 
+pub mod admin;
+pub mod backup;
 pub mod dead_letters;
 pub mod fleet;
 pub mod idempotency;
@@ -23,6 +25,7 @@ pub mod keepers;
 pub mod migrate;
 pub mod orders;
 pub mod parking;
+pub mod sealing;
 pub mod writer;
 
 pub use connect::Db;

@@ -23,6 +23,8 @@ pub struct DatabaseOptions {
     pub busy_timeout: Duration,
     /// The size to which the write-ahead log is cut back, bytes (SQLite).
     pub wal_bytes_max: u64,
+    /// The most pages that the database may have; `None`: as many as the disk takes (SQLite).
+    pub pages_max: Option<u32>,
     pub writer: WriterOptions,
 }
 
@@ -60,6 +62,7 @@ impl DatabaseOptions {
             statement_timeout: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(5),
             wal_bytes_max: 64 * 1024 * 1024,
+            pages_max: None,
             writer: WriterOptions::default(),
         }
     }

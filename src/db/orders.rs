@@ -59,16 +59,8 @@ pub(super) fn model(store: StoreId, order: &OrderState) -> Result<ledger_order::
     Ok(ledger_order::Model {
         store: store.0,
         order_id: order.order.0,
-        settled: is_settled(order),
+        settled: !order.unsettled(),
         updated_at: order.updated_at.as_millis(),
         doc: document::write("order", order)?,
     })
-}
-
-/// Whether nothing of the order is left to take, to give back or to read. A blocked cell that differs counts as
-/// unsettled: it must be there when a person acts.
-fn is_settled(order: &OrderState) -> bool {
-    !order.needs_read
-        && !order.needs_assignments
-        && order.cells.iter().all(|cell| cell.desired == cell.applied)
 }

@@ -59,7 +59,7 @@ pub(super) async fn list(
         .into_model::<Schedule>()
         .all(connection)
         .await?;
-    rows.into_iter().map(record).collect()
+    rows.iter().map(record).collect()
 }
 
 /// Moves inbox rows into their lanes with their bodies; those that are parked already get a new schedule.
@@ -161,7 +161,7 @@ fn count<T>(rows: &[T]) -> u64 {
     u64::try_from(rows.len()).unwrap_or(u64::MAX)
 }
 
-fn record(row: Schedule) -> Result<ParkedRecord, DbError> {
+fn record(row: &Schedule) -> Result<ParkedRecord, DbError> {
     Ok(ParkedRecord {
         seq: row.seq,
         lane: OrderId(row.lane),

@@ -16,7 +16,7 @@ pub(super) async fn list_items(
         .filter(item::Column::Store.eq(store.0))
         .all(connection)
         .await?;
-    Ok(rows.into_iter().map(item_record).collect())
+    Ok(rows.iter().map(item_record).collect())
 }
 
 pub(super) async fn list_levels(
@@ -27,7 +27,7 @@ pub(super) async fn list_levels(
         .filter(level::Column::Store.eq(store.0))
         .all(connection)
         .await?;
-    Ok(rows.into_iter().map(level_record).collect())
+    Ok(rows.iter().map(level_record).collect())
 }
 
 pub(super) fn item_model(store: StoreId, record: &ItemRecord) -> item::Model {
@@ -69,7 +69,7 @@ pub(super) async fn delete_levels(
     grid.execute(connection, delete).await.map(drop)
 }
 
-fn item_record(row: item::Model) -> ItemRecord {
+fn item_record(row: &item::Model) -> ItemRecord {
     ItemRecord {
         item: ItemId(row.item),
         variant: row.variant.map(VariantId),
@@ -82,7 +82,7 @@ fn item_record(row: item::Model) -> ItemRecord {
     }
 }
 
-fn level_record(row: level::Model) -> LevelRecord {
+fn level_record(row: &level::Model) -> LevelRecord {
     LevelRecord {
         item: ItemId(row.item),
         location: LocationId(row.location),

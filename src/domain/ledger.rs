@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Timestamp;
 use crate::domain::order::OrderState;
 use crate::ids::OrderId;
 
@@ -16,7 +17,21 @@ pub struct Ledger {
     unsettled: BTreeSet<OrderId>,
     /// Orders that the ledger does not have and that must be read: touched, or waited for by parked rows.
     strangers_to_read: BTreeSet<OrderId>,
+    /// Orders whose last read told too little: read again, but not before.
+    postponed: BTreeMap<OrderId, Postponed>,
 }
+
+/// A read that is to be repeated.
+#[derive(Clone, Copy, Debug)]
+struct Postponed {
+    reads: u32,
+    until: Timestamp,
+}
+
+/// The first delay before an order is read again, milliseconds; doubles with each read.
+const REREAD_BASE_MS: i64 = 1_000;
+/// The longest delay before an order is read again, milliseconds.
+const REREAD_MAX_MS: i64 = 15 * 60 * 1_000;
 
 impl Ledger {
     /// Rebuilds the ledger from its rows.
@@ -72,6 +87,7 @@ impl Ledger {
             self.unsettled.insert(id);
         } else {
             self.unsettled.remove(&id);
+            self.postponed.remove(&id);
         }
         self.loaded.insert(id, order);
     }
@@ -103,21 +119,52 @@ impl Ledger {
 
     /// The next order whose snapshot must be read.
     #[must_use]
-    pub fn next_to_read(&self) -> Option<OrderId> {
+    pub fn next_to_read(&self, now: Timestamp) -> Option<OrderId> {
         let stranger = self.strangers_to_read.first().copied();
-        stranger.or_else(|| {
-            self.unsettled()
-                .find(|order| order.needs_read)
-                .map(|order| order.order)
-        })
+        stranger.or_else(|| self.next_due(now, |order| order.needs_read))
     }
 
     /// The next order whose assignments must be read.
     #[must_use]
-    pub fn next_to_assign(&self) -> Option<OrderId> {
-        self.unsettled()
-            .find(|order| order.needs_assignments)
-            .map(|order| order.order)
+    pub fn next_to_assign(&self, now: Timestamp) -> Option<OrderId> {
+        self.next_due(now, |order| order.needs_assignments)
+    }
+
+    fn next_due(&self, now: Timestamp, wanted: impl Fn(&OrderState) -> bool) -> Option<OrderId> {
+        let is_due = |order: &&OrderState| {
+            let postponed = self.postponed.get(&order.order);
+            wanted(order) && postponed.is_none_or(|postponed| postponed.until <= now)
+        };
+        self.unsettled().find(is_due).map(|order| order.order)
+    }
+
+    /// A read of this order told too little: it is read again after a delay that doubles. Returns how often that was.
+    pub fn postpone(&mut self, order: OrderId, now: Timestamp) -> u32 {
+        let reads = self
+            .postponed
+            .get(&order)
+            .map_or(0, |postponed| postponed.reads)
+            + 1;
+        let delay_ms = REREAD_BASE_MS
+            .saturating_mul(1 << reads.min(16))
+            .min(REREAD_MAX_MS);
+        self.postponed.insert(
+            order,
+            Postponed {
+                reads,
+                until: now.plus_millis(delay_ms),
+            },
+        );
+        reads
+    }
+
+    /// When the next postponed read is due.
+    #[must_use]
+    pub fn next_postponed(&self) -> Option<Timestamp> {
+        self.postponed
+            .values()
+            .map(|postponed| postponed.until)
+            .min()
     }
 
     /// Forgets settled orders, save those that a write under way may still have to change.

@@ -29,6 +29,7 @@ impl Decided {
     /// Adds an outcome; gives back what is to be done once it is committed.
     pub(super) fn absorb(&mut self, outcome: Outcome) -> (Reply, Option<Call>) {
         let Outcome {
+            at: _,
             changes,
             call,
             reply,

@@ -1,10 +1,12 @@
 //! What it takes to call the platform on behalf of a store.
 
+use std::fmt;
+
 use crate::ids::StoreId;
 use crate::platform::{PlatformKind, Secret};
 
-/// A store's account on its platform. Printing it does not show the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A store's account on its platform. Printing it shows neither the token nor the callback, whose path is a key too.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     pub store: StoreId,
     pub platform: PlatformKind,
@@ -13,4 +15,15 @@ pub struct Account {
     pub access_token: Secret,
     /// Where the platform is to send this store's webhooks; without it subscriptions cannot be ensured.
     pub callback_uri: Option<String>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Account")
+            .field("store", &self.store)
+            .field("platform", &self.platform)
+            .field("api_base_url", &self.api_base_url)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,8 +1,8 @@
 //! The way out: one client for all stores, whatever their platform.
 
 use crate::clock::Clock;
-use crate::domain::call::{Answer, Call, Meter, Request};
-use crate::platform::shopify::client::{self as shopify_client, ShopifyClient};
+use crate::domain::call::{Answer, Call};
+use crate::platform::shopify::client::ShopifyClient;
 use crate::platform::{Account, PlatformKind};
 
 /// How calls are made.
@@ -65,23 +65,5 @@ impl PlatformClient {
     #[must_use]
     pub const fn shopify(&self) -> &ShopifyClient {
         &self.shopify
-    }
-}
-
-impl PlatformKind {
-    /// Which rate limit a request is charged to.
-    #[must_use]
-    pub const fn meter(self, request: &Request) -> Meter {
-        match self {
-            Self::Shopify => shopify_client::meter(request),
-        }
-    }
-
-    /// The most that a request is charged at once, in the meter's unit.
-    #[must_use]
-    pub fn estimated_cost(self, request: &Request) -> i64 {
-        match self {
-            Self::Shopify => shopify_client::estimated_cost(request),
-        }
     }
 }

@@ -50,7 +50,7 @@ pub enum HeaderProblem {
     /// Required headers that are absent or empty, by the name that the platform documents.
     #[error("missing required headers: {}", .0.join(", "))]
     Missing(Vec<&'static str>),
-    /// A value of more than [`HEADER_VALUE_BYTES_MAX`] bytes.
+    /// A value of more than 255 bytes.
     #[error("header {0} is too long")]
     TooLong(&'static str),
 }

@@ -1,15 +1,78 @@
-//! The names of all metrics: fixed, since dashboards and alerts outside rely on them.
+//! Every metric's name, kind and meaning.
 
-pub const WEBHOOKS_RECEIVED_TOTAL: &str = "storekeeper_webhooks_received_total";
-pub const INBOX_BACKLOG: &str = "storekeeper_inbox_backlog";
-pub const INBOX_OLDEST_AGE_SECONDS: &str = "storekeeper_inbox_oldest_age_seconds";
-pub const TURNS_TOTAL: &str = "storekeeper_turns_total";
-pub const TURN_WAIT_SECONDS: &str = "storekeeper_turn_wait_seconds";
-pub const KEEPERS: &str = "storekeeper_keepers";
-pub const KEEPER_RESTARTS_TOTAL: &str = "storekeeper_keeper_restarts_total";
-pub const PLATFORM_CALLS_TOTAL: &str = "storekeeper_platform_calls_total";
-pub const PLATFORM_THROTTLED_TOTAL: &str = "storekeeper_platform_throttled_total";
-pub const COMMIT_SECONDS: &str = "storekeeper_commit_seconds";
-pub const COMMIT_SHARES: &str = "storekeeper_commit_shares";
-pub const FENCED_COMMITS_TOTAL: &str = "storekeeper_fenced_commits_total";
-pub const DEAD_LETTERS: &str = "storekeeper_dead_letters";
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// How a metric's values are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises.
+    Counter,
+    /// The state at this moment.
+    Gauge,
+    /// The spread of many values.
+    Histogram(Unit),
+}
+
+/// A metric as `/metrics` describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// How its values are to be read.
+    pub kind: MetricKind,
+    /// Its meaning, one line.
+    pub about: &'static str,
+}
+
+macro_rules! catalogue {
+    ($( #[doc = $about:literal] $constant:ident: $kind:expr, $name:literal; )*) => {
+        $( #[doc = $about] pub const $constant: &str = $name; )*
+
+        /// All of them, in the order of a webhook's way.
+        pub const CATALOGUE: &[Metric] = &[
+            $( Metric { name: $constant, kind: $kind, about: $about.trim_ascii_start() }, )*
+        ];
+    };
+}
+
+catalogue! {
+    /// Webhooks received, by `platform` and `outcome`.
+    WEBHOOKS_RECEIVED_TOTAL: MetricKind::Counter, "storekeeper_webhooks_received_total";
+    /// Webhooks accepted and not yet applied.
+    INBOX_BACKLOG: MetricKind::Gauge, "storekeeper_inbox_backlog";
+    /// Age of the oldest webhook not yet applied, in seconds.
+    INBOX_OLDEST_AGE_SECONDS: MetricKind::Gauge, "storekeeper_inbox_oldest_age_seconds";
+    /// Turns taken, by `temperature`.
+    TURNS_TOTAL: MetricKind::Counter, "storekeeper_turns_total";
+    /// Time from asking for a turn to its start.
+    TURN_WAIT_SECONDS: MetricKind::Histogram(Unit::Seconds), "storekeeper_turn_wait_seconds";
+    /// Keepers in memory, by `state`.
+    KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
+    /// Keepers started again after a failure, by `reason`.
+    KEEPER_RESTARTS_TOTAL: MetricKind::Counter, "storekeeper_keeper_restarts_total";
+    /// Calls to the platform, by `platform` and `outcome`.
+    PLATFORM_CALLS_TOTAL: MetricKind::Counter, "storekeeper_platform_calls_total";
+    /// Calls that the platform refused because of its rate limit.
+    PLATFORM_THROTTLED_TOTAL: MetricKind::Counter, "storekeeper_platform_throttled_total";
+    /// Time that one commit took.
+    COMMIT_SECONDS: MetricKind::Histogram(Unit::Seconds), "storekeeper_commit_seconds";
+    /// Keepers that shared one commit.
+    COMMIT_SHARES: MetricKind::Histogram(Unit::Count), "storekeeper_commit_shares";
+    /// Commits refused because another keeper owns the store.
+    FENCED_COMMITS_TOTAL: MetricKind::Counter, "storekeeper_fenced_commits_total";
+    /// Dead letters that wait for a person.
+    DEAD_LETTERS: MetricKind::Gauge, "storekeeper_dead_letters";
+    /// Size of the embedded database's write-ahead log, in bytes.
+    WAL_BYTES: MetricKind::Gauge, "storekeeper_wal_bytes";
+}
+
+/// Tells the installed recorder what each metric means.
+pub(super) fn describe() {
+    for Metric { name, kind, about } in CATALOGUE.iter().copied() {
+        match kind {
+            MetricKind::Counter => describe_counter!(name, about),
+            MetricKind::Gauge => describe_gauge!(name, about),
+            MetricKind::Histogram(unit) => describe_histogram!(name, unit, about),
+        }
+    }
+}

@@ -1,3 +1,11 @@
-//! What the process tells of itself to those who run it.
+//! Logs and metrics: set up once per process.
+//!
+//! Everything logs through `tracing` and counts through `metrics` under the names of [`metric_name`]; only here is
+//! decided where that goes.
 
+mod logs;
 pub mod metric_name;
+mod recorder;
+
+pub use logs::{FilterError, LogFormat, init_logs};
+pub use recorder::Metrics;

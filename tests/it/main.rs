@@ -5,8 +5,19 @@
 
 mod support;
 
+mod accounts;
+mod config;
+mod db_accept;
+mod db_admin;
+mod db_commit;
+mod db_schema;
 mod keeper_commands;
 mod keeper_supervision;
 mod keeper_turns;
+mod platform;
 mod postgres;
+mod sandbox;
+mod serve;
+mod shell;
+mod telemetry;
 mod tidy;

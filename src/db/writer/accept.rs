@@ -97,25 +97,27 @@ async fn refuse_shared_bodies(
     transaction: &DatabaseTransaction,
     deliveries: &[Delivery],
 ) -> Result<BTreeSet<usize>, DbErr> {
-    let mut refused = BTreeSet::new();
-    let mut first_of: BTreeMap<[u8; 32], StoreId> = BTreeMap::new();
-    for (position, delivery) in deliveries.iter().enumerate() {
-        let Some(digest) = delivery.shared_digest else {
-            continue;
-        };
-        let in_group = first_of
-            .get(&digest)
-            .is_some_and(|store| *store != delivery.store);
-        if in_group
-            || !fleet::claim_body_digest(transaction, delivery.store, digest, delivery.received_at)
-                .await?
-        {
-            refused.insert(position);
-        } else {
-            first_of.entry(digest).or_insert(delivery.store);
+    let mut first_of: BTreeMap<[u8; 32], &Delivery> = BTreeMap::new();
+    for delivery in deliveries {
+        if let Some(digest) = delivery.shared_digest {
+            first_of.entry(digest).or_insert(delivery);
         }
     }
-    Ok(refused)
+    let claimed = fleet::claim_body_digests(transaction, &first_of).await?;
+    let is_refused = |delivery: &Delivery| {
+        delivery.shared_digest.is_some_and(|digest| {
+            let is_first = first_of
+                .get(&digest)
+                .is_some_and(|first| first.store == delivery.store);
+            !is_first || !claimed.contains(&digest)
+        })
+    };
+    Ok(deliveries
+        .iter()
+        .enumerate()
+        .filter(|(_, delivery)| is_refused(delivery))
+        .map(|(position, _)| position)
+        .collect())
 }
 
 /// Inserts the delivery ids; returns the positions of those that were not there, the first of equal ones.

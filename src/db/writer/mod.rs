@@ -3,8 +3,8 @@
 //! A [`Writer`] is a cheap handle; a lane is the task behind it, with one lane on SQLite, which alternates deliveries
 //! and shares when both wait, and one for each on PostgreSQL. Every answer leaves after its commit. Bulk work goes last.
 //!
-//! Reading order: the door ([`handle`]), who is next ([`lane`]), then what a transaction of each kind does
-//! ([`accept`], [`share`], [`bulk`]).
+//! Reading order: the door (`handle`), who is next (`lane`), then what a transaction of each kind does
+//! (`accept`, `share`, `bulk`).
 
 mod accept;
 mod bulk;

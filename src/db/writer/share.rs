@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use entity::{bundle, call, idempotent_reply, item, ledger_order, level};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use tokio::time::Instant;
 
 use super::handle::{CommitError, Share, WaitingShare};
 use crate::clock::Timestamp;
@@ -20,17 +21,31 @@ pub(super) async fn write_group(db: &Db, group: Vec<WaitingShare>) {
         .into_iter()
         .map(|waiting| (waiting.share, waiting.answer))
         .unzip();
-    let results = match write(db, &shares).await {
+    let begun = Instant::now();
+    let results: Vec<_> = match write(db, &shares).await {
         Ok(winners) => shares.iter().map(|share| result(share, &winners)).collect(),
         Err(error) if shares.len() == 1 || error.is_transient() => {
             shares.iter().map(|_| failure(&error)).collect()
         }
         Err(_error) => one_by_one(db, &shares).await,
     };
+    measure(begun, &results);
     for (result, answer) in results.into_iter().zip(answers) {
         // A keeper that has gone learns it from the database.
         let _gone = answer.send(result).is_err();
     }
+}
+
+fn measure(begun: Instant, results: &[Result<(), CommitError>]) {
+    metrics::histogram!("storekeeper_commit_seconds").record(begun.elapsed());
+    metrics::histogram!("storekeeper_commit_shares")
+        .record(u32::try_from(results.len()).unwrap_or(u32::MAX));
+    let fenced = results
+        .iter()
+        .filter(|result| **result == Err(CommitError::Fenced))
+        .count();
+    metrics::counter!("storekeeper_fenced_commits_total")
+        .increment(u64::try_from(fenced).unwrap_or(u64::MAX));
 }
 
 fn result(share: &Share, winners: &BTreeSet<StoreId>) -> Result<(), CommitError> {
@@ -174,7 +189,7 @@ impl Rows {
             Change::PutItem(record) => self.items.push(stock::item_model(store, record)),
             Change::PutLevel(record) => self.levels.push(stock::level_model(store, record)),
             Change::DeleteLevel(item, location) => {
-                self.gone_levels.push((store, item.0, location.0))
+                self.gone_levels.push((store, item.0, location.0));
             }
             Change::PutBundle(bundle) => self.bundles.push(bundles::model(store, bundle)?),
             Change::PutOrder(order) => self.orders.push(orders::model(store, order)?),
@@ -182,14 +197,17 @@ impl Rows {
             Change::DeleteCall(id) => self.gone_calls.push((store, id.to_string())),
             Change::Park(record) => self.parked.push((store, *record)),
             Change::Unpark(seq) => self.unparked.push((store, *seq)),
-            Change::PutDeadLetter(record) => self.dead_letters.push((store, record.clone())),
+            Change::PutDeadLetter(record) => {
+                self.unparked.extend(record.seq.map(|seq| (store, seq)));
+                self.dead_letters.push((store, record.clone()));
+            }
             Change::DeleteDeadLetter(id) => self.gone_dead_letters.push((store, *id)),
             Change::ReviveDeadLetter { id, parked } => {
                 self.revived.push((store, id.to_string(), *parked));
                 self.gone_dead_letters.push((store, *id));
             }
             Change::PutIdempotentReply(reply) => {
-                self.replies.push(idempotency::model(store, reply))
+                self.replies.push(idempotency::model(store, reply));
             }
         }
         Ok(())

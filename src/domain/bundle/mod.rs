@@ -1,8 +1,8 @@
 //! Bundles: what they are made of over time, what may be saved, and how their stock follows from their components'.
 //!
 //! Reading order: the types ([`recipe`]), recipes of recipes boiled down to leaves ([`flatten`]), all bundles of a
-//! store with their indices ([`book`]), what is refused on saving ([`validate`]) and the stock formula
-//! ([`availability`]). Nothing here knows orders or calls.
+//! store with their indices ([`book`]), what is refused on saving ([`mod@validate`]) and the stock formula
+//! ([`mod@availability`]). Nothing here knows orders or calls.
 
 pub mod availability;
 pub mod book;
@@ -11,7 +11,7 @@ pub mod recipe;
 pub mod validate;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use availability::{Explanation, Stock, Wanted, availability, explain, wanted_levels};
 pub use book::{BundleBook, SoldBundle};

@@ -91,9 +91,10 @@ impl OrderState {
             };
         }
         let is_known = snapshot.updated_at == self.updated_at && digest(snapshot) == self.digest;
-        self.needs_read = false;
+        // That a wanted read is done is news, too: it must be kept.
+        let was_wanted = std::mem::take(&mut self.needs_read);
         self.overwrite(snapshot, sold);
-        if is_known && !refunds_grew {
+        if is_known && !refunds_grew && !was_wanted {
             Absorbed::Same
         } else {
             Absorbed::Applied

@@ -198,7 +198,7 @@ impl OrderState {
         };
         let mut restocked: Vec<_> = self
             .refunds_of(line)
-            .filter(|refund| refund.restock.gives_back())
+            .filter(|refund| refund.restock.gives_back() && refund.quantity > 0)
             .filter_map(|refund| {
                 Some((
                     is_shipped(refund.restock),

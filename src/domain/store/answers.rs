@@ -9,7 +9,9 @@ use crate::domain::call::{
     Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
     UserErrorCode,
 };
-use crate::domain::fact::{ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot};
+use crate::domain::fact::{
+    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+};
 use crate::domain::order::OrderState;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
@@ -18,6 +20,8 @@ use crate::ids::{CallId, ItemId, OrderId};
 
 /// The longest delay between calls to a platform that does not answer, milliseconds.
 const BACKOFF_MAX_MS: i64 = 60_000;
+/// After this many reads of an order that were older than what is known, what is known stands.
+const STALE_READS_MAX: u32 = 5;
 /// The platform's clock is only taken to differ from ours when it does so by more than its resolution explains.
 const CLOCK_SLACK_MS: i64 = 2_000;
 
@@ -25,26 +29,25 @@ impl StoreState {
     /// Takes the answer to the call under way.
     pub(super) fn call_answered(
         &mut self,
-        now: Timestamp,
         id: CallId,
         answer: Answer,
-    ) -> Result<Outcome, Refusal> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
         let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.call.id == id) else {
             return Err(Refusal::UnknownCall);
         };
-        let mut outcome = Outcome::default();
-        self.buckets.answered(&answer, now);
+        self.buckets.answered(&answer, outcome.at);
         if let Some(platform_time) = answer.platform_time {
-            self.compare_clocks(platform_time, now);
+            self.compare_clocks(platform_time, outcome.at);
         }
         match answer.result {
             Ok(reply) => {
                 self.backoff = Backoff::default();
-                self.replied(now, in_flight, reply, &mut outcome);
+                self.replied(in_flight, reply, outcome);
             }
-            Err(error) => self.failed(now, in_flight, error, &mut outcome),
+            Err(error) => self.failed(in_flight, error, outcome),
         }
-        Ok(outcome)
+        Ok(())
     }
 
     fn compare_clocks(&mut self, platform_time: Timestamp, now: Timestamp) {
@@ -56,38 +59,29 @@ impl StoreState {
         };
     }
 
-    fn replied(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        reply: CallReply,
-        outcome: &mut Outcome,
-    ) {
+    fn replied(&mut self, in_flight: InFlight, reply: CallReply, outcome: &mut Outcome) {
         let InFlight { call, is_sweep } = in_flight;
         match (call.request, reply) {
             (Request::Write(write), CallReply::Written { at }) => {
                 self.write_done(call.id, write, at, outcome);
             }
             (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
-                self.levels_read(now, &items, &levels, outcome);
+                self.levels_read(&items, &levels, outcome);
                 if is_sweep {
-                    self.levels_swept(&items, now);
+                    self.levels_swept(&items, outcome.at);
                 }
             }
             (Request::Read(Read::Items(items)), CallReply::Items(found)) => {
-                self.items_read(now, &items, &found, outcome);
+                self.items_read(&items, &found, outcome);
             }
             (Request::Read(Read::Order(order)), CallReply::Order(found)) => {
-                self.order_read(now, order, found.as_deref(), outcome);
+                self.order_read(order, found.as_deref(), outcome);
             }
             (Request::Read(Read::OrdersSince { .. }), CallReply::OrdersPage { orders, next }) => {
-                self.orders_swept(&orders, next, now, outcome);
+                self.orders_swept(&orders, next, outcome);
             }
             (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
-                if let Some(mut state) = self.ledger.take(order) {
-                    state.assign(&assignments);
-                    self.order_changed(state, outcome);
-                }
+                self.assignments_read(order, &assignments, outcome);
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
                 self.locations_read(locations, outcome);
@@ -101,7 +95,6 @@ impl StoreState {
                     reason: "the answer does not fit the call".to_owned(),
                 };
                 self.failed(
-                    now,
                     InFlight {
                         call: Call {
                             id: call.id,
@@ -116,35 +109,23 @@ impl StoreState {
         }
     }
 
-    fn levels_read(
-        &mut self,
-        now: Timestamp,
-        items: &[ItemId],
-        levels: &[LevelSnapshot],
-        outcome: &mut Outcome,
-    ) {
+    fn levels_read(&mut self, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
         let changed = self
             .stock
-            .finish_reading(items, levels, now, &mut outcome.changes);
+            .finish_reading(items, levels, outcome.at, &mut outcome.changes);
         for item in items.iter().filter(|item| self.stock.is_certain(**item)) {
             self.dirty.became_certain(*item);
         }
         self.items_changed(&changed, outcome);
     }
 
-    fn items_read(
-        &mut self,
-        now: Timestamp,
-        asked: &[ItemId],
-        found: &[ItemSnapshot],
-        outcome: &mut Outcome,
-    ) {
+    fn items_read(&mut self, asked: &[ItemId], found: &[ItemSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
         let mut changed = Vec::new();
         for item in asked {
             self.items_wanted.remove(item);
-            self.items_checked.insert(*item, now);
+            self.items_checked.insert(*item, outcome.at);
             let differs = match found.iter().find(|snapshot| snapshot.item == *item) {
                 Some(snapshot) => self.stock.see_item(snapshot, &mut outcome.changes),
                 None => self.stock.bury(*item, &mut outcome.changes),
@@ -156,29 +137,42 @@ impl StoreState {
         self.items_changed(&changed, outcome);
     }
 
-    fn order_read(
-        &mut self,
-        now: Timestamp,
-        id: OrderId,
-        found: Option<&OrderSnapshot>,
-        outcome: &mut Outcome,
-    ) {
+    /// The platform's word on an order that had to be read. A word that is older than what is known (a replica that
+    /// lags) settles nothing: the order is read again.
+    fn order_read(&mut self, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
         match found {
-            Some(snapshot) => {
-                self.take_read_order(snapshot, now, outcome);
-            }
-            None => self.order_is_missing(now, id, outcome),
+            Some(snapshot) => self.take_read_order(snapshot, outcome),
+            None => self.order_is_missing(id, outcome),
         }
-        self.clear_needs_read(id, outcome);
+        self.ledger.forget_stranger(id);
+        let Some(mut order) = self.ledger.take(id) else {
+            return;
+        };
+        if !order.needs_read {
+            self.ledger.put(order);
+            return;
+        }
+        let reads = self.ledger.postpone(id, outcome.at);
+        order.needs_read = found.is_some() && reads < STALE_READS_MAX;
+        self.keep_order(order, outcome);
+    }
+
+    /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
+    /// yet is asked about again.
+    fn assignments_read(&mut self, id: OrderId, assignments: &[Assignment], outcome: &mut Outcome) {
+        let Some(mut order) = self.ledger.take(id) else {
+            return;
+        };
+        order.assign(assignments);
+        if order.is_unplaced() && !order.deleted {
+            self.ledger.postpone(id, outcome.at);
+            order.needs_assignments = true;
+        }
+        self.order_changed(order, outcome);
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
-    pub(super) fn take_read_order(
-        &mut self,
-        snapshot: &OrderSnapshot,
-        now: Timestamp,
-        outcome: &mut Outcome,
-    ) {
+    pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, outcome: &mut Outcome) {
         let created_at = super::rows::end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
@@ -187,50 +181,32 @@ impl StoreState {
                 self.order_absorbed(order, absorbed, outcome);
             }
             None => {
-                self.first_sight(now, snapshot, created_at, outcome);
+                self.first_sight(snapshot, created_at, outcome);
             }
         }
     }
 
-    fn clear_needs_read(&mut self, id: OrderId, outcome: &mut Outcome) {
-        self.ledger.forget_stranger(id);
-        if let Some(mut order) = self.ledger.take(id) {
-            if order.needs_read {
-                order.needs_read = false;
-                self.keep_order(order, outcome);
-            } else {
-                self.ledger.put(order);
-            }
-        }
-    }
-
-    fn failed(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        error: CallError,
-        outcome: &mut Outcome,
-    ) {
+    fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
         match error {
             // The bucket knows the wait already.
-            CallError::Throttled { .. } => self.resend_at(in_flight.call.id, now, outcome),
+            CallError::Throttled { .. } => self.resend_at(in_flight.call.id, outcome.at, outcome),
             CallError::Unavailable { reason } | CallError::Ambiguous { reason } => {
-                self.back_off(now, reason);
-                self.resend_later(now, in_flight.call.id, outcome);
+                self.back_off(outcome.at, reason);
+                self.resend_later(in_flight.call.id, outcome);
             }
             CallError::Busy => {
                 self.back_off(
-                    now,
+                    outcome.at,
                     "the platform is still working on the same call".to_owned(),
                 );
-                self.resend_later(now, in_flight.call.id, outcome);
+                self.resend_later(in_flight.call.id, outcome);
             }
             CallError::Barred(bar) => {
                 self.barred(bar);
-                self.resend_at(in_flight.call.id, now, outcome);
+                self.resend_at(in_flight.call.id, outcome.at, outcome);
             }
-            CallError::Rejected { errors } => self.rejected(now, in_flight, &errors, outcome),
+            CallError::Rejected { errors } => self.rejected(in_flight, &errors, outcome),
         }
     }
 
@@ -255,17 +231,11 @@ impl StoreState {
         };
     }
 
-    fn rejected(
-        &mut self,
-        now: Timestamp,
-        in_flight: InFlight,
-        errors: &[UserError],
-        outcome: &mut Outcome,
-    ) {
+    fn rejected(&mut self, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {
         let InFlight { call, is_sweep } = in_flight;
         match call.request {
-            Request::Write(write) => self.write_rejected(now, call.id, write, errors, outcome),
-            Request::Read(read) => self.read_rejected(now, read, is_sweep, errors, outcome),
+            Request::Write(write) => self.write_rejected(call.id, write, errors, outcome),
+            Request::Read(read) => self.read_rejected(read, is_sweep, errors, outcome),
         }
     }
 
@@ -273,7 +243,6 @@ impl StoreState {
     /// block the others; a question about one thing gives that thing up, so that it does not block the rest.
     fn read_rejected(
         &mut self,
-        now: Timestamp,
         read: Read,
         is_sweep: bool,
         errors: &[UserError],
@@ -284,20 +253,20 @@ impl StoreState {
                 self.read_limit = items.len().div_ceil(2);
             }
             Read::Levels(items) => {
-                self.levels_read(now, &items, &[], outcome);
+                self.levels_read(&items, &[], outcome);
                 if is_sweep {
-                    self.levels_swept(&items, now);
+                    self.levels_swept(&items, outcome.at);
                 }
             }
-            Read::Items(items) => self.items_read(now, &items, &[], outcome),
-            Read::Order(order) => self.order_read(now, order, None, outcome),
+            Read::Items(items) => self.items_read(&items, &[], outcome),
+            Read::Order(order) => self.order_read(order, None, outcome),
             Read::OrdersSince { .. } => {
                 if let Some(sweep) = &mut self.sweep {
                     sweep.page = None;
                 }
-                self.back_off(now, describe(errors));
+                self.back_off(outcome.at, describe(errors));
             }
-            Read::Assignments(_) | Read::Locations => self.back_off(now, describe(errors)),
+            Read::Assignments(_) | Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }
     }

@@ -19,23 +19,26 @@ impl StoreState {
     /// # Errors
     /// A [`Refusal`] when the rules say no; the state is unchanged then.
     pub fn apply(&mut self, now: Timestamp, command: Command) -> Result<Outcome, Refusal> {
+        let mut outcome = Outcome::at(now);
         match command {
-            Command::TakeRow(row) => Ok(self.take_row(now, &row)),
-            Command::RowCrashed { seq, reason } => Ok(self.row_crashed(now, seq, reason)),
-            Command::PlanCall { fresh } => Ok(self.plan_call(now, fresh)),
-            Command::CallAnswered { call, answer } => self.call_answered(now, call, answer),
-            Command::PutBundle(draft) => self.put_bundle(now, &draft),
-            Command::DeleteBundle(id) => self.delete_bundle(now, id),
-            Command::Pause { reason } => Ok(self.pause(reason)),
-            Command::Resume => Ok(self.resume()),
-            Command::ReconcileNow => {
-                self.reconcile_now();
-                Ok(Outcome::default())
+            Command::TakeRow(row) => self.take_row(&row, &mut outcome),
+            Command::RowCrashed { seq, reason } => self.row_crashed(seq, reason, &mut outcome),
+            Command::PlanCall { fresh } => self.plan_call(fresh, &mut outcome),
+            Command::CallAnswered { call, answer } => {
+                self.call_answered(call, answer, &mut outcome)?;
             }
-            Command::RetryDeadLetter { id, seq } => self.retry_dead_letter(now, id, seq),
-            Command::DiscardDeadLetter(id) => Ok(discard(id)),
-            Command::TokenRenewed => Ok(self.token_renewed()),
+            Command::PutBundle(draft) => self.put_bundle(&draft, &mut outcome)?,
+            Command::DeleteBundle(id) => self.delete_bundle(id, &mut outcome)?,
+            Command::Pause { reason } => self.paused = Some(Pause::ByAdmin { reason }),
+            Command::Resume => self.paused = None,
+            Command::ReconcileNow => self.reconcile_now(),
+            Command::RetryDeadLetter { id, seq } => {
+                self.retry_dead_letter(id, seq, &mut outcome)?;
+            }
+            Command::DiscardDeadLetter(id) => outcome.changes.put(Change::DeleteDeadLetter(id)),
+            Command::TokenRenewed => self.token_renewed(),
         }
+        Ok(outcome)
     }
 
     /// Orders of the ledger that must be in memory before `command` is applied.
@@ -96,20 +99,16 @@ impl StoreState {
     }
 
     /// Remembers a row that crashed the keeper; the third time it is given up, wherever it stands.
-    fn row_crashed(&mut self, now: Timestamp, seq: i64, reason: String) -> Outcome {
-        let mut outcome = Outcome::default();
-        let crashes = self
-            .suspect
-            .as_ref()
-            .filter(|suspect| suspect.seq == seq)
-            .map_or(0, |suspect| suspect.crashes);
-        if crashes + 1 < CRASHES_MAX {
+    fn row_crashed(&mut self, seq: i64, reason: String, outcome: &mut Outcome) {
+        let suspect = self.suspect.as_ref().filter(|suspect| suspect.seq == seq);
+        let crashes = suspect.map_or(0, |suspect| suspect.crashes) + 1;
+        if crashes < CRASHES_MAX {
             self.suspect = Some(Suspect {
                 seq,
-                crashes: crashes + 1,
+                crashes,
                 reason,
             });
-            return outcome;
+            return;
         }
         self.suspect = None;
         self.counts.dead += 1;
@@ -117,49 +116,30 @@ impl StoreState {
         if seq == self.counts.cursor + 1 {
             self.counts.cursor = seq;
         }
-        self.lanes.leave(seq, now);
-        self.bury_row(seq, DeadLetterClass::Poison, reason, now, &mut outcome);
-        outcome
+        self.lanes.leave(seq, outcome.at);
+        self.bury_row(seq, DeadLetterClass::Poison, reason, outcome);
     }
 
-    fn pause(&mut self, reason: String) -> Outcome {
-        self.paused = Some(Pause::ByAdmin { reason });
-        Outcome::default()
-    }
-
-    fn resume(&mut self) -> Outcome {
-        self.paused = None;
-        Outcome::default()
-    }
-
-    fn token_renewed(&mut self) -> Outcome {
+    fn token_renewed(&mut self) {
         if matches!(self.paused, Some(Pause::Barred(_) | Pause::Uninstalled)) {
             self.paused = None;
         }
-        Outcome::default()
     }
 
     fn retry_dead_letter(
         &mut self,
-        now: Timestamp,
         id: DeadLetterId,
         seq: Option<i64>,
-    ) -> Result<Outcome, Refusal> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
         let seq = seq
             .filter(|seq| dead_letter_id(self.store, *seq) == id)
             .ok_or(Refusal::NothingToRetry)?;
-        let parked = self.lanes.revive(seq, &self.settings.retry, now);
+        let parked = self.lanes.revive(seq, &self.settings.retry, outcome.at);
         self.counts.dead -= 1;
-        let mut outcome = Outcome::default();
         outcome.changes.put(Change::ReviveDeadLetter { id, parked });
-        Ok(outcome)
+        Ok(())
     }
-}
-
-fn discard(id: DeadLetterId) -> Outcome {
-    let mut outcome = Outcome::default();
-    outcome.changes.put(Change::DeleteDeadLetter(id));
-    outcome
 }
 
 /// The order that a row is about.

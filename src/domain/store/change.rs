@@ -119,6 +119,10 @@ impl Change {
 
 /// What is known of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings of the platform, as it tells them"
+)]
 pub struct ItemRecord {
     pub item: ItemId,
     pub variant: Option<VariantId>,

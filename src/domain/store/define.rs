@@ -14,34 +14,27 @@ impl StoreState {
     /// Defines a bundle, or gives it a new recipe. Items that are not known yet are looked up on the platform first.
     pub(super) fn put_bundle(
         &mut self,
-        now: Timestamp,
         draft: &BundleDraft,
-    ) -> Result<Outcome, Refusal> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
         self.check_existence(draft)?;
         if self.look_up_items(draft) {
-            return Ok(Outcome {
-                reply: Reply::Waiting,
-                ..Outcome::default()
-            });
+            outcome.reply = Reply::Waiting;
+            return Ok(());
         }
-        let bundle = self.candidate(now, draft)?;
+        let bundle = self.candidate(outcome.at, draft)?;
         validate(&self.bundles, &bundle)?;
-        let mut outcome = Outcome {
-            interest_changed: true,
-            ..Outcome::default()
-        };
-        self.keep_bundle(bundle.clone(), &mut outcome);
         self.locations_wanted |= self.locations.is_none();
-        outcome.reply = Reply::Bundle(Box::new(bundle));
-        Ok(outcome)
+        self.keep_bundle(bundle, outcome);
+        Ok(())
     }
 
     /// Deletes a bundle: it sells no more. Its recipes stay for the orders that were made under them.
     pub(super) fn delete_bundle(
         &mut self,
-        now: Timestamp,
         id: BundleId,
-    ) -> Result<Outcome, Refusal> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
         let bundle = self
             .bundles
             .get(id)
@@ -51,14 +44,9 @@ impl StoreState {
             return Err(Refusal::UnknownBundle(id));
         };
         bundle.deleted = true;
-        end_recipes(&mut bundle.recipes, self.platform_now(now));
-        let mut outcome = Outcome {
-            interest_changed: true,
-            ..Outcome::default()
-        };
-        self.keep_bundle(bundle.clone(), &mut outcome);
-        outcome.reply = Reply::Bundle(Box::new(bundle));
-        Ok(outcome)
+        end_recipes(&mut bundle.recipes, self.platform_now(outcome.at));
+        self.keep_bundle(bundle, outcome);
+        Ok(())
     }
 
     fn check_existence(&self, draft: &BundleDraft) -> Result<(), Refusal> {
@@ -159,6 +147,8 @@ impl StoreState {
     fn keep_bundle(&mut self, bundle: Bundle, outcome: &mut Outcome) {
         let (id, item) = (bundle.id, bundle.item);
         let mut touched = self.bundles.needs(id).cloned().unwrap_or_default();
+        outcome.interest_changed = true;
+        outcome.reply = Reply::Bundle(Box::new(bundle.clone()));
         outcome.changes.put(Change::PutBundle(bundle.clone()));
         self.bundles.put(bundle);
         touched.extend(self.bundles.needs(id).cloned().unwrap_or_default());

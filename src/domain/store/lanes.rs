@@ -124,18 +124,8 @@ impl Lanes {
             .map(move |lane| lane.next_attempt(now, cursor, platform_ready))
     }
 
-    fn park(
-        &mut self,
-        order: OrderId,
-        seq: i64,
-        policy: &RetryPolicy,
-        now: Timestamp,
-        head: i64,
-    ) -> ParkedRecord {
-        let lane = self
-            .lanes
-            .entry(order)
-            .or_insert_with(|| Lane::open(order, seq, policy, now, head));
+    fn park(&mut self, order: OrderId, seq: i64, fresh: Lane) -> ParkedRecord {
+        let lane = self.lanes.entry(order).or_insert(fresh);
         lane.push(seq);
         self.lane_of.insert(seq, order);
         lane.record(seq)
@@ -166,20 +156,10 @@ impl StoreState {
     }
 
     /// Parks a row until its order comes, or notes that an attempt failed.
-    pub(super) fn park_row(
-        &mut self,
-        now: Timestamp,
-        row: &Row,
-        order: OrderId,
-        outcome: &mut Outcome,
-    ) -> RowEnd {
-        let (retry, head) = (self.settings.retry, self.counts.head);
-        let record = match self
-            .lanes
-            .lanes
-            .get_mut(&order)
-            .filter(|lane| row.from_lane && lane.first() == Some(row.seq))
-        {
+    pub(super) fn park_row(&mut self, row: &Row, order: OrderId, outcome: &mut Outcome) -> RowEnd {
+        let (now, retry, head) = (outcome.at, self.settings.retry, self.counts.head);
+        let lane = self.lanes.lanes.get_mut(&order);
+        let record = match lane.filter(|lane| row.from_lane && lane.first() == Some(row.seq)) {
             Some(lane) => {
                 match lane.fail(&retry, now, head) {
                     Verdict::RetryAt(_) => {}
@@ -191,7 +171,11 @@ impl StoreState {
                 if row.from_lane {
                     self.lanes.leave(row.seq, now);
                 }
-                self.lanes.park(order, row.seq, &retry, now, head)
+                self.lanes.park(
+                    order,
+                    row.seq,
+                    Lane::open(order, row.seq, &retry, now, head),
+                )
             }
         };
         outcome.changes.put(Change::Park(record));
@@ -199,22 +183,15 @@ impl StoreState {
     }
 
     /// The platform has no such order: what waited for it is given up.
-    pub(super) fn order_is_missing(
-        &mut self,
-        now: Timestamp,
-        order: OrderId,
-        outcome: &mut Outcome,
-    ) {
-        let rows = self
-            .lanes
-            .lanes
-            .get(&order)
+    pub(super) fn order_is_missing(&mut self, order: OrderId, outcome: &mut Outcome) {
+        let lane = self.lanes.lanes.get(&order);
+        let rows = lane
             .map(|lane| lane.rows().collect::<Vec<_>>())
             .unwrap_or_default();
         for seq in rows {
             let reason = format!("order {order} does not exist on the platform");
-            self.bury_row(seq, DeadLetterClass::EntityMissing, reason, now, outcome);
-            self.lanes.leave(seq, now);
+            self.bury_row(seq, DeadLetterClass::EntityMissing, reason, outcome);
+            self.lanes.leave(seq, outcome.at);
             self.counts.dead += 1;
         }
     }

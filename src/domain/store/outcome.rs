@@ -1,5 +1,6 @@
 //! What a command leads to: rows to write, calls to send, an answer; or a refusal.
 
+use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, BundleRefusal};
 use crate::domain::call::Call;
 use crate::domain::store::change::Changes;
@@ -8,6 +9,8 @@ use crate::ids::{BundleId, ItemId};
 /// What a command leads to. Nothing of it is real before `changes` are committed (INV-C).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// When it was decided.
+    pub at: Timestamp,
     pub changes: Changes,
     /// To be sent after the commit; at most one call of a store is under way.
     pub call: Option<Call>,
@@ -16,6 +19,17 @@ pub struct Outcome {
     pub touched_items: Vec<ItemId>,
     /// Bundles or interest changed: the interest set is to be published anew.
     pub interest_changed: bool,
+}
+
+impl Outcome {
+    /// Nothing yet, decided at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            at: now,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a command answers its caller.

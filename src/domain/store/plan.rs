@@ -75,6 +75,7 @@ impl StoreState {
             self.open_calls.values().map(|call| call.due_at).min(),
             self.next_sweep_at(),
             self.dirty.next_postponed(),
+            self.ledger.next_postponed(),
         ];
         let wanted = affordable
             .into_iter()
@@ -92,25 +93,22 @@ impl StoreState {
     }
 
     /// Decides which call to make, and accounts for it; the call leaves after the commit.
-    pub(super) fn plan_call(&mut self, now: Timestamp, fresh: CallId) -> Outcome {
-        let mut outcome = Outcome {
-            reply: Reply::NoCall,
-            ..Outcome::default()
-        };
+    pub(super) fn plan_call(&mut self, fresh: CallId, outcome: &mut Outcome) {
+        let now = outcome.at;
+        outcome.reply = Reply::NoCall;
         if !self.may_call(now) {
-            return outcome;
+            return;
         }
         let wants = self.wants(now).collect::<Vec<_>>();
         for want in wants {
             if self.affordable_at(want, now) > now {
                 continue;
             }
-            if let Some(call) = self.build(want, now, fresh, &mut outcome) {
-                self.start_call(call, want, now, &mut outcome);
-                break;
+            if let Some(call) = self.build(want, fresh, outcome) {
+                self.start_call(call, want, outcome);
+                return;
             }
         }
-        outcome
     }
 
     fn may_call(&self, now: Timestamp) -> bool {
@@ -132,10 +130,10 @@ impl StoreState {
             (!self.items_wanted.is_empty()).then_some(Want::Items),
             self.locations_wanted.then_some(Want::Locations),
             self.ledger
-                .next_to_read()
+                .next_to_read(now)
                 .or_else(|| self.lanes.next_to_read())
                 .map(Want::Order),
-            self.ledger.next_to_assign().map(Want::Assignments),
+            self.ledger.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
             self.dirty.has_work(now).then_some(Want::Set),
@@ -150,13 +148,8 @@ impl StoreState {
         self.buckets.affordable_at(meter, cost, now)
     }
 
-    fn build(
-        &mut self,
-        want: Want,
-        now: Timestamp,
-        fresh: CallId,
-        outcome: &mut Outcome,
-    ) -> Option<Call> {
+    fn build(&mut self, want: Want, fresh: CallId, outcome: &mut Outcome) -> Option<Call> {
+        let now = outcome.at;
         let request = match want {
             Want::Resend(id) => {
                 let write = self.open_calls.get(&id)?.write.clone();
@@ -184,7 +177,8 @@ impl StoreState {
     }
 
     /// Takes the tokens and writes the call down.
-    fn start_call(&mut self, call: Call, want: Want, now: Timestamp, outcome: &mut Outcome) {
+    fn start_call(&mut self, call: Call, want: Want, outcome: &mut Outcome) {
+        let now = outcome.at;
         let (meter, cost) = want.price();
         self.buckets.take(meter, cost, now);
         match &call.request {

@@ -17,31 +17,23 @@ const ORDER_CREATED: &str = "orders/create";
 
 impl StoreState {
     /// Applies an inbox row, or parks or buries it; the cursor moves past it in any case.
-    pub(super) fn take_row(&mut self, now: Timestamp, row: &Row) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub(super) fn take_row(&mut self, row: &Row, outcome: &mut Outcome) {
         let end = match &row.fact {
             Err(reason) => {
-                self.bury_row(
-                    row.seq,
-                    DeadLetterClass::Malformed,
-                    reason.clone(),
-                    now,
-                    &mut outcome,
-                );
+                self.bury_row(row.seq, DeadLetterClass::Malformed, reason.clone(), outcome);
                 RowEnd::Dead
             }
-            Ok(fact) => self.take_fact(now, row, fact, &mut outcome),
+            Ok(fact) => self.take_fact(row, fact, outcome),
         };
-        self.count_row(now, row, end, &mut outcome);
+        self.count_row(row, end, outcome);
         outcome.reply = Reply::Row(end);
-        outcome
     }
 
     /// Keeps the counters and the cursor; a row that leaves its lane frees the next one behind it.
-    fn count_row(&mut self, now: Timestamp, row: &Row, end: RowEnd, outcome: &mut Outcome) {
+    fn count_row(&mut self, row: &Row, end: RowEnd, outcome: &mut Outcome) {
         if row.from_lane {
             if end != RowEnd::Parked {
-                self.lanes.leave(row.seq, now);
+                self.lanes.leave(row.seq, outcome.at);
                 if end != RowEnd::Dead {
                     outcome.changes.put(Change::Unpark(row.seq));
                 }
@@ -64,19 +56,13 @@ impl StoreState {
         }
     }
 
-    fn take_fact(
-        &mut self,
-        now: Timestamp,
-        row: &Row,
-        fact: &Fact,
-        outcome: &mut Outcome,
-    ) -> RowEnd {
+    fn take_fact(&mut self, row: &Row, fact: &Fact, outcome: &mut Outcome) -> RowEnd {
         match fact {
             Fact::Order(snapshot) => {
                 let created_at = precise_creation(snapshot, row);
-                self.take_order(now, snapshot, created_at, outcome)
+                self.take_order(snapshot, created_at, outcome)
             }
-            Fact::Refund(refund) => self.take_refund(now, row, refund, outcome),
+            Fact::Refund(refund) => self.take_refund(row, refund, outcome),
             Fact::OrderTouched(order) => self.touch_order(*order, outcome),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
             Fact::Level(level) => {
@@ -85,7 +71,7 @@ impl StoreState {
             }
             Fact::LevelGone { item, .. } => {
                 // Carries no stamp, so it may be older than what is known: read instead of believing it.
-                self.want_levels(*item, now, outcome)
+                self.want_levels(*item, outcome)
             }
             Fact::Item(item) => self.take_item(item, outcome),
             Fact::ItemGone(item) => self.bury_item(*item, outcome),
@@ -117,15 +103,14 @@ impl StoreState {
     /// Applies a full order, from a webhook. Also wakes what waited for it.
     fn take_order(
         &mut self,
-        now: Timestamp,
         snapshot: &OrderSnapshot,
         created_at: Timestamp,
         outcome: &mut Outcome,
     ) -> RowEnd {
         let Some(mut order) = self.ledger.take(snapshot.order) else {
-            return self.first_sight(now, snapshot, created_at, outcome);
+            return self.first_sight(snapshot, created_at, outcome);
         };
-        self.lanes.wake(snapshot.order, now);
+        self.lanes.wake(snapshot.order, outcome.at);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
         let absorbed = order.absorb(snapshot, sold);
         self.order_absorbed(order, absorbed, outcome)
@@ -134,7 +119,6 @@ impl StoreState {
     /// An order that the ledger does not have: keep it only if it sold a bundle.
     pub(super) fn first_sight(
         &mut self,
-        now: Timestamp,
         snapshot: &OrderSnapshot,
         created_at: Timestamp,
         outcome: &mut Outcome,
@@ -142,10 +126,10 @@ impl StoreState {
         self.ledger.forget_stranger(snapshot.order);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
         let Some(order) = OrderState::first_seen(snapshot, sold) else {
-            self.lanes.wake_unneeded(snapshot.order, now);
+            self.lanes.wake_unneeded(snapshot.order, outcome.at);
             return RowEnd::Naked;
         };
-        self.lanes.wake(snapshot.order, now);
+        self.lanes.wake(snapshot.order, outcome.at);
         self.order_absorbed(order, Absorbed::Applied, outcome)
     }
 
@@ -190,13 +174,7 @@ impl StoreState {
         self.keep_order(order, outcome);
     }
 
-    fn take_refund(
-        &mut self,
-        now: Timestamp,
-        row: &Row,
-        refund: &RefundSnapshot,
-        outcome: &mut Outcome,
-    ) -> RowEnd {
+    fn take_refund(&mut self, row: &Row, refund: &RefundSnapshot, outcome: &mut Outcome) -> RowEnd {
         if let Some(mut order) = self.ledger.take(refund.order) {
             let is_new = order.add_refund(refund);
             let absorbed = if is_new {
@@ -209,7 +187,7 @@ impl StoreState {
         if self.lanes.is_unneeded(refund.order) || !self.concerns_us(refund) {
             return RowEnd::Naked;
         }
-        self.park_row(now, row, refund.order, outcome)
+        self.park_row(row, refund.order, outcome)
     }
 
     /// Whether a refund of an order that the ledger does not have may concern a bundle.
@@ -273,11 +251,12 @@ impl StoreState {
         }
     }
 
-    fn want_levels(&mut self, item: ItemId, now: Timestamp, outcome: &mut Outcome) -> RowEnd {
+    fn want_levels(&mut self, item: ItemId, outcome: &mut Outcome) -> RowEnd {
         if self.stock.item(item).is_none() {
             return RowEnd::Naked;
         }
-        self.stock.mark_unread(item, now, &mut outcome.changes);
+        self.stock
+            .mark_unread(item, outcome.at, &mut outcome.changes);
         self.items_changed(&[item], outcome)
     }
 
@@ -311,7 +290,6 @@ impl StoreState {
         seq: i64,
         class: DeadLetterClass,
         reason: String,
-        at: Timestamp,
         outcome: &mut Outcome,
     ) {
         let id = dead_letter_id(self.store, seq);
@@ -320,7 +298,7 @@ impl StoreState {
             seq: Some(seq),
             class,
             reason,
-            at,
+            at: outcome.at,
         };
         outcome.changes.put(Change::PutDeadLetter(record));
     }

@@ -104,11 +104,10 @@ impl StoreState {
         &mut self,
         orders: &[OrderSnapshot],
         next: Option<String>,
-        now: Timestamp,
         outcome: &mut Outcome,
     ) {
         for order in orders {
-            self.take_read_order(order, now, outcome);
+            self.take_read_order(order, outcome);
         }
         let Some(sweep) = &mut self.sweep else { return };
         match next {

@@ -8,12 +8,17 @@ use crate::domain::store::answers::describe;
 use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
 use crate::domain::store::outcome::Outcome;
 use crate::domain::store::state::{StoreState, entry_dead_letter_id};
-use crate::ids::{CallId, ItemId};
+use crate::ids::{CallId, DeadLetterId, ItemId};
 
 /// A write without a definite answer for this long is left to a person: the platform forgets keys after 24 hours.
 const AMBIGUOUS_MAX_MS: i64 = 23 * 60 * 60 * 1_000;
+/// How many orders a dead letter names.
+const ORDERS_NAMED_MAX: usize = 5;
 /// How long a repeated write waits at least, milliseconds; the back-off of the whole store usually waits longer.
 const RESEND_DELAY_MS: i64 = 1_000;
+
+/// An entry of a write that was at fault, and why if the platform says.
+type Fault<'e> = (usize, Option<&'e UserError>);
 
 impl StoreState {
     /// The write took effect. Components are read next: an adjustment does not tell the level it led to.
@@ -58,7 +63,6 @@ impl StoreState {
     /// The platform refused the whole write: nothing of it took effect.
     pub(super) fn write_rejected(
         &mut self,
-        now: Timestamp,
         id: CallId,
         write: Write,
         errors: &[UserError],
@@ -68,17 +72,19 @@ impl StoreState {
         let retry_only = errors
             .iter()
             .any(|error| error.code == UserErrorCode::PreviousAttemptFailed);
-        let errors = if retry_only { &[] } else { errors };
+        let faults = if retry_only {
+            Vec::new()
+        } else {
+            self.faults(entries_of(&write), errors)
+        };
         match write {
-            Write::Adjust(entries) => {
-                self.adjustment_rejected(now, id, &entries, errors, retry_only, outcome);
-            }
-            Write::Set(entries) => {
-                self.setting_rejected(now, id, &entries, errors, retry_only, outcome);
-            }
+            Write::Adjust(entries) => self.adjustment_rejected(id, &entries, &faults, outcome),
+            Write::Set(entries) => self.setting_rejected(id, &entries, &faults, outcome),
             Write::Activate { item, .. } => {
-                if errors.iter().any(|error| is_for_good(&error.code)) {
-                    self.give_up_item(now, id, 0, item, errors, outcome);
+                if let Some((_, Some(error))) =
+                    faults.iter().find(|fault| fault.1.is_some_and(is_for_good))
+                {
+                    self.give_up_item(entry_dead_letter_id(id, 0), item, Some(error), outcome);
                 }
                 self.reread(item, outcome);
             }
@@ -100,14 +106,19 @@ impl StoreState {
         let reason =
             "the platform gave no definite answer for 23 hours; look there whether it took effect"
                 .to_owned();
-        self.bury_entry(at, id, 0, DeadLetterClass::Ambiguous, reason, outcome);
+        self.bury_entry(
+            entry_dead_letter_id(id, 0),
+            DeadLetterClass::Ambiguous,
+            reason,
+            outcome,
+        );
         for item in items_of(&write) {
             self.reread(item, outcome);
         }
     }
 
-    pub(super) fn resend_later(&mut self, now: Timestamp, id: CallId, outcome: &mut Outcome) {
-        self.resend_at(id, now.plus_millis(RESEND_DELAY_MS), outcome);
+    pub(super) fn resend_later(&mut self, id: CallId, outcome: &mut Outcome) {
+        self.resend_at(id, outcome.at.plus_millis(RESEND_DELAY_MS), outcome);
     }
 
     fn close_call(&mut self, id: CallId, outcome: &mut Outcome) {
@@ -126,42 +137,18 @@ impl StoreState {
     /// Nothing was taken: the cells are open again, and what was at fault is blocked.
     fn adjustment_rejected(
         &mut self,
-        now: Timestamp,
         id: CallId,
         entries: &[Adjustment],
-        errors: &[UserError],
-        retry_only: bool,
+        faults: &[Fault<'_>],
         outcome: &mut Outcome,
     ) {
-        let faults = if retry_only {
-            Vec::new()
-        } else {
-            self.faults(entries.len(), errors)
-        };
         for (position, entry) in entries.iter().enumerate() {
             let fault = faults.iter().find(|fault| fault.0 == position);
             self.reopen_cells(entry, fault.is_some(), outcome);
             if let Some((_, error)) = fault {
-                let orders = entry
-                    .cells
-                    .iter()
-                    .take(5)
-                    .map(|cell| cell.order.to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let what = format!(
-                    "item {} at location {} by {}, for orders {orders}",
-                    entry.item, entry.location, entry.delta
-                );
-                let reason = format!("{}: {what}", error_text(*error));
-                self.bury_entry(
-                    now,
-                    id,
-                    position,
-                    DeadLetterClass::Rejected,
-                    reason,
-                    outcome,
-                );
+                let reason = format!("{}: {}", error_text(*error), describe_entry(entry));
+                let letter = entry_dead_letter_id(id, position);
+                self.bury_entry(letter, DeadLetterClass::Rejected, reason, outcome);
             }
         }
     }
@@ -185,48 +172,36 @@ impl StoreState {
         }
     }
 
+    /// Nothing was written: every level is compared anew; what was not as believed is read first.
     fn setting_rejected(
         &mut self,
-        now: Timestamp,
         id: CallId,
         entries: &[Setting],
-        errors: &[UserError],
-        retry_only: bool,
+        faults: &[Fault<'_>],
         outcome: &mut Outcome,
     ) {
-        let faults = if retry_only {
-            Vec::new()
-        } else {
-            self.faults(entries.len(), errors)
-        };
         for (position, entry) in entries.iter().enumerate() {
             self.dirty.mark_item(entry.item);
-            let fault = faults
-                .iter()
-                .find(|fault| fault.0 == position)
-                .and_then(|fault| fault.1);
-            let named = faults.iter().any(|fault| fault.0 == position);
-            match fault {
-                Some(error) if is_for_good(&error.code) => {
-                    let errors = std::slice::from_ref(error);
-                    self.give_up_item(now, id, position, entry.item, errors, outcome);
-                }
-                Some(error) => {
+            let Some((_, error)) = faults.iter().find(|fault| fault.0 == position) else {
+                continue;
+            };
+            match error {
+                Some(error) if !is_for_good(error) => {
                     self.locations_wanted |= error.code == UserErrorCode::LocationUnusable;
                     self.reread(entry.item, outcome);
                 }
-                None if named => self.give_up_item(now, id, position, entry.item, errors, outcome),
-                None => {}
+                error => self.give_up_item(
+                    entry_dead_letter_id(id, position),
+                    entry.item,
+                    *error,
+                    outcome,
+                ),
             }
         }
     }
 
     /// Which entries were at fault. When the platform does not say, the batch is cut in half until it can only be one.
-    fn faults<'e>(
-        &mut self,
-        entries: usize,
-        errors: &'e [UserError],
-    ) -> Vec<(usize, Option<&'e UserError>)> {
+    fn faults<'e>(&mut self, entries: usize, errors: &'e [UserError]) -> Vec<Fault<'e>> {
         let named = errors
             .iter()
             .filter_map(|error| error.entry.map(|entry| (entry, Some(error))));
@@ -245,52 +220,41 @@ impl StoreState {
 
     fn give_up_item(
         &mut self,
-        now: Timestamp,
-        id: CallId,
-        position: usize,
+        letter: DeadLetterId,
         item: ItemId,
-        errors: &[UserError],
+        error: Option<&UserError>,
         outcome: &mut Outcome,
     ) {
         self.stock.mark_unusable(item, true, &mut outcome.changes);
         let reason = format!(
             "the platform refuses to write item {item}: {}",
-            describe(errors)
+            error_text(error)
         );
-        self.bury_entry(
-            now,
-            id,
-            position,
-            DeadLetterClass::Rejected,
-            reason,
-            outcome,
-        );
+        self.bury_entry(letter, DeadLetterClass::Rejected, reason, outcome);
     }
 
     fn bury_entry(
         &mut self,
-        at: Timestamp,
-        call: CallId,
-        position: usize,
+        id: DeadLetterId,
         class: DeadLetterClass,
         reason: String,
         outcome: &mut Outcome,
     ) {
         self.counts.dead += 1;
-        let id = entry_dead_letter_id(call, position);
-        outcome.changes.put(Change::PutDeadLetter(DeadLetterRecord {
+        let record = DeadLetterRecord {
             id,
             seq: None,
             class,
             reason,
-            at,
-        }));
+            at: outcome.at,
+        };
+        outcome.changes.put(Change::PutDeadLetter(record));
     }
 }
 
 /// Whether a refusal will be the same next time.
-const fn is_for_good(code: &UserErrorCode) -> bool {
-    match code {
+const fn is_for_good(error: &UserError) -> bool {
+    match error.code {
         UserErrorCode::Stale
         | UserErrorCode::NotStocked
         | UserErrorCode::AlreadyStocked
@@ -313,4 +277,25 @@ fn items_of(write: &Write) -> Vec<ItemId> {
         Write::Set(entries) => entries.iter().map(|entry| entry.item).collect(),
         Write::Activate { item, .. } => vec![*item],
     }
+}
+
+const fn entries_of(write: &Write) -> usize {
+    match write {
+        Write::Adjust(entries) => entries.len(),
+        Write::Set(entries) => entries.len(),
+        Write::Activate { .. } => 1,
+    }
+}
+
+fn describe_entry(entry: &Adjustment) -> String {
+    let orders = entry
+        .cells
+        .iter()
+        .take(ORDERS_NAMED_MAX)
+        .map(|cell| cell.order.to_string());
+    let orders = orders.collect::<Vec<_>>().join(", ");
+    format!(
+        "item {} at location {} by {}, for orders {orders}",
+        entry.item, entry.location, entry.delta
+    )
 }

@@ -27,6 +27,8 @@ pub struct Tokens {
     pub refresh_token: Option<Secret>,
     /// When the access token stops working, by our clock.
     pub expires_at: Option<Timestamp>,
+    /// When the refresh token stops working, by our clock.
+    pub refresh_expires_at: Option<Timestamp>,
     /// Comma-separated.
     pub scopes: String,
 }
@@ -104,6 +106,8 @@ struct TokensReply {
     refresh_token: Option<String>,
     /// Seconds.
     expires_in: Option<i64>,
+    /// Seconds.
+    refresh_token_expires_in: Option<i64>,
     #[serde(default)]
     scope: String,
 }
@@ -192,12 +196,12 @@ impl ShopifyClient {
 
 impl TokensReply {
     fn into_tokens(self, asked_at: Timestamp) -> Tokens {
+        let after = |seconds: i64| asked_at.plus_millis(seconds.saturating_mul(1000));
         Tokens {
             access_token: Secret::new(self.access_token),
             refresh_token: self.refresh_token.map(Secret::new),
-            expires_at: self
-                .expires_in
-                .map(|seconds| asked_at.plus_millis(seconds.saturating_mul(1000))),
+            expires_at: self.expires_in.map(after),
+            refresh_expires_at: self.refresh_token_expires_in.map(after),
             scopes: self.scope,
         }
     }

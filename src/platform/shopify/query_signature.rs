@@ -1,5 +1,7 @@
 //! Signatures of query strings: the OAuth callback's `hmac`, and the app proxy's `signature`. Both are hexadecimal.
 
+use std::collections::BTreeMap;
+
 use hmac::Mac;
 
 use crate::clock::Timestamp;
@@ -9,8 +11,8 @@ use crate::platform::{Secret, SignatureMismatch};
 /// How far a callback's `timestamp` may be from our clock, either way, in milliseconds.
 pub const CALLBACK_AGE_MS_MAX: i64 = 90_000;
 
-/// Checks an OAuth callback: `hmac` is over the other pairs, sorted, as `key=value` joined by `&`; `timestamp` is in
-/// seconds and near `now`. `pairs` are decoded.
+/// Checks an OAuth callback: `hmac` is over the other pairs, sorted and encoded as a query; `timestamp` is in seconds
+/// and near `now`. `pairs` are decoded.
 ///
 /// # Errors
 /// The signature or the timestamp is absent, repeated or wrong.
@@ -19,7 +21,7 @@ pub fn verify_callback(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<(), SignatureMismatch> {
-    check(pairs, "hmac", "&", secret)?;
+    check(&encoded_query(pairs)?, only(pairs, "hmac")?, secret)?;
     let seconds: i64 = only(pairs, "timestamp")?
         .parse()
         .or(Err(SignatureMismatch))?;
@@ -31,37 +33,41 @@ pub fn verify_callback(
     }
 }
 
-/// Checks an app proxy's request: `signature` is over the other pairs, sorted, as `key=value` with nothing between;
-/// values of a repeated key are joined by commas. `pairs` are decoded.
+/// Checks an app proxy's request: `signature` is over the other pairs as `key=value`, sorted, with nothing between
+/// them; the values of a repeated key are joined by commas. `pairs` are decoded.
 ///
 /// # Errors
 /// The signature is absent, repeated or wrong.
 pub fn verify_proxy(pairs: &[(String, String)], secret: &Secret) -> Result<(), SignatureMismatch> {
-    check(pairs, "signature", "", secret)
+    check(&joined_pairs(pairs), only(pairs, "signature")?, secret)
 }
 
-fn check(
-    pairs: &[(String, String)],
-    signature_key: &str,
-    separator: &str,
-    secret: &Secret,
-) -> Result<(), SignatureMismatch> {
-    let claimed = hex::decode(only(pairs, signature_key)?).or(Err(SignatureMismatch))?;
-    let message = canonical(pairs, signature_key, separator);
+fn check(message: &str, claimed: &str, secret: &Secret) -> Result<(), SignatureMismatch> {
+    let claimed = hex::decode(claimed).or(Err(SignatureMismatch))?;
     let mac = digest(message.as_bytes(), secret).ok_or(SignatureMismatch)?;
     mac.verify_slice(&claimed).or(Err(SignatureMismatch))
 }
 
-fn canonical(pairs: &[(String, String)], signature_key: &str, separator: &str) -> String {
-    let mut grouped = std::collections::BTreeMap::<&str, Vec<&str>>::new();
-    for (key, value) in pairs.iter().filter(|(key, _)| key != signature_key) {
+/// Encoded, so that a value with `&` in it cannot pass for two pairs.
+fn encoded_query(pairs: &[(String, String)]) -> Result<String, SignatureMismatch> {
+    let mut sorted: Vec<_> = pairs.iter().filter(|(key, _)| key != "hmac").collect();
+    sorted.sort();
+    let mut address = reqwest::Url::parse("query:/").or(Err(SignatureMismatch))?;
+    address.query_pairs_mut().extend_pairs(sorted);
+    Ok(address.query().unwrap_or_default().to_owned())
+}
+
+fn joined_pairs(pairs: &[(String, String)]) -> String {
+    let mut grouped = BTreeMap::<&str, Vec<&str>>::new();
+    for (key, value) in pairs.iter().filter(|(key, _)| key != "signature") {
         grouped.entry(key).or_default().push(value);
     }
-    let parts: Vec<String> = grouped
+    let mut parts: Vec<String> = grouped
         .into_iter()
         .map(|(key, values)| format!("{key}={}", values.join(",")))
         .collect();
-    parts.join(separator)
+    parts.sort();
+    parts.concat()
 }
 
 fn only<'pairs>(
@@ -133,6 +139,49 @@ mod tests {
         }
     }
 
+    /// The example of the platform's documentation of OAuth.
+    #[test]
+    fn the_published_callback_holds() {
+        let callback = pairs(&[
+            ("code", "0907a61c0c8d55e99db179b68161bc00"),
+            (
+                "hmac",
+                "700e2dadb827fcc8609e9d5ce208b2e9cdaab9df07390d2cbca10d7c328fc4bf",
+            ),
+            ("shop", "some-shop.myshopify.com"),
+            ("state", "0.6784241404160823"),
+            ("timestamp", "1337178173"),
+        ]);
+        assert_eq!(
+            verify_callback(
+                &callback,
+                &secret(),
+                Timestamp::from_millis(1_337_178_173_000)
+            ),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_pass_for_two_pairs() {
+        let now = Timestamp::from_millis(SECONDS * 1000);
+        let honest = signed(
+            &[("timestamp", "1700000000"), ("code", "1&shop=a b")],
+            "hmac",
+            "code=1%26shop%3Da+b&timestamp=1700000000",
+        );
+        assert_eq!(verify_callback(&honest, &secret(), now), Ok(()));
+        let glued = signed(
+            &[("timestamp", "1700000000"), ("code", "1&shop=a")],
+            "hmac",
+            "code=1&shop=a&timestamp=1700000000",
+        );
+        assert_eq!(
+            verify_callback(&glued, &secret(), now),
+            Err(SignatureMismatch)
+        );
+    }
+
     #[test]
     fn a_changed_or_incomplete_callback_is_refused() {
         let now = Timestamp::from_millis(SECONDS * 1000);
@@ -162,7 +211,7 @@ mod tests {
             ("extra", "1"),
             ("extra", "2"),
             ("shop", "shop-name.myshopify.com"),
-            ("logged_in_customer_id", ""),
+            ("logged_in_customer_id", "1"),
             ("path_prefix", "/apps/awesome_reviews"),
             ("timestamp", "1317327555"),
             (

@@ -131,7 +131,8 @@ pub(super) async fn orders_since(
         None => vec![
             ("status", "any"),
             ("updated_at_min", since.as_str()),
-            ("order", "id asc"),
+            // Oldest id first, and not otherwise sorted: an order that changes meanwhile keeps its place.
+            ("since_id", "0"),
             ("limit", PAGE_LIMIT),
             ("fields", ORDER_FIELDS),
         ],

@@ -16,6 +16,8 @@ use crate::platform::shopify::rate::{self, QueryCost};
 
 const ACCESS_TOKEN: &str = "x-shopify-access-token";
 const API_VERSION: &str = "x-shopify-api-version";
+/// What the platform's support asks for.
+const REQUEST_ID: &str = "x-request-id";
 const CALL_LIMIT: &str = "x-shopify-shop-api-call-limit";
 
 /// A call under way. Its requests are made one after another.
@@ -201,6 +203,10 @@ impl<'call> Session<'call> {
             .map_err(judge);
         let response = sent.map_err(|error| self.classify_transport(error))?;
         self.note_headers(response.headers());
+        if !response.status().is_success() {
+            let request_id = text_of(response.headers(), REQUEST_ID);
+            tracing::info!(store = %self.account.store, status = response.status().as_u16(), request_id, "platform refused a request");
+        }
         let reply = read_reply(response, self.client.response_bytes_max()).await;
         reply.map_err(|error| self.classify_transport(error))
     }

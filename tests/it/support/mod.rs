@@ -1,4 +1,6 @@
 //! What integration tests stand on: private servers and the like.
 
+pub(crate) mod database;
 pub(crate) mod keepers;
 pub(crate) mod postgres;
+pub(crate) mod process;

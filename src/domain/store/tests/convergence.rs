@@ -116,7 +116,7 @@ impl World {
         match change {
             Change::PutItem(record) => drop(self.items.insert(record.item, record)),
             Change::PutLevel(record) => {
-                drop(self.levels.insert((record.item, record.location), record))
+                self.levels.insert((record.item, record.location), record);
             }
             Change::DeleteLevel(item, location) => drop(self.levels.remove(&(item, location))),
             Change::PutBundle(bundle) => drop(self.bundles.insert(bundle.id, bundle)),

@@ -317,7 +317,7 @@ impl Platform {
                 .for_each(|it| self.change_level(it.item, it.location, it.delta)),
             Write::Set(entries) => {
                 entries.into_iter().for_each(|it| {
-                    self.change_level(it.item, it.location, it.quantity - it.change_from)
+                    self.change_level(it.item, it.location, it.quantity - it.change_from);
                 });
             }
             Write::Activate {

@@ -12,4 +12,4 @@ mod topics;
 
 pub(super) use level::LevelBody;
 pub(super) use order::OrderBody;
-pub use topics::{NEEDED_TOPICS, mentions, parse};
+pub use topics::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};

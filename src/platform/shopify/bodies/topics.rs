@@ -15,7 +15,7 @@ use crate::platform::shopify::bodies::refund::RefundBody;
 use crate::platform::shopify::scalar::{Id, Scalar, read_object};
 
 /// Every topic that a store must be subscribed to.
-pub const NEEDED_TOPICS: [&str; 25] = [
+pub const NEEDED_TOPICS: [&str; 21] = [
     "orders/create",
     "orders/updated",
     "orders/edited",
@@ -36,11 +36,16 @@ pub const NEEDED_TOPICS: [&str; 25] = [
     "locations/delete",
     "locations/activate",
     "locations/deactivate",
+    "app/uninstalled",
+];
+
+/// Topics that make stores with several locations follow faster; they need a scope that not every app has, and without
+/// them the next change of the order tells.
+pub const WANTED_TOPICS: [&str; 4] = [
     "fulfillment_orders/moved",
     "fulfillment_orders/order_routing_complete",
     "fulfillment_orders/cancelled",
     "fulfillment_orders/split",
-    "app/uninstalled",
 ];
 
 /// The shapes of bodies that we read.

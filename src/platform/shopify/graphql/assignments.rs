@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, Meter, Reply};
+use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
 use crate::domain::fact::Assignment;
 use crate::ids::{LineId, LocationId, OrderId};
 use crate::platform::shopify::errors;
@@ -13,7 +13,8 @@ use crate::platform::shopify::scalar::{Id, Quantity, Scalar};
 use crate::platform::shopify::transport::Session;
 
 /// Points of the first page: for each of 5 fulfillment orders 3 objects and up to 40 lines of 2.
-pub(in crate::platform::shopify) const COST: i64 = 460;
+const COST: i64 = 460;
+const _: () = assert!(COST <= READ_POINTS_MAX);
 /// Requests for one order: 5 fulfillment orders, or 100 lines of one, at a time.
 const PAGES_MAX: usize = 20;
 

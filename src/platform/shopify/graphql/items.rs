@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, Reply};
+use crate::domain::call::{CallError, READ_ITEMS_MAX, READ_POINTS_MAX, Reply};
 use crate::domain::fact::ItemSnapshot;
 use crate::ids::{ItemId, ProductId, VariantId};
 use crate::platform::shopify::graphql::gid::Gid;
@@ -12,16 +12,9 @@ use crate::platform::shopify::transport::Session;
 const ITEMS: &str = "query inventoryItems($ids: [ID!]!) { nodes(ids: $ids) { ... on InventoryItem { id tracked \
     variant { id inventoryPolicy requiresComponents product { id } } } } }";
 
-/// Points for each item: itself, its variant, its product.
-const COST_PER_ITEM: i64 = 3;
-
-/// Points for a read of so many items.
-pub(in crate::platform::shopify) fn cost(items: usize) -> i64 {
-    i64::try_from(items)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(COST_PER_ITEM)
-        .saturating_add(1)
-}
+/// Points: for each item itself, its variant and its product.
+const COST: i64 = 3 * 50 + 1;
+const _: () = assert!(COST <= READ_POINTS_MAX && READ_ITEMS_MAX == 50);
 
 #[derive(Serialize)]
 struct Variables {

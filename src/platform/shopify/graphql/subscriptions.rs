@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, Meter, Reply};
-use crate::platform::shopify::bodies::NEEDED_TOPICS;
+use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
+use crate::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
 use crate::platform::shopify::errors::{self, RawUserError, classify_user_errors};
 use crate::platform::shopify::transport::Session;
 
 /// Points of the first page; what follows is paced.
-pub(in crate::platform::shopify) const COST: i64 = 105;
+const COST: i64 = 105;
+const _: () = assert!(COST <= READ_POINTS_MAX);
 /// Pages of 100 that are listed.
 const PAGES_MAX: usize = 10;
 
@@ -79,8 +80,8 @@ struct CreatePayload {
     user_errors: Vec<RawUserError>,
 }
 
-/// Creates the subscriptions that lack. Topics that the platform refuses do not keep the others from being created;
-/// the first refusal is the answer then.
+/// Creates the subscriptions that lack. A topic that the platform refuses keeps no other from being created; the first
+/// refusal of a needed one is the answer then.
 pub(in crate::platform::shopify) async fn ensure(
     session: &mut Session<'_>,
 ) -> Result<Reply, CallError> {
@@ -93,25 +94,19 @@ pub(in crate::platform::shopify) async fn ensure(
     let present = list(session, &uri).await?;
     let mut created = 0;
     let mut refusal = None;
-    for topic in NEEDED_TOPICS
-        .map(enum_name)
-        .into_iter()
-        .filter(|topic| !present.contains(topic))
-    {
+    let needed = NEEDED_TOPICS.iter().map(|topic| (*topic, true));
+    for (topic, is_needed) in needed.chain(WANTED_TOPICS.iter().map(|topic| (*topic, false))) {
+        let name = enum_name(topic);
+        if present.contains(&name) {
+            continue;
+        }
         session.pace(Meter::Graphql).await;
-        match create(session, &topic, &uri).await {
+        match create(session, &name, &uri).await? {
             Ok(()) => created += 1,
-            Err(error @ CallError::Rejected { .. }) => {
+            Err(error) => {
                 tracing::warn!(topic, ?error, "platform refused a webhook subscription");
-                refusal = refusal.or(Some(error));
+                refusal = refusal.or(Some(error).filter(|_| is_needed));
             }
-            Err(
-                error @ (CallError::Throttled { .. }
-                | CallError::Unavailable { .. }
-                | CallError::Ambiguous { .. }
-                | CallError::Busy
-                | CallError::Barred(_)),
-            ) => return Err(error),
         }
     }
     refusal.map_or(Ok(Reply::Subscriptions { created }), Err)
@@ -153,20 +148,25 @@ async fn list(session: &mut Session<'_>, uri: &str) -> Result<HashSet<String>, C
     ))
 }
 
-async fn create(session: &mut Session<'_>, topic: &str, uri: &str) -> Result<(), CallError> {
+/// The outer error ends the call, the inner one is about this topic only.
+async fn create(
+    session: &mut Session<'_>,
+    topic: &str,
+    uri: &str,
+) -> Result<Result<(), CallError>, CallError> {
     let webhook_subscription = SubscriptionInput {
         uri,
         format: "JSON",
     };
-    let data: CreateData = session
-        .graphql(
-            CREATE,
-            CreateVariables {
-                topic,
-                webhook_subscription,
-            },
-        )
-        .await?;
+    let variables = CreateVariables {
+        topic,
+        webhook_subscription,
+    };
+    let data: CreateData = match session.graphql(CREATE, variables).await {
+        // The schema of an older version may not know the topic at all.
+        Err(refusal @ CallError::Rejected { .. }) => return Ok(Err(refusal)),
+        other => other?,
+    };
     let payload = data
         .webhook_subscription_create
         .ok_or_else(|| session.lost("reply without a payload"))?;
@@ -176,9 +176,9 @@ async fn create(session: &mut Session<'_>, topic: &str, uri: &str) -> Result<(),
         .iter()
         .any(|error| error.message().contains("already been taken"))
     {
-        return Ok(());
+        return Ok(Ok(()));
     }
-    classify_user_errors(&payload.user_errors)
+    Ok(classify_user_errors(&payload.user_errors))
 }
 
 /// `orders/create` is `ORDERS_CREATE` in the schema.

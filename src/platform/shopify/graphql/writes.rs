@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::call::{Adjustment, CallError, Reply, Setting};
+use crate::domain::call::{Adjustment, CallError, Reply, Setting, WRITE_POINTS_MAX};
 use crate::ids::{CallId, ItemId, LocationId};
 use crate::platform::shopify::errors::{RawUserError, classify_user_errors};
 use crate::platform::shopify::graphql::gid::Gid;
@@ -13,7 +13,8 @@ use crate::platform::shopify::scalar::Scalar;
 use crate::platform::shopify::transport::Session;
 
 /// Points: 10 for a mutation, 3 at most for what is selected of it.
-pub(in crate::platform::shopify) const COST: i64 = 13;
+const COST: i64 = 13;
+const _: () = assert!(COST <= WRITE_POINTS_MAX);
 
 /// The state of stock that is written.
 const STATE: &str = "available";

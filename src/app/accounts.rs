@@ -1,0 +1,238 @@
+//! Stores' accounts on their platforms: opened tokens, kept fresh.
+//!
+//! Tokens are sealed in the database; opened ones live here only, for minutes. One that expires is renewed before its
+//! end, by one renewal at a time for each store, whoever asks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::clock::{Clock, Timestamp};
+use crate::db::admin::stores::{self, StorePatch, StoreRecord, Tokens};
+use crate::db::sealing::{self, Sealer, SealingError};
+use crate::db::{Db, DbError};
+use crate::ids::StoreId;
+use crate::platform::shopify::oauth::{self, OAuthError};
+use crate::platform::{Account, PlatformClient, PlatformKind, Secret};
+
+/// Accounts kept in memory.
+const ACCOUNTS_MAX: u64 = 10_000;
+/// How long an opened account is kept: as long as a change made by an admin may go unnoticed.
+const KEPT: Duration = Duration::from_secs(60);
+/// How often saving a renewed token is tried: the platform has ended the old one, so it must not be lost.
+const SAVES_MAX: u32 = 10;
+/// Delay between two such tries, milliseconds.
+const SAVE_DELAY_MS: i64 = 500;
+
+/// What accounts are made of.
+#[derive(Debug)]
+pub struct AccountParts {
+    pub clock: Clock,
+    pub db: Db,
+    pub sealer: Sealer,
+    pub client: Arc<PlatformClient>,
+    /// `None`: tokens that expire cannot be renewed.
+    pub shopify_app: Option<oauth::App>,
+    /// Where platforms reach this server, without a slash at its end.
+    pub public_url: String,
+    /// How long before its end a token is renewed, milliseconds.
+    pub renewal_ahead_ms: i64,
+}
+
+/// Looks accounts up.
+pub struct Accounts {
+    parts: AccountParts,
+    open: Cache<StoreId, Opened>,
+}
+
+#[derive(Clone)]
+struct Opened {
+    account: Arc<Account>,
+    expires_at: Option<Timestamp>,
+}
+
+/// Why there is no account to call with.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("the store is not registered")]
+    UnknownStore,
+    #[error("the store's platform {0} is not known")]
+    UnknownPlatform(String),
+    #[error("the store has no access token")]
+    NoToken,
+    #[error("the platform does not renew the access token")]
+    RenewalRefused,
+    /// To be tried again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The sealed token does not open: trying again does not help.
+    #[error("{0}")]
+    Sealed(String),
+}
+
+impl Accounts {
+    /// Nothing opened yet.
+    #[must_use]
+    pub fn new(parts: AccountParts) -> Self {
+        let open = Cache::builder()
+            .max_capacity(ACCOUNTS_MAX)
+            .time_to_live(KEPT)
+            .build();
+        Self { parts, open }
+    }
+
+    /// The store's account with a token that is good for the next while.
+    ///
+    /// # Errors
+    ///
+    /// See [`AccountError`].
+    pub async fn find(&self, store: StoreId) -> Result<Arc<Account>, AccountError> {
+        if let Some(opened) = self.open.get(&store).await {
+            if !self.parts.is_due(opened.expires_at) {
+                return Ok(opened.account);
+            }
+            self.open.invalidate(&store).await;
+        }
+        // The cache runs one loading per store and lets everybody else wait for it.
+        let opened = self.open.try_get_with(store, self.parts.load(store)).await;
+        opened
+            .map(|opened| opened.account)
+            .map_err(|error| AccountError::clone(&error))
+    }
+
+    /// Forgets what was opened: the platform no longer takes it, so somebody may have changed it.
+    pub async fn forget(&self, store: StoreId) {
+        self.open.invalidate(&store).await;
+    }
+}
+
+impl AccountParts {
+    fn is_due(&self, expires_at: Option<Timestamp>) -> bool {
+        expires_at.is_some_and(|end| end.millis_since(self.clock.now()) <= self.renewal_ahead_ms)
+    }
+
+    async fn load(&self, store: StoreId) -> Result<Opened, AccountError> {
+        let record = stores::get(&self.db, store).await?;
+        let mut tokens = stores::load_tokens(&self.db, &self.sealer, store).await?;
+        if self.is_due(tokens.expires_at) {
+            tokens = self.renewed_or_still_good(&record, tokens).await?;
+        }
+        let kind: PlatformKind = record
+            .platform
+            .parse()
+            .map_err(|_unknown| AccountError::UnknownPlatform(record.platform.clone()))?;
+        let access = tokens.access.ok_or(AccountError::NoToken)?;
+        let account = Account {
+            store,
+            platform: kind,
+            api_base_url: record.api_base_url,
+            access_token: Secret::new(access.expose()),
+            callback_uri: Some(format!("{}/webhooks/{}", self.public_url, kind.as_str())),
+        };
+        Ok(Opened {
+            account: Arc::new(account),
+            expires_at: tokens.expires_at,
+        })
+    }
+
+    /// New tokens; the old ones while the platform cannot renew them and they have not ended.
+    async fn renewed_or_still_good(
+        &self,
+        record: &StoreRecord,
+        tokens: Tokens,
+    ) -> Result<Tokens, AccountError> {
+        let (Some(app), Some(refresh)) = (&self.shopify_app, &tokens.refresh) else {
+            return self.still_good(tokens, AccountError::NoToken);
+        };
+        let refresh = Secret::new(refresh.expose());
+        match self
+            .client
+            .shopify()
+            .refresh_tokens(&record.api_base_url, app, &refresh)
+            .await
+        {
+            Ok(renewed) => {
+                let renewed = Tokens {
+                    access: Some(sealing::Secret::new(renewed.access_token.expose())),
+                    // A platform that sends none lets the old one live on.
+                    refresh: renewed
+                        .refresh_token
+                        .map(|token| sealing::Secret::new(token.expose()))
+                        .or(tokens.refresh),
+                    expires_at: renewed.expires_at,
+                };
+                self.save(record.id, &renewed).await;
+                Ok(renewed)
+            }
+            Err(OAuthError::Unavailable(reason)) => {
+                self.still_good(tokens, AccountError::Unavailable(reason))
+            }
+            Err(OAuthError::Refused { status }) => {
+                tracing::warn!(
+                    store = record.id.0,
+                    status,
+                    "the platform does not renew the access token"
+                );
+                self.still_good(tokens, AccountError::RenewalRefused)
+            }
+        }
+    }
+
+    fn still_good(&self, tokens: Tokens, otherwise: AccountError) -> Result<Tokens, AccountError> {
+        let ended = tokens.expires_at.is_some_and(|end| end <= self.clock.now());
+        if ended { Err(otherwise) } else { Ok(tokens) }
+    }
+
+    async fn save(&self, store: StoreId, tokens: &Tokens) {
+        for attempt in 1..=SAVES_MAX {
+            let now = self.clock.now();
+            let patch = StorePatch {
+                tokens: Some(tokens.clone()),
+                ..StorePatch::default()
+            };
+            let Err(error) = stores::update(&self.db, &self.sealer, store, patch, now).await else {
+                tracing::info!(store = store.0, "renewed the access token");
+                return;
+            };
+            tracing::error!(store = store.0, attempt, %error, "failed to save a renewed access token");
+            self.clock.sleep_until(now.plus_millis(SAVE_DELAY_MS)).await;
+        }
+    }
+}
+
+impl From<DbError> for AccountError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::NotFound(_) => Self::UnknownStore,
+            DbError::Conflict
+            | DbError::Busy
+            | DbError::Full
+            | DbError::Unavailable(_)
+            | DbError::Broken(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<SealingError> for AccountError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Db(error) => error.into(),
+            SealingError::DoesNotOpen { .. }
+            | SealingError::WrongKey { .. }
+            | SealingError::MalformedKey
+            | SealingError::File(_)
+            | SealingError::FileOpenToOthers => Self::Sealed(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Accounts")
+            .field("open", &self.open.entry_count())
+            .finish_non_exhaustive()
+    }
+}

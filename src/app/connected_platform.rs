@@ -1,0 +1,73 @@
+//! The platform as keepers see it: calls by store, with the account found for them.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::accounts::{AccountError, Accounts};
+use crate::deps::Platform;
+use crate::domain::call::{Answer, Bar, Call, CallError};
+use crate::domain::fact::Fact;
+use crate::ids::StoreId;
+use crate::platform::{PlatformClient, PlatformKind};
+
+/// The real platforms, over HTTP.
+#[derive(Debug)]
+pub(super) struct ConnectedPlatform {
+    pub(super) kind: PlatformKind,
+    pub(super) client: Arc<PlatformClient>,
+    pub(super) accounts: Accounts,
+}
+
+impl Platform for ConnectedPlatform {
+    fn name(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String> {
+        self.kind
+            .parse(topic, body)
+            .map_err(|malformed| malformed.to_string())
+    }
+
+    fn send<'call>(&'call self, store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {
+        self.send_call(store, call).boxed()
+    }
+}
+
+impl ConnectedPlatform {
+    async fn send_call(&self, store: StoreId, call: &Call) -> Answer {
+        let account = match self.accounts.find(store).await {
+            Ok(account) => account,
+            Err(error) => return unsent(store, error),
+        };
+        let answer = self.client.send(&account, call).await;
+        if matches!(
+            answer.result,
+            Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
+        ) {
+            self.accounts.forget(store).await;
+        }
+        answer
+    }
+}
+
+/// The answer to a call that never left the process.
+fn unsent(store: StoreId, error: AccountError) -> Answer {
+    tracing::warn!(store = store.0, %error, "a call was not sent");
+    let result = match error {
+        AccountError::NoToken | AccountError::RenewalRefused => CallError::Barred(Bar::TokenDead),
+        AccountError::UnknownStore | AccountError::UnknownPlatform(_) => {
+            CallError::Barred(Bar::Locked)
+        }
+        AccountError::Unavailable(reason) | AccountError::Sealed(reason) => {
+            CallError::Unavailable { reason }
+        }
+    };
+    Answer {
+        result: Err(result),
+        rate: None,
+        platform_time: None,
+    }
+}

@@ -1,0 +1,22 @@
+//! The composition: builds every part from the configuration, in order, and takes them down in the reverse order.
+//!
+//! ```text
+//! start:  locks → database → schema → durability → sealing key → writer → socket → accounts → keepers → HTTP → tasks
+//! stop:   readiness off → HTTP drains → turns finish → tasks end → database closes → locks go
+//! ```
+
+mod accounts;
+mod connected_platform;
+mod error;
+mod first_token;
+mod running;
+mod settings;
+mod signals;
+mod storage;
+mod tasks;
+
+pub use accounts::{AccountError, AccountParts, Accounts};
+pub use error::AppError;
+pub use running::{App, AppParts};
+pub use settings::database_options;
+pub use signals::StopSignals;

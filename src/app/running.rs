@@ -1,0 +1,276 @@
+//! The running server.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::accounts::{AccountParts, Accounts};
+use super::connected_platform::ConnectedPlatform;
+use super::error::AppError;
+use super::settings;
+use super::storage::Storage;
+use super::tasks::{self, Failure, Fatal, Gauges, Purge};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::deps::Deps;
+use crate::http::{self, AppState};
+use crate::ids::IdSource;
+use crate::keeper::Directory;
+use crate::platform::shopify::oauth;
+use crate::platform::{PlatformClient, PlatformKind};
+use crate::telemetry::Metrics;
+
+/// What tests replace.
+#[derive(Clone, Debug)]
+pub struct AppParts {
+    pub clock: Clock,
+    pub ids: Arc<IdSource>,
+}
+
+/// The running server. Dropping it without [`App::stop`] is like a crash: nothing accepted is lost.
+pub struct App {
+    address: SocketAddr,
+    public_url: String,
+    stop_deadline: Duration,
+    storage: Storage,
+    directory: Directory,
+    state: web::Data<AppState>,
+    server: ServerHandle,
+    /// The HTTP server's own task ends when it has drained.
+    serving: tokio::task::JoinHandle<()>,
+    tasks: JoinSet<()>,
+    failure: watch::Receiver<Option<Fatal>>,
+}
+
+impl App {
+    /// Opens everything and serves.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that does not work: see [`AppError`]. What was opened before it is closed again.
+    pub async fn start(config: Config, parts: AppParts) -> Result<Self, AppError> {
+        config.validate()?;
+        let metrics = Metrics::install();
+        let mut storage = Storage::open(&config, &parts.ids, parts.clock.now()).await?;
+        let listener = http::bind(&config.server)?;
+        let address = listener.local_addr().unwrap_or(config.server.bind);
+        let public_url = public_url(&config, address);
+        let client = Arc::new(PlatformClient::new(
+            &settings::client_settings(&config.platform.shopify),
+            parts.clock.clone(),
+        )?);
+        let deps = deps(&config, &parts, &storage, (&public_url, &client));
+        let directory = Directory::start(deps.clone(), settings::keeper_settings(&config))
+            .map_err(AppError::Keepers)?;
+        let state = web::Data::new(AppState::new(http::AppParts {
+            deps,
+            directory: directory.clone(),
+            sealer: storage.sealer.clone(),
+            metrics: metrics.clone(),
+            settings: settings::http_settings(&config, &public_url, &client),
+        }));
+        let running = http::serve(listener, state.clone(), &config.server)?;
+        let (failure, failed) = watch::channel(None);
+        let server = running.handle();
+        let serving = tokio::spawn(serve(running, failure.clone()));
+        let tasks = start_tasks(&config, &parts.clock, &mut storage, (metrics, failure));
+        tracing::info!(%address, "serving");
+        Ok(Self {
+            address,
+            public_url,
+            stop_deadline: Duration::from_millis(config.server.stop_deadline_ms),
+            storage,
+            directory,
+            state,
+            server,
+            serving,
+            tasks,
+            failure: failed,
+        })
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where it is reached from this machine, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        local_url(self.address)
+    }
+
+    /// Where it is reached from outside, without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The door to the keepers.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The admin token, when this start made it: to be shown once.
+    #[must_use]
+    pub fn first_admin_token(&self) -> Option<&str> {
+        self.storage.first_admin_token.as_deref()
+    }
+
+    /// Waits until the server cannot go on; for ever, when all goes well.
+    ///
+    /// # Errors
+    ///
+    /// Always one: why it cannot go on.
+    pub async fn wait(&self) -> Result<(), AppError> {
+        let mut failure = self.failure.clone();
+        // The sender lives as long as the serving task, which reports its end.
+        let fatal = failure
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|fatal| *fatal);
+        Err(fatal.unwrap_or(Fatal::ServerEnded).into())
+    }
+
+    /// Stops without losing anything: no longer ready, HTTP drains, turns finish, tasks end, the database closes and
+    /// the locks go. Takes at most twice the configured deadline.
+    pub async fn stop(self) {
+        let Self {
+            storage,
+            directory,
+            state,
+            server,
+            serving,
+            mut tasks,
+            stop_deadline,
+            ..
+        } = self;
+        state.begin_stopping();
+        server.stop(true).await;
+        if serving.await.is_err() {
+            tracing::error!("the HTTP server's task panicked");
+        }
+        let leftovers = directory.shutdown(stop_deadline).await;
+        if !leftovers.is_empty() {
+            tracing::warn!(
+                stores = leftovers.len(),
+                "keepers did not end in time; nothing accepted is lost"
+            );
+        }
+        tasks.shutdown().await;
+        if let Err(error) = storage.db.close().await {
+            tracing::warn!(%error, "failed to close the database");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+async fn serve(server: actix_web::dev::Server, failure: Failure) {
+    if let Err(error) = server.await {
+        tracing::error!(%error, "the HTTP server failed");
+    }
+    // When it was asked to end, nobody waits for this any more.
+    failure.send_replace(Some(Fatal::ServerEnded));
+}
+
+fn deps(
+    config: &Config,
+    parts: &AppParts,
+    storage: &Storage,
+    (public_url, client): (&str, &Arc<PlatformClient>),
+) -> Deps {
+    let AppParts { clock, ids } = parts.clone();
+    let shopify = &config.platform.shopify;
+    let client = Arc::clone(client);
+    let accounts = Accounts::new(AccountParts {
+        clock: clock.clone(),
+        db: storage.db.clone(),
+        sealer: storage.sealer.clone(),
+        client: Arc::clone(&client),
+        shopify_app: (!shopify.client_id.is_empty()).then(|| oauth::App {
+            client_id: shopify.client_id.clone(),
+            client_secret: settings::platform_secret(&shopify.client_secret),
+        }),
+        public_url: public_url.to_owned(),
+        renewal_ahead_ms: settings::signed(shopify.token_renewal_ahead_ms),
+    });
+    let platform = ConnectedPlatform {
+        kind: PlatformKind::Shopify,
+        client,
+        accounts,
+    };
+    let (db, writer) = (storage.db.clone(), storage.writer.clone());
+    Deps {
+        clock,
+        ids,
+        db,
+        writer,
+        platform: Arc::new(platform),
+    }
+}
+
+fn start_tasks(
+    config: &Config,
+    clock: &Clock,
+    storage: &mut Storage,
+    (metrics, failure): (Metrics, Failure),
+) -> JoinSet<()> {
+    let mut running = JoinSet::new();
+    let (db, writer) = (storage.db.clone(), storage.writer.clone());
+    Purge {
+        clock: clock.clone(),
+        writer,
+        retention: config.inbox.clone(),
+    }
+    .spawn(&mut running);
+    let wal = settings::wal_file(config);
+    Gauges {
+        clock: clock.clone(),
+        db,
+        metrics,
+        wal,
+    }
+    .spawn(&mut running);
+    if let Some(lock) = storage.database_lock.take() {
+        tasks::watch_lock(&mut running, lock, clock.clone(), failure);
+    }
+    running
+}
+
+fn public_url(config: &Config, address: SocketAddr) -> String {
+    let configured = &config.server.public_url;
+    if configured.is_empty() {
+        local_url(address)
+    } else {
+        configured.clone()
+    }
+}
+
+/// An address that listens everywhere is reached on loopback.
+fn local_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    format!("http://{address}")
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("App")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! From the configuration to what each part is told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig};
+use crate::db::{DatabaseOptions, WriterOptions};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::store::settings::StoreSettings;
+use crate::http::{HttpSettings, OauthApp};
+use crate::keeper::{KeeperSettings, RestartSettings};
+use crate::platform::{self, ClientSettings, PlatformClient};
+
+/// The embedded database's file in the data directory.
+const DATABASE_FILE: &str = "storekeeper.db";
+
+/// How the database is reached: the embedded one unless an address is set.
+#[must_use]
+pub fn database_options(config: &Config) -> DatabaseOptions {
+    let DatabaseConfig { url, data_dir, .. } = &config.database;
+    let embedded = || format!("sqlite://{}", data_dir.join(DATABASE_FILE).display());
+    let database = &config.database;
+    DatabaseOptions {
+        url: url.filled().map_or_else(embedded, str::to_owned),
+        data_dir: data_dir.clone(),
+        readers_max: database.readers_max,
+        acquire_timeout: Duration::from_millis(database.acquire_timeout_ms),
+        read_timeout: Duration::from_millis(database.read_timeout_ms),
+        statement_timeout: Duration::from_millis(database.statement_timeout_ms),
+        busy_timeout: Duration::from_millis(database.busy_timeout_ms),
+        wal_bytes_max: database.wal_bytes_max,
+        // The disk is the bound; only tests need a lower one.
+        pages_max: None,
+        writer: writer_options(&config.writer),
+    }
+}
+
+fn writer_options(writer: &WriterConfig) -> WriterOptions {
+    WriterOptions {
+        waiting_deliveries_max: writer.waiting_deliveries_max,
+        waiting_bytes_max: writer.waiting_bytes_max,
+        waiting_shares_max: writer.waiting_shares_max,
+        group_rows_max: writer.group_rows_max,
+        group_bytes_max: writer.group_bytes_max,
+        group_gather_max: Duration::from_millis(writer.group_gather_ms_max),
+        group_timeout: Duration::from_millis(writer.group_timeout_ms),
+        bulk_rows_max: writer.bulk_rows_max,
+    }
+}
+
+/// The embedded database's write-ahead log, when it is the one in use.
+pub(super) fn wal_file(config: &Config) -> Option<PathBuf> {
+    let embedded = config.database.url.is_empty();
+    embedded.then(|| {
+        config
+            .database
+            .data_dir
+            .join(format!("{DATABASE_FILE}-wal"))
+    })
+}
+
+pub(super) fn client_settings(shopify: &ShopifyConfig) -> ClientSettings {
+    ClientSettings {
+        shopify_api_version: shopify.api_version.clone(),
+        connect_timeout_ms: shopify.connect_timeout_ms,
+        request_timeout_ms: shopify.request_timeout_ms,
+        response_bytes_max: shopify.response_bytes_max,
+        idle_connections_max: shopify.idle_connections_max,
+    }
+}
+
+pub(super) fn http_settings(
+    config: &Config,
+    public_url: &str,
+    client: &Arc<PlatformClient>,
+) -> HttpSettings {
+    let shopify = &config.platform.shopify;
+    HttpSettings {
+        webhook_bytes_max: config.server.body_limit_bytes,
+        app_secrets: shopify.app_secrets.iter().map(platform_secret).collect(),
+        oauth: (!shopify.client_id.is_empty()).then(|| OauthApp {
+            client_id: shopify.client_id.clone(),
+            client_secret: platform_secret(&shopify.client_secret),
+            client: Arc::clone(client),
+        }),
+        ..HttpSettings::at(public_url)
+    }
+}
+
+pub(super) fn platform_secret(secret: &Secret) -> platform::Secret {
+    platform::Secret::new(secret.reveal())
+}
+
+pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
+    let Config { keeper, calls, .. } = config;
+    KeeperSettings {
+        arbiters: keeper.arbiters,
+        turn_resources_min: keeper.turn_resources_min,
+        turn_resources_max: keeper.turn_resources_max,
+        turn_rows_max: keeper.turn_rows_max,
+        turn_parked_max: keeper.turn_parked_max,
+        turn_bytes_max: keeper.turn_bytes_max,
+        turn_decide_us_max: keeper.turn_decide_us_max,
+        turns_in_flight_max: keeper.turns_in_flight_max,
+        activations_in_flight_max: keeper.activations_in_flight_max,
+        calls_in_flight_max: calls.in_flight_max,
+        call_timeout_ms: signed(calls.answer_wait_ms_max),
+        commands_waiting_max: keeper.commands_waiting_max,
+        commands_per_commit_max: keeper.commands_per_commit_max,
+        command_wait_ms_max: signed(keeper.command_wait_ms_max),
+        scan_interval_ms: signed(keeper.scan_interval_ms),
+        scan_stores_max: keeper.scan_stores_max,
+        idle_ms: signed(keeper.idle_ms),
+        lifecycle_events_max: keeper.lifecycle_events_max,
+        restart: restart_settings(&config.restart),
+        ..KeeperSettings::new(store_settings(config))
+    }
+}
+
+fn restart_settings(restart: &RestartConfig) -> RestartSettings {
+    RestartSettings {
+        restarts_max: restart.restarts_max,
+        window_ms: signed(restart.window_ms),
+        backoff_min_ms: signed(restart.backoff_ms_min),
+        backoff_max_ms: signed(restart.backoff_ms_max),
+        jitter_percent: i64::from(restart.jitter_percent),
+        healthy_ms: signed(restart.healthy_ms),
+        quarantine_min_ms: signed(restart.quarantine_ms_min),
+        quarantine_max_ms: signed(restart.quarantine_ms_max),
+    }
+}
+
+fn store_settings(config: &Config) -> StoreSettings {
+    let Config {
+        retry,
+        sweep,
+        calls,
+        ..
+    } = config;
+    StoreSettings {
+        retry: RetryPolicy {
+            retry_enabled: retry.retry_enabled,
+            retry_count: retry.retry_count,
+            base_delay_ms: signed(retry.base_delay_ms),
+        },
+        sweep_interval_ms: signed(sweep.interval_ms),
+        sweep_overlap_ms: signed(sweep.overlap_ms),
+        bucket_headroom_percent: i64::from(calls.headroom_percent),
+        call_retry_base_ms: signed(calls.retry_base_ms),
+        breaker_writes_max: calls.breaker_writes_max,
+        breaker_window_ms: signed(calls.breaker_window_ms),
+    }
+}
+
+/// Every range of the configuration fits; saturates all the same.
+pub(super) fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_parts_and_of_the_configuration_agree() {
+        let config = Config::default();
+        let expected = KeeperSettings::new(StoreSettings::default());
+        let told = keeper_settings(&config);
+        assert_eq!(
+            (&told.store, &told.restart),
+            (&expected.store, &expected.restart)
+        );
+        // Its `Debug` leaves fields out, so the numbers are compared in order.
+        let numbers = |settings: &KeeperSettings| {
+            [
+                settings.turn_resources_max,
+                settings.turn_rows_max,
+                settings.turn_bytes_max,
+                settings.turns_in_flight_max,
+                settings.activations_in_flight_max,
+                settings.calls_in_flight_max,
+                settings.commands_waiting_max,
+                settings.scan_stores_max,
+            ]
+        };
+        assert_eq!(numbers(&told), numbers(&expected));
+        assert_eq!(
+            (told.call_timeout_ms, told.idle_ms),
+            (expected.call_timeout_ms, expected.idle_ms)
+        );
+        let options = database_options(&config);
+        let expected = DatabaseOptions::new(
+            "sqlite://./storekeeper-data/storekeeper.db",
+            "./storekeeper-data",
+        );
+        assert_eq!(
+            (&options.url, options.wal_bytes_max),
+            (&expected.url, expected.wal_bytes_max)
+        );
+        assert_eq!(
+            options.writer.group_gather_max,
+            expected.writer.group_gather_max
+        );
+    }
+}

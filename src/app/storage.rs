@@ -1,0 +1,66 @@
+//! Everything durable, opened in order: locks, database, schema, sealing key, writer.
+
+use std::sync::Arc;
+
+use super::error::AppError;
+use super::first_token;
+use super::settings::database_options;
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::db::sealing::Sealer;
+use crate::db::writer::Writer;
+use crate::db::{DataDirLock, DatabaseLock, Db, migrate};
+use crate::ids::IdSource;
+
+/// The sealing key's file in the data directory.
+const KEY_FILE: &str = "secrets.key";
+
+/// What is open for as long as the server runs.
+#[derive(Debug)]
+pub(super) struct Storage {
+    pub(super) db: Db,
+    pub(super) writer: Writer,
+    pub(super) sealer: Sealer,
+    /// Set on the first start only.
+    pub(super) first_admin_token: Option<String>,
+    pub(super) database_lock: Option<DatabaseLock>,
+    _directory_lock: DataDirLock,
+}
+
+impl Storage {
+    pub(super) async fn open(
+        config: &Config,
+        ids: &Arc<IdSource>,
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
+        let options = database_options(config);
+        let directory_lock = DataDirLock::acquire(&options.data_dir)?;
+        let database_lock = DatabaseLock::acquire(&options).await?;
+        // Under both locks, so that no other process changes the schema at the same time.
+        let db = Db::connect(&options).await?;
+        migrate::up(&db).await?;
+        if let Err(error) = db.check_durability().await {
+            tracing::error!(%error, "commits are not durable: webhooks will be refused");
+        }
+        let sealer = sealer(config, ids)?;
+        sealer.check(&db, now).await?;
+        let first_admin_token = first_token::create(&db, ids, now).await?;
+        let writer = Writer::start(&db);
+        Ok(Self {
+            db,
+            writer,
+            sealer,
+            first_admin_token,
+            database_lock,
+            _directory_lock: directory_lock,
+        })
+    }
+}
+
+fn sealer(config: &Config, ids: &Arc<IdSource>) -> Result<Sealer, AppError> {
+    let sealer = match config.secrets.key.filled() {
+        Some(digits) => Sealer::from_hex(digits, Arc::clone(ids)),
+        None => Sealer::from_file(&config.database.data_dir.join(KEY_FILE), Arc::clone(ids)),
+    };
+    Ok(sealer?)
+}

@@ -1,0 +1,68 @@
+//! Bringing everything to rest: faults end, what waits is sent, and one more sweep finds what was lost.
+
+use std::time::Duration;
+
+use super::super::error::CliError;
+use super::super::print;
+use super::options::DemoArgs;
+use super::setup::DemoStore;
+use crate::app::App;
+use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::domain::store::observation::Observation;
+use crate::sandbox::Sandbox;
+use crate::sandbox::reference::drift;
+
+/// The longest wait for rest; what is not right by then is reported as drift.
+const REST_MAX: Duration = Duration::from_secs(90);
+/// How often rest is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until every webhook has been delivered, applied and acted upon, and a whole sweep has found nothing more.
+pub(super) async fn come_to_rest(
+    arguments: &DemoArgs,
+    app: &App,
+    sandbox: &Sandbox,
+    stores: &[DemoStore],
+) -> Result<(), CliError> {
+    if !arguments.json {
+        print::line("shoppers have left; waiting for everything to settle");
+    }
+    sandbox.heal();
+    let watch = Stopwatch::start();
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    sandbox.settle(REST_MAX).await?;
+    let quiet_since = Clock::System.now();
+    while watch.elapsed() < REST_MAX {
+        ticks.tick().await;
+        if is_at_rest(app, sandbox, stores.len(), quiet_since) && drifting(sandbox, stores) == 0 {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// How many levels differ from the reference.
+pub(super) fn drifting(sandbox: &Sandbox, stores: &[DemoStore]) -> usize {
+    let of = |store: &DemoStore| {
+        drift(&sandbox.log(&store.domain), &sandbox.standing(&store.domain), &store.recipes).len()
+    };
+    stores.iter().map(of).sum()
+}
+
+fn is_at_rest(app: &App, sandbox: &Sandbox, stores: usize, quiet_since: Timestamp) -> bool {
+    let statuses = app.directory().statuses();
+    let observations = statuses.iter().filter_map(|status| status.observation.as_deref());
+    let resting = observations.filter(|observation| is_settled(observation, quiet_since)).count();
+    sandbox.pending() == 0 && resting == stores
+}
+
+/// Two sweeps have ended since: the first may have begun before.
+fn is_settled(observation: &Observation, quiet_since: Timestamp) -> bool {
+    let swept = observation.last_sweep_at.is_some_and(|at| at.millis_since(quiet_since) > 2_500);
+    swept
+        && observation.dirty_bundles == 0
+        && observation.unsettled_orders == 0
+        && observation.unsure_levels == 0
+        && observation.open_calls == 0
+        && observation.parked == 0
+}

@@ -1,0 +1,20 @@
+//! The command line: what people type, and what they read in answer.
+//!
+//! Each command has a file; every failure becomes one line on standard error and an exit code (1, or 2 when the
+//! command line itself cannot be understood). Nothing here knows the rules of stores: shell commands that look at a
+//! running server ask its admin API.
+
+mod command_line;
+mod error;
+mod print;
+mod run;
+
+mod admin_api;
+mod check_config;
+mod dead_letters;
+mod migrate;
+mod sandbox;
+mod serve;
+mod stores;
+
+pub use run::run;

@@ -1,0 +1,58 @@
+//! From arguments to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::command_line::{Command, CommandLine};
+use super::error::CliError;
+use super::{check_config, dead_letters, migrate, print, sandbox, serve, stores};
+
+/// Exit code of a command line that cannot be understood, as shells expect it.
+const USAGE: u8 = 2;
+
+/// Runs what `arguments` (the program's name first) ask for.
+#[must_use]
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let parsed = match CommandLine::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(message) => {
+            // Also help and version, which are no failure.
+            let code = if message.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+            message.print().unwrap_or_default();
+            return code;
+        }
+    };
+    match dispatch(parsed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::error_line(&format!("storekeeper: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(CommandLine { command, serve }: CommandLine) -> Result<(), CliError> {
+    let command = command.unwrap_or(Command::Serve(serve));
+    match command {
+        Command::Serve(arguments) => block_on(serve::serve(arguments.load()?)),
+        Command::Migrate(command) => block_on(migrate::migrate(command)),
+        Command::CheckConfig(arguments) => check_config::check_config(arguments),
+        Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),
+        Command::Stores(arguments) => block_on(stores::stores(arguments)),
+        Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(arguments)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,139 @@
+//! `storekeeper stores …`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::admin_api::{AdminApi, Listed};
+use super::command_line::StoresArgs;
+use super::error::CliError;
+use super::print;
+
+const STORE_COLUMNS: &[&str] = &["id", "platform", "domain", "name", "state", "created_at"];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoresCommand {
+    /// List all stores.
+    List,
+    /// Show a store and what its keeper does.
+    Show { id: u64 },
+    /// Tell what a store waits for, and until when.
+    Why { id: u64 },
+    /// Stop applying a store's webhooks and calling its platform; webhooks are still accepted.
+    Pause(Decision),
+    /// Go on where a pause began.
+    Resume(Decision),
+    /// Register a store.
+    Add(AddStore),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decision {
+    id: u64,
+    /// Why, for the record.
+    #[arg(long, default_value = "decided in the shell")]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddStore {
+    /// The platform that the store is on.
+    #[arg(long, default_value = "shopify")]
+    platform: String,
+    /// The store's domain on its platform, such as `example.myshopify.com`.
+    #[arg(long)]
+    domain: String,
+    /// A name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where the store's API is; `https://{domain}` when left out.
+    #[arg(long, value_name = "URL")]
+    api_base_url: Option<String>,
+    /// The platform's access token for this store.
+    #[arg(long, value_name = "TOKEN")]
+    access_token: String,
+    /// A secret that signs this store's webhooks; may be given several times.
+    #[arg(long = "webhook-secret", value_name = "SECRET")]
+    webhook_secrets: Vec<String>,
+    /// The store's plan on its platform; decides its rate limit.
+    #[arg(long)]
+    plan: Option<String>,
+}
+
+pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
+    let StoresArgs { admin, command } = arguments;
+    let as_json = admin.json;
+    let api = AdminApi::new(admin.load()?.admin)?;
+    let answer = match command {
+        StoresCommand::List => return list(&api, as_json).await,
+        StoresCommand::Show { id } => show(&api, id).await?,
+        StoresCommand::Why { id } => api.get(&format!("/v1/admin/keepers/{id}/why"), &[]).await?,
+        StoresCommand::Pause(decision) => decide(&api, "pause", &decision).await?,
+        StoresCommand::Resume(decision) => decide(&api, "resume", &decision).await?,
+        StoresCommand::Add(store) => api.post("/v1/admin/stores", &registration(store)).await?,
+    };
+    if as_json {
+        print::json(&answer);
+    } else {
+        print::outline(&answer);
+    }
+    Ok(())
+}
+
+async fn list(api: &AdminApi, as_json: bool) -> Result<(), CliError> {
+    let listed = api.list("/v1/admin/stores", &[]).await?;
+    print_list(STORE_COLUMNS, listed, as_json);
+    Ok(())
+}
+
+/// Prints a list, and says on standard error when it is not whole.
+pub(super) fn print_list(columns: &[&str], Listed { rows, cut }: Listed, as_json: bool) {
+    if cut {
+        print::error_line(&format!("only the first {} rows are shown", rows.len()));
+    }
+    if as_json {
+        print::json(&Value::Array(rows));
+    } else {
+        print::table(columns, &rows);
+    }
+}
+
+async fn show(api: &AdminApi, id: u64) -> Result<Value, CliError> {
+    let store = api.get(&format!("/v1/admin/stores/{id}"), &[]).await?;
+    let keeper = api.get(&format!("/v1/admin/keepers/{id}"), &[]).await?;
+    Ok(json!({ "store": store, "keeper": keeper }))
+}
+
+async fn decide(
+    api: &AdminApi,
+    verb: &str,
+    Decision { id, reason }: &Decision,
+) -> Result<Value, CliError> {
+    api.post(
+        &format!("/v1/admin/keepers/{id}/{verb}"),
+        &json!({ "reason": reason }),
+    )
+    .await
+}
+
+fn registration(store: AddStore) -> Value {
+    let api_base_url = store
+        .api_base_url
+        .unwrap_or_else(|| format!("https://{}", store.domain));
+    let optional = [("name", store.name), ("plan", store.plan)];
+    let mut body = Map::from_iter([
+        ("platform".to_owned(), Value::from(store.platform)),
+        ("domain".to_owned(), Value::from(store.domain)),
+        ("api_base_url".to_owned(), Value::from(api_base_url)),
+        ("access_token".to_owned(), Value::from(store.access_token)),
+        (
+            "webhook_secrets".to_owned(),
+            Value::from(store.webhook_secrets),
+        ),
+    ]);
+    body.extend(
+        optional
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))),
+    );
+    Value::Object(body)
+}

@@ -1,0 +1,42 @@
+//! `[keeper]`.
+
+use super::setting::{Range, settings};
+
+settings! {
+    /// How stores share the machine.
+    ["keeper"]
+    pub struct KeeperConfig {
+        /// Threads that keepers are spread over. 0: one per core.
+        arbiters: usize = 0, "threads", Range::Between(0, 256);
+        /// Distinct resources (orders, items, products) in a turn of a quiet store.
+        turn_resources_min: usize = 5, "resources", Range::Between(1, 20);
+        /// Distinct resources in a turn of a busy store.
+        turn_resources_max: usize = 20, "resources", Range::Between(5, 20);
+        /// Webhooks in a turn, whatever they concern.
+        turn_rows_max: usize = 500, "rows", Range::Between(1, 500);
+        /// Parked webhooks in a turn.
+        turn_parked_max: usize = 20, "rows", Range::Between(1, 500);
+        /// Bytes of bodies that a turn reads at once.
+        turn_bytes_max: usize = 1_048_576, "bytes", Range::Between(65_536, 67_108_864);
+        /// How long a turn may compute before it ends and another store is served.
+        turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
+        /// Turns under way at once, in all stores together.
+        turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
+        /// Stores read from the database at once, all together.
+        activations_in_flight_max: usize = 32, "stores", Range::Between(1, 1_000);
+        /// Commands that may wait at one store. More are answered 503 `store_busy`.
+        commands_waiting_max: usize = 64, "commands", Range::Between(1, 10_000);
+        /// Commands that share a commit.
+        commands_per_commit_max: usize = 20, "commands", Range::Between(1, 1_000);
+        /// How long a command may wait before it is answered 503 `outcome_unknown`.
+        command_wait_ms_max: u64 = 10_000, "milliseconds", Range::Between(100, 60_000);
+        /// How often the database is searched for stores with something to do.
+        scan_interval_ms: u64 = 1_000, "milliseconds", Range::Between(50, 60_000);
+        /// Stores that one search wakes.
+        scan_stores_max: usize = 1_000, "stores", Range::Between(1, 100_000);
+        /// How long a keeper without anything to do stays in memory.
+        idle_ms: u64 = 900_000, "milliseconds", Range::Between(1_000, 86_400_000);
+        /// Events of keepers' lives (started, restarted, quarantined, …) that are remembered.
+        lifecycle_events_max: usize = 1_000, "events", Range::Between(1, 100_000);
+    }
+}

@@ -1,0 +1,45 @@
+//! Settings: what they are called, what they may be, and where they come from.
+//!
+//! Defaults lie below the TOML file, that below the environment (`STOREKEEPER__SECTION__KEY`), that below flags. A key
+//! that does not exist is refused with a suggestion, a value out of range with the key's full name. This is the only
+//! module that reads the environment.
+
+mod error;
+mod setting;
+
+mod admin;
+mod calls;
+mod database;
+mod inbox;
+mod keeper;
+mod platform;
+mod restart;
+mod retry;
+mod secrets;
+mod server;
+mod sweep;
+mod telemetry;
+mod writer;
+
+mod example;
+mod layers;
+mod sections;
+
+pub use admin::AdminConfig;
+pub use calls::CallsConfig;
+pub use database::DatabaseConfig;
+pub use error::{ConfigError, Problem};
+pub use example::{effective, example};
+pub use inbox::InboxConfig;
+pub use keeper::KeeperConfig;
+pub use layers::Layers;
+pub use platform::{PlatformConfig, ShopifyConfig};
+pub use restart::RestartConfig;
+pub use retry::RetryConfig;
+pub use secrets::{Secret, SecretsConfig};
+pub use sections::Config;
+pub use server::ServerConfig;
+pub use setting::Range;
+pub use sweep::SweepConfig;
+pub use telemetry::TelemetryConfig;
+pub use writer::WriterConfig;

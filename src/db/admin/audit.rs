@@ -1,0 +1,65 @@
+//! What operators did, to be read later.
+
+use entity::audit;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::db::connect::Db;
+use crate::db::document;
+use crate::db::error::DbError;
+use crate::ids::StoreId;
+
+/// One deed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Ordered by time.
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub actor: String,
+    pub action: String,
+    pub store: Option<StoreId>,
+    pub detail: String,
+}
+
+/// Writes an entry down.
+pub async fn insert(db: &Db, entry: AuditEntry) -> Result<(), DbError> {
+    let row = audit::Model {
+        id: entry.id.to_string(),
+        at: entry.at.as_millis(),
+        actor: entry.actor,
+        action: entry.action,
+        store: entry.store.map(|store| store.0),
+        detail: entry.detail,
+    };
+    audit::Entity::insert(row.into_active_model())
+        .exec_without_returning(db.writers())
+        .await?;
+    Ok(())
+}
+
+/// At most `limit` entries, newest first, those before `before`.
+pub async fn list(db: &Db, before: Option<Uuid>, limit: u64) -> Result<Vec<AuditEntry>, DbError> {
+    let mut rows = audit::Entity::find()
+        .order_by_desc(audit::Column::Id)
+        .limit(limit);
+    if let Some(before) = before {
+        rows = rows.filter(audit::Column::Id.lt(before.to_string()));
+    }
+    db.reading(rows.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(entry)
+        .collect()
+}
+
+fn entry(row: audit::Model) -> Result<AuditEntry, DbError> {
+    Ok(AuditEntry {
+        id: document::read_uuid("audit id", &row.id)?,
+        at: Timestamp::from_millis(row.at),
+        actor: row.actor,
+        action: row.action,
+        store: row.store.map(StoreId),
+        detail: row.detail,
+    })
+}

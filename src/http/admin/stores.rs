@@ -1,0 +1,409 @@
+//! `/v1/admin/stores`: registering stores and changing how they are reached.
+//!
+//! A creation under an `Idempotency-Key` derives the store's keys from it (and from the sealing key, so that nobody
+//! else can): asked again, the same request gives the same answer although the keys are kept as hashes only.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::store_documents::{
+    CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
+};
+use super::{Deed, record};
+use crate::db::DbError;
+use crate::db::admin::stores::{self, NewStore, StorePatch, Tokens};
+use crate::db::admin::{secrets, stores::StoreRecord};
+use crate::db::sealing::{SealingError, Secret};
+use crate::domain::store::command::Command;
+use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::{
+    Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
+    encode_cursor, parse_id,
+};
+use crate::http::replies::{PageOf, Tagged};
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+use crate::ids::StoreId;
+use crate::keeper::{Control, Envelope};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            resource("/v1/admin/stores")
+                .route(web::get().to(list_stores))
+                .route(web::post().to(create_store)),
+        )
+        .service(
+            resource("/v1/admin/stores/{store}")
+                .route(web::get().to(get_store))
+                .route(web::patch().to(change_store))
+                .route(web::delete().to(delete_store)),
+        );
+}
+
+/// Register a store. Its keys are shown this once.
+#[utoipa::path(post, path = "/v1/admin/stores", tag = "admin", request_body = NewStoreBody,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, description = "Registered", body = CreatedStore),
+        (status = 400, description = "`malformed_json`, `malformed_header`, `empty_body`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"),
+        (status = 409, description = "`store_exists`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn create_store(
+    state: web::Data<AppState>,
+    _admin: Admin,
+    key: IdempotencyKey,
+    body: StrictJson<NewStoreBody>,
+) -> Result<HttpResponse, ApiError> {
+    let checked = body.value.check()?;
+    let keys = match &key.0 {
+        Some(key) => Keys::derived(&state, key, &RequestDigest::of("POST stores", &body.raw)),
+        None => Keys::fresh(&state),
+    };
+    match register(&state, &checked, new_store(&checked, body.value, &keys)).await? {
+        Some(id) => Ok(created(&state, &checked, id, keys, false)),
+        None => repeat(&state, &checked, keys).await,
+    }
+}
+
+/// List the stores, ascending by id.
+#[utoipa::path(get, path = "/v1/admin/stores", tag = "admin", params(PageQuery),
+    responses((status = 200, description = "A page", body = PageOf<StoreDocument>),
+        (status = 400, description = "`malformed_query`, `malformed_cursor`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn list_stores(
+    state: web::Data<AppState>,
+    _admin: Admin,
+    query: StrictQuery<PageQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let page = query.0.page()?;
+    let after = match page.after.as_deref() {
+        Some(key) => Some(
+            parse_id(key)
+                .map(StoreId)
+                .ok_or_else(|| ApiError::plain(Problem::MalformedCursor))?,
+        ),
+        None => None,
+    };
+    let mut records = stores::list(state.db(), after, page.limit + 1).await?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let more = records.len() > limit;
+    records.truncate(limit);
+    let next = records
+        .last()
+        .filter(|_| more)
+        .map(|record| encode_cursor(&record.id.to_string()));
+    let items = records
+        .iter()
+        .map(|record| StoreDocument::of(record, None))
+        .collect();
+    Ok(Tagged::of(&PageOf::<StoreDocument> { items, next })?.respond(&request))
+}
+
+/// One store.
+#[utoipa::path(get, path = "/v1/admin/stores/{store}", tag = "admin", params(("store" = String, Path)),
+    responses((status = 200, description = "The store, with its `ETag`", body = StoreDocument),
+        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn get_store(
+    state: web::Data<AppState>,
+    _admin: Admin,
+    path: StorePath,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let record = get(&state, path.0).await?;
+    Ok(Tagged::of(&document(&state, &record).await?)?.respond(&request))
+}
+
+/// Change a store: what is absent stays. A new access token lets a barred store call again.
+#[utoipa::path(patch, path = "/v1/admin/stores/{store}", tag = "admin", request_body = StorePatchBody,
+    params(("store" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, description = "As it is now", body = StoreDocument),
+        (status = 400, description = "`malformed_json`, `malformed_path`, `empty_body`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 412, description = "`revision_mismatch`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn change_store(
+    state: web::Data<AppState>,
+    _admin: Admin,
+    path: StorePath,
+    body: StrictJson<StorePatchBody>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (api_base_url, revoke) = body.value.check()?;
+    let before = get(&state, path.0).await?;
+    Tagged::of(&document(&state, &before).await?)?.require_match(&request)?;
+    let renewed = body.value.access_token.is_some();
+    apply_patch(&state, path.0, body.value, api_base_url, &revoke).await?;
+    state.forget_stores();
+    record_deed(&state, "change store", path.0).await?;
+    if renewed {
+        lift_bar(&state, path.0).await;
+    }
+    let after = get(&state, path.0).await?;
+    Ok(Tagged::of(&document(&state, &after).await?)?.with_status(StatusCode::OK))
+}
+
+/// Delete a store: its secrets go, nothing leads to it any more, its domain becomes free.
+#[utoipa::path(delete, path = "/v1/admin/stores/{store}", tag = "admin", params(("store" = String, Path)),
+    responses((status = 204, description = "Deleted"), (status = 400, description = "`malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn delete_store(
+    state: web::Data<AppState>,
+    _admin: Admin,
+    path: StorePath,
+) -> Result<HttpResponse, ApiError> {
+    stores::delete(state.db(), path.0, state.clock().now())
+        .await
+        .map_err(unknown_store)?;
+    state.forget_stores();
+    record_deed(&state, "delete store", path.0).await?;
+    let ended = state
+        .directory
+        .control(path.0, Control::Deactivate, "store deleted".to_owned())
+        .await;
+    if let Err(error) = ended {
+        tracing::warn!(store = %path.0, %error, "failed to end the keeper of a deleted store");
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The three ways in that a store gets.
+struct Keys {
+    intake_token: String,
+    secret_key: String,
+    publishable_key: String,
+}
+
+impl Keys {
+    fn fresh(state: &AppState) -> Self {
+        Self {
+            intake_token: state.ids().token(INTAKE_PREFIX),
+            secret_key: state.ids().token(SECRET_PREFIX),
+            publishable_key: state.ids().token(PUBLISHABLE_PREFIX),
+        }
+    }
+
+    /// The same for the same key and request; another for every other, and for every other server.
+    fn derived(state: &AppState, key: &str, digest: &RequestDigest) -> Self {
+        let derive = |prefix: &str| {
+            let purpose = Secret::new(format!("new store\0{prefix}\0{key}\0{}", digest.as_str()));
+            format!("{prefix}{}", state.sealer.fingerprint(&purpose))
+        };
+        Self {
+            intake_token: derive(INTAKE_PREFIX),
+            secret_key: derive(SECRET_PREFIX),
+            publishable_key: derive(PUBLISHABLE_PREFIX),
+        }
+    }
+}
+
+fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStore {
+    NewStore {
+        platform: checked.platform.to_string(),
+        domain: checked.domain.clone(),
+        name: body.name,
+        api_base_url: checked.api_base_url.clone(),
+        plan: body.plan,
+        intake_token_hash: hash_token(&keys.intake_token),
+        secret_key_hash: hash_token(&keys.secret_key),
+        publishable_key_hash: hash_token(&keys.publishable_key),
+        tokens: Tokens {
+            access: Some(Secret::new(body.access_token.expose())),
+            refresh: None,
+            expires_at: None,
+        },
+        webhook_secrets: body
+            .webhook_secrets
+            .iter()
+            .map(|secret| Secret::new(secret.expose()))
+            .collect(),
+    }
+}
+
+/// Registers; `None`: the domain is registered already.
+async fn register(
+    state: &AppState,
+    checked: &CheckedStore,
+    new: NewStore,
+) -> Result<Option<StoreId>, ApiError> {
+    match stores::insert(state.db(), &state.sealer, new, state.clock().now()).await {
+        Ok(id) => {
+            state.forget_stores();
+            let detail = &checked.domain;
+            record(
+                state,
+                Deed {
+                    actor: "api",
+                    action: "register store",
+                    store: Some(id),
+                    detail,
+                },
+            )
+            .await?;
+            state.directory.ring(id);
+            Ok(Some(id))
+        }
+        Err(SealingError::Db(DbError::Conflict)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives the answer again when it was this request that registered the store.
+async fn repeat(
+    state: &AppState,
+    checked: &CheckedStore,
+    keys: Keys,
+) -> Result<HttpResponse, ApiError> {
+    let found = stores::find_by_key(state.db(), &hash_token(&keys.secret_key)).await?;
+    match found {
+        Some((record, _)) if record.domain == checked.domain => {
+            Ok(created(state, checked, record.id, keys, true))
+        }
+        Some(_) | None => Err(ApiError::plain(Problem::StoreExists)),
+    }
+}
+
+fn created(
+    state: &AppState,
+    checked: &CheckedStore,
+    id: StoreId,
+    keys: Keys,
+    replayed: bool,
+) -> HttpResponse {
+    let intake_url = format!(
+        "{}/webhooks/{}/{}",
+        state.settings.public_url, checked.platform, keys.intake_token
+    );
+    let mut builder = HttpResponse::Created();
+    builder.insert_header((header::LOCATION, format!("/v1/admin/stores/{id}")));
+    if replayed {
+        builder.insert_header(("idempotency-replayed", "true"));
+    }
+    builder.json(CreatedStore {
+        id: id.to_string(),
+        intake_url,
+        secret_key: keys.secret_key,
+        publishable_key: keys.publishable_key,
+    })
+}
+
+/// The store, or the problem that there is none.
+pub(crate) async fn get(state: &AppState, store: StoreId) -> Result<StoreRecord, ApiError> {
+    stores::get(state.db(), store).await.map_err(unknown_store)
+}
+
+fn unknown_store(error: DbError) -> ApiError {
+    match error {
+        DbError::NotFound(_) => ApiError::plain(Problem::UnknownStore),
+        DbError::Conflict
+        | DbError::Busy
+        | DbError::Full
+        | DbError::Unavailable(_)
+        | DbError::Broken(_) => error.into(),
+    }
+}
+
+async fn document(state: &AppState, record: &StoreRecord) -> Result<StoreDocument, ApiError> {
+    let living = secrets::load(state.db(), &state.sealer, record.id).await?;
+    let secrets = living.iter().map(|secret| SecretDocument {
+        id: secret.id.to_string(),
+        created_at: secret.created_at.to_rfc3339(),
+    });
+    Ok(StoreDocument::of(record, Some(secrets.collect())))
+}
+
+async fn apply_patch(
+    state: &AppState,
+    store: StoreId,
+    body: StorePatchBody,
+    api_base_url: Option<String>,
+    revoke: &[i64],
+) -> Result<(), ApiError> {
+    let now = state.clock().now();
+    let tokens = body.access_token.map(|token| Tokens {
+        access: Some(Secret::new(token.expose())),
+        refresh: None,
+        expires_at: None,
+    });
+    for secret in &body.add_webhook_secrets {
+        let added = secrets::insert(
+            state.db(),
+            &state.sealer,
+            store,
+            &Secret::new(secret.expose()),
+            now,
+        )
+        .await;
+        added.map_err(too_many_secrets)?;
+    }
+    for id in revoke {
+        secrets::mark_revoked(state.db(), store, *id, now)
+            .await
+            .map_err(unknown_secret)?;
+    }
+    let patch = StorePatch {
+        name: body.name,
+        api_base_url,
+        plan: body.plan,
+        status: None,
+        tokens,
+    };
+    stores::update(state.db(), &state.sealer, store, patch, now).await?;
+    Ok(())
+}
+
+fn too_many_secrets(error: SealingError) -> ApiError {
+    if matches!(error, SealingError::Db(DbError::Conflict)) {
+        return ApiError::new(
+            Problem::InvalidField,
+            "too many webhook secrets live already; revoke one first",
+        );
+    }
+    error.into()
+}
+
+fn unknown_secret(error: DbError) -> ApiError {
+    if matches!(error, DbError::NotFound(_)) {
+        return ApiError::new(
+            Problem::InvalidField,
+            "no webhook secret of this number lives",
+        );
+    }
+    error.into()
+}
+
+/// Tells the keeper that it may call again. Should that fail, the store stays barred until it is told once more.
+async fn lift_bar(state: &AppState, store: StoreId) {
+    if let Err(error) = state
+        .directory
+        .command(store, Envelope::plain(Command::TokenRenewed))
+        .await
+    {
+        tracing::warn!(%store, %error, "failed to tell the keeper of a new access token");
+    }
+}
+
+async fn record_deed(state: &AppState, action: &str, store: StoreId) -> Result<(), ApiError> {
+    record(
+        state,
+        Deed {
+            actor: "api",
+            action,
+            store: Some(store),
+            detail: "",
+        },
+    )
+    .await
+}

@@ -1,0 +1,310 @@
+//! `/v1/stores/{store}/bundles`: what a merchant says a bundle is made of, and why it has the stock it has.
+//!
+//! Reads come from the board that the keeper publishes; every change is a command to the keeper.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::domain::store::BundleView;
+use crate::domain::store::command::{BundleDraft, Command};
+use crate::domain::store::outcome::{Refusal, Reply};
+use crate::http::bundle_documents::{BundleBody, BundleDocument, WhyDocument};
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::{
+    BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson, StrictQuery,
+    encode_cursor,
+};
+use crate::http::replies::{PageOf, Tagged, command_problem, problem_of_code, refusal_problem};
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+use crate::ids::{BundleId, ItemId, StoreId};
+use crate::keeper::{Answered, Board, Envelope, IdempotencyKey as RememberedKey};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            resource("/v1/stores/{store}/bundles")
+                .route(web::get().to(list_bundles))
+                .route(web::post().to(create_bundle)),
+        )
+        .service(
+            resource("/v1/stores/{store}/bundles/{bundle}")
+                .route(web::get().to(get_bundle))
+                .route(web::put().to(replace_bundle))
+                .route(web::delete().to(delete_bundle)),
+        )
+        .service(
+            resource("/v1/stores/{store}/bundles/{bundle}/why")
+                .route(web::get().to(explain_bundle)),
+        );
+}
+
+/// Define a bundle.
+#[utoipa::path(post, path = "/v1/stores/{store}/bundles", tag = "merchant", request_body = BundleBody,
+    params(("store" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 201, description = "Defined; its stock follows", body = BundleDocument),
+        (status = 400, description = "`malformed_json`, `malformed_path`, `malformed_header`, `empty_body`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 422, description = "`unknown_item`, `native_bundle`, `idempotency_key_reused`, or the rule that it breaks"),
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn create_bundle(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    key: IdempotencyKey,
+    body: StrictJson<BundleBody>,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.clock().now();
+    let id = BundleId(state.ids().ordered_uuid(now));
+    let digest = RequestDigest::of("POST bundles", &body.raw);
+    let draft = body.value.into_draft(id, false, now);
+    let answered = put(
+        &state,
+        merchant.store,
+        draft,
+        remember(key, digest, render_created),
+    )
+    .await?;
+    let mut response = respond_to_put(answered, StatusCode::CREATED)?;
+    add_location(&mut response, merchant.store, id);
+    Ok(response)
+}
+
+/// Give a bundle a new definition. Orders made before keep the old recipe.
+#[utoipa::path(put, path = "/v1/stores/{store}/bundles/{bundle}", tag = "merchant", request_body = BundleBody,
+    params(("store" = String, Path), ("bundle" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, description = "Defined anew", body = BundleDocument),
+        (status = 400, description = "`malformed_json`, `malformed_path`, `empty_body`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
+        (status = 412, description = "`revision_mismatch`"),
+        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 422, description = "`unknown_item`, `native_bundle`, or the rule that it breaks"),
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn replace_bundle(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    path: BundlePath,
+    body: StrictJson<BundleBody>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    require_revision(&state, merchant.store, path.0, &request).await?;
+    let draft = body.value.into_draft(path.0, true, state.clock().now());
+    let answered = put(&state, merchant.store, draft, None).await?;
+    respond_to_put(answered, StatusCode::OK)
+}
+
+/// End a bundle. Its stock is no longer written; orders of it still give back what they took.
+#[utoipa::path(delete, path = "/v1/stores/{store}/bundles/{bundle}", tag = "merchant",
+    params(("store" = String, Path), ("bundle" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204, description = "Ended"), (status = 400, description = "`malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
+        (status = 412, description = "`revision_mismatch`"),
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn delete_bundle(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    path: BundlePath,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    require_revision(&state, merchant.store, path.0, &request).await?;
+    let envelope = Envelope::plain(Command::DeleteBundle(path.0));
+    let answered = state.directory.command(merchant.store, envelope).await;
+    answered.map_err(|error| command_problem(&error, state.clock()))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List the bundles, ascending by item.
+#[utoipa::path(get, path = "/v1/stores/{store}/bundles", tag = "merchant", params(("store" = String, Path), PageQuery),
+    responses((status = 200, description = "A page", body = PageOf<BundleDocument>),
+        (status = 400, description = "`malformed_query`, `malformed_cursor`, `malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn list_bundles(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    query: StrictQuery<PageQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let page = query.0.page()?;
+    let after = match page.after.as_deref() {
+        Some(key) => Some(
+            key.parse()
+                .map(ItemId)
+                .map_err(|_source| ApiError::plain(Problem::MalformedCursor))?,
+        ),
+        None => None,
+    };
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let board = board_of(&state, merchant.store).await?;
+    let mut rest = board
+        .bundles()
+        .filter(|view| after.is_none_or(|after| view.bundle.item > after));
+    let views: Vec<&BundleView> = rest.by_ref().take(limit).collect();
+    let more = rest.next().is_some();
+    let next = views
+        .last()
+        .filter(|_| more)
+        .map(|view| encode_cursor(&view.bundle.item.to_string()));
+    let items = views
+        .iter()
+        .map(|view| BundleDocument::of(&view.bundle))
+        .collect();
+    Ok(Tagged::of(&PageOf::<BundleDocument> { items, next })?.respond(&request))
+}
+
+/// One bundle.
+#[utoipa::path(get, path = "/v1/stores/{store}/bundles/{bundle}", tag = "merchant",
+    params(("store" = String, Path), ("bundle" = String, Path)),
+    responses((status = 200, description = "The bundle, with its `ETag`", body = BundleDocument),
+        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
+        (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn get_bundle(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    path: BundlePath,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let board = board_of(&state, merchant.store).await?;
+    let view = find_view(&board, path.0)?;
+    Ok(Tagged::of(&BundleDocument::of(&view.bundle))?.respond(&request))
+}
+
+/// Why a bundle has the stock it has: per location its availability, what limits it, and the raw levels.
+#[utoipa::path(get, path = "/v1/stores/{store}/bundles/{bundle}/why", tag = "merchant",
+    params(("store" = String, Path), ("bundle" = String, Path)),
+    responses((status = 200, description = "The reasons", body = WhyDocument),
+        (status = 400, description = "`malformed_path`"),
+        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
+        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
+        (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
+pub(crate) async fn explain_bundle(
+    state: web::Data<AppState>,
+    merchant: Merchant,
+    path: BundlePath,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let board = board_of(&state, merchant.store).await?;
+    let view = find_view(&board, path.0)?;
+    Ok(Tagged::of(&WhyDocument::of(&board, view))?.respond(&request))
+}
+
+/// What readers see of a store; starts its keeper when needed.
+pub(crate) async fn board_of(
+    state: &AppState,
+    store: StoreId,
+) -> Result<std::sync::Arc<Board>, ApiError> {
+    state
+        .directory
+        .board(store)
+        .await
+        .map_err(|error| command_problem(&error, state.clock()))
+}
+
+fn find_view(board: &Board, id: BundleId) -> Result<&BundleView, ApiError> {
+    let found = board.bundles().find(|view| view.bundle.id == id);
+    found.ok_or_else(|| ApiError::plain(Problem::UnknownBundle))
+}
+
+/// Compares `If-Match`, when given, with the bundle as readers see it now.
+async fn require_revision(
+    state: &AppState,
+    store: StoreId,
+    id: BundleId,
+    request: &HttpRequest,
+) -> Result<(), ApiError> {
+    if !request.headers().contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let board = board_of(state, store).await?;
+    Tagged::of(&BundleDocument::of(&find_view(&board, id)?.bundle))?.require_match(request)
+}
+
+type Render = fn(&Result<Reply, Refusal>) -> (u16, String);
+
+fn remember(key: IdempotencyKey, digest: RequestDigest, render: Render) -> Option<RememberedKey> {
+    key.0.map(|key| RememberedKey {
+        key,
+        digest: digest.into_string(),
+        render,
+    })
+}
+
+async fn put(
+    state: &AppState,
+    store: StoreId,
+    draft: BundleDraft,
+    idempotency: Option<RememberedKey>,
+) -> Result<Answered, ApiError> {
+    let envelope = Envelope {
+        command: Command::PutBundle(draft),
+        idempotency,
+    };
+    let answered = state.directory.command(store, envelope).await;
+    answered.map_err(|error| command_problem(&error, state.clock()))
+}
+
+fn respond_to_put(answered: Answered, status: StatusCode) -> Result<HttpResponse, ApiError> {
+    match answered {
+        Answered::Fresh(Reply::Bundle(bundle)) => {
+            Ok(Tagged::of(&BundleDocument::of(&bundle))?.with_status(status))
+        }
+        Answered::Fresh(Reply::Done | Reply::Row(_) | Reply::NoCall) => {
+            Err(ApiError::plain(Problem::Internal))
+        }
+        Answered::Fresh(Reply::Waiting) => Err(ApiError::plain(Problem::OutcomeUnknown)),
+        Answered::Repeated { status, body } => repeat(status, body),
+    }
+}
+
+/// What is remembered of the answer to a creation: the document, or the refusal's code and detail.
+fn render_created(outcome: &Result<Reply, Refusal>) -> (u16, String) {
+    let rendered = match outcome {
+        Ok(Reply::Bundle(bundle)) => serde_json::to_string(&BundleDocument::of(bundle))
+            .map(|body| (StatusCode::CREATED, body)),
+        Ok(Reply::Done | Reply::Row(_) | Reply::NoCall | Reply::Waiting) => {
+            Ok((StatusCode::NO_CONTENT, String::new()))
+        }
+        Err(refusal) => {
+            let error = refusal_problem(refusal);
+            serde_json::to_string(&(error.problem().code(), error.detail()))
+                .map(|body| (error.problem().status(), body))
+        }
+    };
+    rendered.map_or(
+        (StatusCode::INTERNAL_SERVER_ERROR.as_u16(), String::new()),
+        |(status, body)| (status.as_u16(), body),
+    )
+}
+
+/// Gives an answer again.
+fn repeat(status: u16, body: String) -> Result<HttpResponse, ApiError> {
+    let status = StatusCode::from_u16(status)
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    if status.is_success() {
+        let again = ("idempotency-replayed", "true");
+        return Ok(HttpResponse::build(status)
+            .insert_header(again)
+            .content_type("application/json")
+            .body(body));
+    }
+    let (code, detail): (String, String) =
+        serde_json::from_str(&body).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    Err(ApiError::new(problem_of_code(&code), detail))
+}
+
+fn add_location(response: &mut HttpResponse, store: StoreId, id: BundleId) {
+    let fresh = !response.headers().contains_key("idempotency-replayed");
+    let address = header::HeaderValue::from_str(&format!("/v1/stores/{store}/bundles/{id}"));
+    if let (true, Ok(address)) = (fresh, address) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
+}

@@ -1,0 +1,154 @@
+//! What operators send: each form is answered by a redirect, so that nothing is sent twice by reloading.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::pages::{LoginPage, to};
+use super::session::Session;
+use crate::http::admin::dead_letters::{Settlement, settle};
+use crate::http::admin::keepers::{Verb, control};
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::{DeadLetterPath, StorePath, read_body};
+use crate::http::openapi::render_page;
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+
+/// The largest form, in bytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+const ACTOR: &str = "dashboard";
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/admin/login").route(web::post().to(login)))
+        .service(resource("/admin/logout").route(web::post().to(logout)))
+        .service(resource("/admin/dead-letters/{id}").route(web::post().to(settle_dead_letter)));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginForm {
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogoutForm {
+    form_token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActForm {
+    form_token: String,
+    reason: String,
+    verb: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettleForm {
+    form_token: String,
+    verb: Settlement,
+}
+
+async fn read_form<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<T, ApiError> {
+    let body = read_body(request, payload, FORM_BYTES_MAX).await?;
+    let text =
+        std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
+    let parsed = web::Query::<T>::from_query(text);
+    Ok(parsed
+        .map_err(|_source| ApiError::plain(Problem::UnreadableBody))?
+        .into_inner())
+}
+
+async fn login(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let form: LoginForm = read_form(&request, payload.into_inner()).await?;
+    let peer = request
+        .peer_addr()
+        .map(|address| address.ip().to_string())
+        .unwrap_or_default();
+    match Session::begin(&state, form.token.trim(), &peer).await {
+        Ok(session) => {
+            let mut response = to("/admin");
+            set_cookie(&mut response, &session.cookie(&state))?;
+            Ok(response)
+        }
+        Err(error) if error.problem() == Problem::UnknownCredentials => {
+            let mut page = render_page(&LoginPage {
+                problem: Some("This is not an admin token."),
+            })?;
+            *page.status_mut() = StatusCode::UNAUTHORIZED;
+            Ok(page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn logout(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let form: LogoutForm = read_form(&request, payload.into_inner()).await?;
+    if let Some(session) = Session::of(&state, &request).await {
+        session.check_form(&form.form_token)?;
+        session.end(&state).await;
+    }
+    let mut response = to("/admin");
+    set_cookie(&mut response, &Session::forgotten_cookie(&state))?;
+    Ok(response)
+}
+
+pub(super) async fn act_on_keeper(
+    state: web::Data<AppState>,
+    path: StorePath,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Some(session) = Session::of(&state, &request).await else {
+        return Ok(to("/admin"));
+    };
+    let form: ActForm = read_form(&request, payload.into_inner()).await?;
+    session.check_form(&form.form_token)?;
+    let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
+    control(&state, ACTOR, path.0, verb, form.reason).await?;
+    Ok(to(&format!(
+        "/admin/keepers/{}?done={}",
+        path.0,
+        verb.name()
+    )))
+}
+
+async fn settle_dead_letter(
+    state: web::Data<AppState>,
+    path: DeadLetterPath,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Some(session) = Session::of(&state, &request).await else {
+        return Ok(to("/admin"));
+    };
+    let form: SettleForm = read_form(&request, payload.into_inner()).await?;
+    session.check_form(&form.form_token)?;
+    settle(&state, ACTOR, path.0, form.verb).await?;
+    Ok(to("/admin/dead-letters"))
+}
+
+fn set_cookie(
+    response: &mut HttpResponse,
+    cookie: &actix_web::cookie::Cookie<'_>,
+) -> Result<(), ApiError> {
+    response
+        .add_cookie(cookie)
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))
+}

@@ -1,0 +1,212 @@
+//! What operators read.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::session::Session;
+use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuery};
+use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::{StorePath, StrictQuery, encode_cursor};
+use crate::http::fleet::{Fleet, FleetQuery, FleetSort, KeeperRow, STATE_NAMES};
+use crate::http::openapi::render_page;
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/admin").route(web::get().to(page)))
+        .service(
+            resource("/admin/keepers/{store}")
+                .route(web::get().to(keeper))
+                .route(web::post().to(super::forms::act_on_keeper)),
+        )
+        .service(resource("/admin/dead-letters").route(web::get().to(letters)));
+}
+
+#[derive(Template)]
+#[template(path = "login.html", config = "src/http/askama.toml")]
+pub(super) struct LoginPage {
+    pub(super) problem: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "keepers.html", config = "src/http/askama.toml")]
+struct KeepersPage {
+    fleet: Fleet,
+    states: Vec<Choice>,
+    sorts: Vec<Choice>,
+    live_address: String,
+    next_address: Option<String>,
+    form_token: String,
+}
+
+/// An entry of a list to choose from.
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "keeper.html", config = "src/http/askama.toml")]
+struct KeeperPage {
+    row: KeeperRow,
+    reasons: Vec<Reason>,
+    observation: Option<String>,
+    verbs: Vec<&'static str>,
+    notice: Option<&'static str>,
+    form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "dead_letters.html", config = "src/http/askama.toml")]
+struct DeadLettersPage {
+    letters: Vec<DeadLetterDocument>,
+    next_address: Option<String>,
+    notice: Option<&'static str>,
+    form_token: String,
+}
+
+/// Keepers with state, backlog, bucket, restarts, dead letters and what they wait for; or the page to sign in.
+#[utoipa::path(get, path = "/admin", tag = "pages", params(KeepersQuery),
+    responses((status = 200, description = "A page"), (status = 400, description = "`malformed_query`, `malformed_cursor`"),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn page(
+    state: web::Data<AppState>,
+    query: StrictQuery<KeepersQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Some(session) = Session::of(&state, &request).await else {
+        return render_page(&LoginPage { problem: None });
+    };
+    let query = query.0.parse()?;
+    let fleet = state.fleet.snapshot(&state, &query).await?;
+    render_page(&KeepersPage {
+        states: state_choices(query.state),
+        sorts: sort_choices(query.sort),
+        live_address: address("/admin/live", &query, Some(query.offset)),
+        next_address: fleet
+            .next
+            .map(|offset| address("/admin", &query, Some(offset))),
+        form_token: session.form_token(),
+        fleet,
+    })
+}
+
+/// Which page is asked for, with what an action left to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoticeQuery {
+    done: Option<String>,
+}
+
+async fn keeper(
+    state: web::Data<AppState>,
+    path: StorePath,
+    query: StrictQuery<NoticeQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Some(session) = Session::of(&state, &request).await else {
+        return Ok(to("/admin"));
+    };
+    let row = state.fleet.row(&state, path.0).await?;
+    let observation = observation_json(state.directory.status(path.0).as_ref())?;
+    let pretty = observation
+        .as_ref()
+        .map(serde_json::to_string_pretty)
+        .transpose();
+    let notice = query
+        .0
+        .done
+        .as_deref()
+        .and_then(Verb::from_name)
+        .map(done_notice);
+    render_page(&KeeperPage {
+        reasons: reasons_of(&state, path.0),
+        observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
+        verbs: Verb::ALL.iter().map(|verb| verb.name()).collect(),
+        notice,
+        form_token: session.form_token(),
+        row,
+    })
+}
+
+async fn letters(
+    state: web::Data<AppState>,
+    query: StrictQuery<DeadLettersQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Some(session) = Session::of(&state, &request).await else {
+        return Ok(to("/admin"));
+    };
+    let page = dead_letters::page(&state, &query.0).await?;
+    let next_address = page.next.map(|cursor| {
+        format!(
+            "/admin/dead-letters?cursor={cursor}{}",
+            query.0.filter_suffix()
+        )
+    });
+    render_page(&DeadLettersPage {
+        letters: page.items,
+        next_address,
+        notice: None,
+        form_token: session.form_token(),
+    })
+}
+
+/// Sends the browser elsewhere, after a form too.
+pub(super) fn to(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, address))
+        .finish()
+}
+
+const fn done_notice(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Pause => "Paused: it makes no calls until resumed.",
+        Verb::Resume => "Resumed.",
+        Verb::Restart => "It restarts as soon as its step is over.",
+        Verb::Deactivate => "It ends as soon as its step is over; work brings it back.",
+        Verb::Quarantine => "It goes into quarantine as soon as its step is over.",
+        Verb::Release => "Released.",
+    }
+}
+
+fn state_choices(chosen: Option<&'static str>) -> Vec<Choice> {
+    let any = Choice {
+        value: "",
+        label: "any",
+        chosen: chosen.is_none(),
+    };
+    let named = STATE_NAMES.map(|name| Choice {
+        value: name,
+        label: name,
+        chosen: chosen == Some(name),
+    });
+    std::iter::once(any).chain(named).collect()
+}
+
+fn sort_choices(chosen: FleetSort) -> Vec<Choice> {
+    let choice = |sort: FleetSort| Choice {
+        value: sort.name(),
+        label: sort.name(),
+        chosen: sort == chosen,
+    };
+    FleetSort::ALL.map(choice).into()
+}
+
+/// An address with the query's filter and order, at an offset. All of its parts are plain words.
+fn address(path: &str, query: &FleetQuery, offset: Option<usize>) -> String {
+    let state = query.state.unwrap_or_default();
+    let cursor = offset
+        .map(|offset| encode_cursor(&offset.to_string()))
+        .unwrap_or_default();
+    format!(
+        "{path}?state={state}&sort={}&limit={}&cursor={cursor}",
+        query.sort.name(),
+        query.limit
+    )
+}

@@ -1,0 +1,63 @@
+//! `Idempotency-Key`: the client's name for one intended effect, and the digest of what it asked for.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use sha2::{Digest, Sha256};
+
+use crate::http::error::{ApiError, Problem};
+
+/// The longest key, in bytes.
+const LENGTH_MAX: usize = 255;
+const HEADER: &str = "idempotency-key";
+
+/// The key of a request, when it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+/// What was asked for, so that the same key with another request is noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestDigest(String);
+
+impl RequestDigest {
+    /// Of a request's method, route and body.
+    pub(crate) fn of(route: &str, body: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(route.as_bytes());
+        hasher.update([0]);
+        hasher.update(body);
+        Self(hex::encode(hasher.finalize()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromRequest for IdempotencyKey {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(parse(request))
+    }
+}
+
+fn parse(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
+    let mut values = request.headers().get_all(HEADER);
+    let Some(value) = values.next() else {
+        return Ok(IdempotencyKey(None));
+    };
+    let text = value.to_str().unwrap_or_default();
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.next().is_some() || !visible || !(1..=LENGTH_MAX).contains(&text.len()) {
+        let detail = "`Idempotency-Key` is one word of 1 to 255 visible ASCII characters";
+        return Err(ApiError::new(Problem::MalformedHeader, detail));
+    }
+    Ok(IdempotencyKey(Some(text.to_owned())))
+}

@@ -1,0 +1,19 @@
+//! What handlers take: types whose existence proves that something was checked.
+//!
+//! Parsing happens here, and so do its refusals; a handler that has its arguments can go to work.
+
+mod idempotency;
+mod identity;
+mod ids;
+mod json;
+mod page;
+mod request_id;
+mod wire_ids;
+
+pub(crate) use idempotency::{IdempotencyKey, RequestDigest};
+pub(crate) use identity::{Admin, Merchant, Shopper};
+pub(crate) use ids::{BundlePath, DeadLetterPath, StorePath};
+pub(crate) use json::{StrictJson, StrictQuery, read_body};
+pub(crate) use page::{PageQuery, encode_cursor, page_of};
+pub(crate) use request_id::RequestId;
+pub(crate) use wire_ids::{WireItem, parse_id};

@@ -1,0 +1,496 @@
+//! All stores at a glance, for pages and lists: counters from the database, lives from the directory.
+//!
+//! One scan of the counters serves everybody who looks within the same second; nothing is counted by reading rows.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::clock::Timestamp;
+use crate::db::admin::stores;
+use crate::db::fleet::{self, StoreCounts, Totals};
+use crate::db::{Db, DbError};
+use crate::domain::store::observation::Wait;
+use crate::domain::store::state::Pause;
+use crate::http::error::{ApiError, Problem};
+use crate::http::state::AppState;
+use crate::ids::StoreId;
+use crate::keeper::{KeeperState, KeeperStatus};
+
+/// How long a scan serves.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a store's domain is remembered.
+const DOMAIN_TTL: Duration = Duration::from_secs(60);
+const DOMAINS_MAX: u64 = 10_000;
+/// Stores that one scan looks at; a larger fleet is shown in part.
+const STORES_SCANNED_MAX: usize = 20_000;
+/// Stores that one query reads.
+const SCAN_PAGE: u32 = 1_000;
+/// The time over which rates are taken.
+const RATE_WINDOW_MS: i64 = 60_000;
+/// Rates over less than this mean little.
+const RATE_SPAN_MS_MIN: i64 = 5_000;
+const SAMPLES_MAX: usize = 128;
+
+/// The order of a list of keepers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FleetSort {
+    /// The longest backlog first.
+    #[default]
+    Backlog,
+    /// The oldest unapplied webhook first.
+    Oldest,
+    /// The most dead letters first.
+    Dead,
+    /// Ascending by store.
+    Store,
+}
+
+impl FleetSort {
+    pub(crate) const ALL: [Self; 4] = [Self::Backlog, Self::Oldest, Self::Dead, Self::Store];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Backlog => "backlog",
+            Self::Oldest => "oldest",
+            Self::Dead => "dead",
+            Self::Store => "store",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.name() == name)
+    }
+}
+
+/// The states that a list can be narrowed to.
+pub(crate) const STATE_NAMES: [&str; 5] = [
+    "running",
+    "starting",
+    "restarting",
+    "quarantined",
+    "stopped",
+];
+
+/// Which keepers to list.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetQuery {
+    /// One of [`STATE_NAMES`].
+    pub(crate) state: Option<&'static str>,
+    pub(crate) sort: FleetSort,
+    pub(crate) offset: usize,
+    pub(crate) limit: usize,
+}
+
+impl Default for FleetQuery {
+    fn default() -> Self {
+        Self {
+            state: None,
+            sort: FleetSort::default(),
+            offset: 0,
+            limit: 50,
+        }
+    }
+}
+
+/// All stores at an instant, and the rows that were asked for.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) at: Timestamp,
+    pub(crate) stores: u64,
+    pub(crate) running: u64,
+    /// Keepers that are restarting or in quarantine.
+    pub(crate) ailing: u64,
+    pub(crate) backlog: i64,
+    pub(crate) oldest_age_ms: Option<i64>,
+    pub(crate) received: i64,
+    pub(crate) applied: i64,
+    pub(crate) naked: i64,
+    pub(crate) parked: i64,
+    pub(crate) dead: i64,
+    pub(crate) received_per_minute: Option<i64>,
+    pub(crate) applied_per_minute: Option<i64>,
+    pub(crate) rows: Vec<KeeperRow>,
+    /// The offset of the next page.
+    pub(crate) next: Option<usize>,
+}
+
+impl Fleet {
+    pub(crate) fn oldest_age(&self) -> String {
+        age_text(self.oldest_age_ms)
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.oldest_age_ms.is_some_and(|age| age > RATE_WINDOW_MS)
+    }
+}
+
+/// One store's keeper in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct KeeperRow {
+    pub(crate) store: StoreId,
+    pub(crate) domain: String,
+    pub(crate) state: &'static str,
+    pub(crate) backlog: i64,
+    pub(crate) oldest_age_ms: Option<i64>,
+    pub(crate) applied: i64,
+    pub(crate) naked: i64,
+    pub(crate) parked: i64,
+    pub(crate) dead: i64,
+    pub(crate) restarts: u64,
+    pub(crate) last_error: Option<String>,
+    pub(crate) waits_for: Option<String>,
+    pub(crate) buckets: Vec<BucketLine>,
+}
+
+/// A bucket towards the platform.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketLine {
+    pub(crate) name: String,
+    pub(crate) used: i64,
+    pub(crate) size: i64,
+}
+
+impl BucketLine {
+    /// From where on it is nearly full.
+    pub(crate) fn high(&self) -> i64 {
+        self.size.saturating_mul(4) / 5
+    }
+}
+
+impl KeeperRow {
+    pub(crate) fn oldest_age(&self) -> String {
+        age_text(self.oldest_age_ms)
+    }
+}
+
+/// An age as people read it.
+fn age_text(age_ms: Option<i64>) -> String {
+    let Some(age_ms) = age_ms else {
+        return "–".to_owned();
+    };
+    let seconds = age_ms.max(0) / 1_000;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Everything that a keeper waits for, the nearest reason first.
+pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
+    let Some(status) = status else {
+        return Vec::new();
+    };
+    let mut reasons = Vec::new();
+    let mut add = |reason: &str, until| {
+        reasons.push(Wait {
+            reason: reason.to_owned(),
+            until,
+        })
+    };
+    match status.state {
+        KeeperState::Restarting { until } => {
+            add("its keeper crashed and is started anew", Some(until))
+        }
+        KeeperState::Quarantined { until } => add("its keeper is in quarantine", Some(until)),
+        KeeperState::Starting => add("its keeper reads the store", None),
+        KeeperState::Running | KeeperState::Stopped => {}
+    }
+    if let Some(observation) = &status.observation {
+        match &observation.paused {
+            Some(Pause::ByAdmin { reason }) => {
+                add(&format!("an admin paused its calls: {reason}"), None)
+            }
+            Some(Pause::Barred(_)) => add("the platform refuses every call of the store", None),
+            Some(Pause::Uninstalled) => add("the merchant uninstalled the app", None),
+            None => {}
+        }
+        reasons.extend(observation.waits_for.clone());
+    }
+    reasons.dedup();
+    reasons
+}
+
+/// The counters of all stores.
+#[derive(Debug)]
+struct Scan {
+    at: Timestamp,
+    totals: Totals,
+    counts: Vec<StoreCounts>,
+}
+
+/// The totals at an instant, for rates.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at: Timestamp,
+    received: i64,
+    applied: i64,
+}
+
+/// What was scanned last.
+pub(crate) struct FleetBoard {
+    scans: Cache<(), Arc<Scan>>,
+    domains: Cache<StoreId, Option<Arc<str>>>,
+    samples: Mutex<VecDeque<Sample>>,
+}
+
+impl Default for FleetBoard {
+    fn default() -> Self {
+        Self {
+            scans: Cache::builder().max_capacity(1).time_to_live(FRESH).build(),
+            domains: Cache::builder()
+                .max_capacity(DOMAINS_MAX)
+                .time_to_live(DOMAIN_TTL)
+                .build(),
+            samples: Mutex::default(),
+        }
+    }
+}
+
+impl fmt::Debug for FleetBoard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FleetBoard").finish_non_exhaustive()
+    }
+}
+
+impl FleetBoard {
+    /// All stores now, give or take a second, with the rows that the query names.
+    pub(crate) async fn snapshot(
+        &self,
+        state: &AppState,
+        query: &FleetQuery,
+    ) -> Result<Fleet, ApiError> {
+        let scan = self.scans.try_get_with((), self.scan(state)).await;
+        let scan =
+            scan.map_err(|error: Arc<DbError>| ApiError::caused(Problem::NotReady, &error))?;
+        let statuses: BTreeMap<StoreId, KeeperStatus> = state
+            .directory
+            .statuses()
+            .into_iter()
+            .map(|status| (status.store, status))
+            .collect();
+        let mut chosen = choose(&scan.counts, &statuses, query);
+        let next = (chosen.len() > query.limit).then_some(query.offset.saturating_add(query.limit));
+        chosen.truncate(query.limit);
+        let mut rows = Vec::with_capacity(chosen.len());
+        for counts in chosen {
+            // A deleted store's counters outlive it until they are purged.
+            if let Some(domain) = self.domain(state.db(), counts.store).await? {
+                rows.push(row_of(
+                    counts,
+                    statuses.get(&counts.store),
+                    domain.to_string(),
+                    scan.at,
+                ));
+            }
+        }
+        Ok(self.assemble(&scan, &statuses, rows, next))
+    }
+
+    /// One store, whatever its rank.
+    pub(crate) async fn row(
+        &self,
+        state: &AppState,
+        store: StoreId,
+    ) -> Result<KeeperRow, ApiError> {
+        let domain = self
+            .domain(state.db(), store)
+            .await?
+            .ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
+        let before = Some(StoreId(store.0 - 1));
+        let counts = fleet::list_counts(state.db(), before, 1).await?;
+        let counts = counts.first().filter(|counts| counts.store == store);
+        let counts = counts.ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
+        let status = state.directory.status(store);
+        Ok(row_of(
+            counts,
+            status.as_ref(),
+            domain.to_string(),
+            state.clock().now(),
+        ))
+    }
+
+    async fn scan(&self, state: &AppState) -> Result<Arc<Scan>, DbError> {
+        let totals = fleet::totals(state.db()).await?;
+        let mut counts: Vec<StoreCounts> = Vec::new();
+        while counts.len() < STORES_SCANNED_MAX {
+            let after = counts.last().map(|last| last.store);
+            let page = fleet::list_counts(state.db(), after, SCAN_PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            counts.extend(page);
+        }
+        let at = state.clock().now();
+        self.sample(Sample {
+            at,
+            received: totals.received,
+            applied: totals.applied,
+        });
+        Ok(Arc::new(Scan { at, totals, counts }))
+    }
+
+    fn sample(&self, sample: Sample) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_old = |oldest: &Sample| sample.at.millis_since(oldest.at) > RATE_WINDOW_MS;
+        while samples.len() >= SAMPLES_MAX || samples.front().is_some_and(too_old) {
+            samples.pop_front();
+        }
+        samples.push_back(sample);
+    }
+
+    /// Webhooks received and applied per minute of late.
+    fn rates(&self) -> Option<(i64, i64)> {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, last) = (samples.front()?, samples.back()?);
+        let span_ms = last.at.millis_since(first.at);
+        if span_ms < RATE_SPAN_MS_MIN {
+            return None;
+        }
+        let per_minute = |from: i64, to: i64| (to - from).saturating_mul(60_000) / span_ms;
+        Some((
+            per_minute(first.received, last.received),
+            per_minute(first.applied, last.applied),
+        ))
+    }
+
+    async fn domain(&self, db: &Db, store: StoreId) -> Result<Option<Arc<str>>, ApiError> {
+        let load = async {
+            match stores::get(db, store).await {
+                Ok(record) => Ok(Some(Arc::from(record.domain))),
+                Err(DbError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let loaded = self.domains.try_get_with(store, load).await;
+        loaded.map_err(|error: Arc<DbError>| ApiError::caused(Problem::NotReady, &error))
+    }
+
+    pub(crate) fn forget(&self) {
+        self.scans.invalidate_all();
+        self.domains.invalidate_all();
+    }
+
+    fn assemble(
+        &self,
+        scan: &Scan,
+        statuses: &BTreeMap<StoreId, KeeperStatus>,
+        rows: Vec<KeeperRow>,
+        next: Option<usize>,
+    ) -> Fleet {
+        let rates = self.rates();
+        let totals = scan.totals;
+        Fleet {
+            at: scan.at,
+            stores: u64::try_from(totals.stores).unwrap_or(0),
+            running: count(statuses, |state| {
+                matches!(state, KeeperState::Running | KeeperState::Starting)
+            }),
+            ailing: count(statuses, is_ailing),
+            backlog: totals.backlog,
+            oldest_age_ms: totals
+                .oldest_received_at
+                .map(|oldest| scan.at.millis_since(oldest).max(0)),
+            received: totals.received,
+            applied: totals.applied,
+            naked: totals.naked,
+            parked: totals.parked,
+            dead: totals.dead,
+            received_per_minute: rates.map(|(received, _)| received),
+            applied_per_minute: rates.map(|(_, applied)| applied),
+            rows,
+            next,
+        }
+    }
+}
+
+const fn is_ailing(state: KeeperState) -> bool {
+    match state {
+        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
+        KeeperState::Starting | KeeperState::Running | KeeperState::Stopped => false,
+    }
+}
+
+fn count(statuses: &BTreeMap<StoreId, KeeperStatus>, wanted: impl Fn(KeeperState) -> bool) -> u64 {
+    let counted = statuses
+        .values()
+        .filter(|status| wanted(status.state))
+        .count();
+    u64::try_from(counted).unwrap_or(u64::MAX)
+}
+
+/// The page's stores in order, and one more when there is another page.
+fn choose<'a>(
+    counts: &'a [StoreCounts],
+    statuses: &BTreeMap<StoreId, KeeperStatus>,
+    query: &FleetQuery,
+) -> Vec<&'a StoreCounts> {
+    let in_state = |counts: &&StoreCounts| {
+        query
+            .state
+            .is_none_or(|wanted| state_name(statuses.get(&counts.store)) == wanted)
+    };
+    let mut chosen: Vec<&StoreCounts> = counts.iter().filter(in_state).collect();
+    match query.sort {
+        FleetSort::Store => {}
+        FleetSort::Backlog => chosen.sort_by_key(|counts| Reverse(counts.backlog)),
+        FleetSort::Oldest => chosen.sort_by_key(|counts| {
+            counts
+                .oldest_received_at
+                .map_or(i64::MAX, Timestamp::as_millis)
+        }),
+        FleetSort::Dead => chosen.sort_by_key(|counts| Reverse(counts.dead)),
+    }
+    chosen
+        .into_iter()
+        .skip(query.offset)
+        .take(query.limit.saturating_add(1))
+        .collect()
+}
+
+fn state_name(status: Option<&KeeperStatus>) -> &'static str {
+    status
+        .map_or(KeeperState::Stopped, |status| status.state)
+        .name()
+}
+
+fn row_of(
+    counts: &StoreCounts,
+    status: Option<&KeeperStatus>,
+    domain: String,
+    at: Timestamp,
+) -> KeeperRow {
+    let observation = status.and_then(|status| status.observation.as_deref());
+    let buckets = observation.map(|observation| &observation.buckets);
+    let bucket =
+        |(name, bucket): (&String, &crate::domain::store::observation::BucketView)| BucketLine {
+            name: name.clone(),
+            used: bucket.used,
+            size: bucket.size,
+        };
+    KeeperRow {
+        store: counts.store,
+        domain,
+        state: state_name(status),
+        backlog: counts.backlog,
+        oldest_age_ms: counts
+            .oldest_received_at
+            .map(|oldest| at.millis_since(oldest).max(0)),
+        applied: counts.applied,
+        naked: counts.naked,
+        parked: counts.parked,
+        dead: counts.dead,
+        restarts: status.map_or(0, |status| status.restarts),
+        last_error: status.and_then(|status| status.last_error.clone()),
+        waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
+        buckets: buckets
+            .map(|buckets| buckets.iter().map(bucket).collect())
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The two addresses that the platform sends webhooks to, and what it is told.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::verify::{VerifiedWebhook, verify};
+use crate::db::inbox::Acceptance;
+use crate::http::error::{ApiError, Problem};
+use crate::http::extract::read_body;
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+use crate::platform::PlatformKind;
+use crate::telemetry::metric_name;
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/webhooks/{platform}").route(web::post().to(receive_by_domain)))
+        .service(
+            resource("/webhooks/{platform}/{intake_token}").route(web::post().to(receive_by_token)),
+        );
+}
+
+/// What became of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// It is durable, and will be applied.
+    Accepted,
+    /// It was accepted before.
+    Duplicate,
+    /// It concerns nothing of the store.
+    Naked,
+}
+
+impl Outcome {
+    const fn metric_label(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Naked => "naked",
+        }
+    }
+}
+
+/// The answer to a webhook.
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Received {
+    outcome: Outcome,
+}
+
+/// Take in a webhook for the store whose domain its header names.
+#[utoipa::path(post, path = "/webhooks/{platform}", tag = "intake",
+    params(("platform" = String, Path, description = "`shopify`")),
+    request_body(content = Vec<u8>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Accepted durably, known already, or of no concern to the store", body = Received),
+        (status = 400, description = "`missing_header`, `malformed_header`, `empty_body`, `unreadable_body`"),
+        (status = 401, description = "`bad_signature`, `wrong_domain`"),
+        (status = 404, description = "`unknown_platform`, `unknown_store`"),
+        (status = 409, description = "`shared_secret_replay`"),
+        (status = 413, description = "`payload_too_large`"),
+        (status = 503, description = "`not_durable`, with `Retry-After`")))]
+pub(crate) async fn receive_by_domain(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    receive(&state, &request, payload.into_inner()).await
+}
+
+/// Take in a webhook at a store's own address.
+#[utoipa::path(post, path = "/webhooks/{platform}/{intake_token}", tag = "intake",
+    params(("platform" = String, Path, description = "`shopify`"),
+        ("intake_token" = String, Path, description = "The end of the store's `intake_url`")),
+    request_body(content = Vec<u8>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Accepted durably, known already, or of no concern to the store", body = Received),
+        (status = 400, description = "`missing_header`, `malformed_header`, `empty_body`, `unreadable_body`"),
+        (status = 401, description = "`bad_signature`, `wrong_domain`"),
+        (status = 404, description = "`unknown_platform`, `unknown_store`"),
+        (status = 409, description = "`shared_secret_replay`"),
+        (status = 413, description = "`payload_too_large`"),
+        (status = 503, description = "`not_durable`, with `Retry-After`")))]
+pub(crate) async fn receive_by_token(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    receive(&state, &request, payload.into_inner()).await
+}
+
+/// Takes a webhook in and counts what became of it, within the time that the platform waits.
+async fn receive(
+    state: &AppState,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let platform = request
+        .match_info()
+        .get("platform")
+        .and_then(|name| name.parse::<PlatformKind>().ok());
+    let Some(platform) = platform else {
+        count("unknown", Problem::UnknownPlatform.metric_label());
+        return Err(ApiError::plain(Problem::UnknownPlatform));
+    };
+    let deadline: Duration = state.settings.intake_deadline;
+    let taken = tokio::time::timeout(deadline, take_in(state, platform, request, payload)).await;
+    let outcome = taken.unwrap_or_else(|_elapsed| Err(ApiError::plain(Problem::NotDurable)));
+    let label = match &outcome {
+        Ok(outcome) => outcome.metric_label(),
+        Err(error) => error.problem().metric_label(),
+    };
+    count(platform.as_str(), label);
+    outcome.map(|outcome| HttpResponse::Ok().json(Received { outcome }))
+}
+
+async fn take_in(
+    state: &AppState,
+    platform: PlatformKind,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Outcome, ApiError> {
+    let body = read_body(request, payload, state.settings.webhook_bytes_max).await?;
+    let webhook = verify(state, platform, request, body).await?;
+    let store = webhook.store.id;
+    if is_naked(state, platform, &webhook) {
+        state.directory.count_naked(store);
+        return Ok(Outcome::Naked);
+    }
+    match state.deps.writer.accept(webhook.into_delivery(state)).await {
+        Ok(Acceptance::Accepted { .. }) => {
+            state.directory.ring(store);
+            Ok(Outcome::Accepted)
+        }
+        Ok(Acceptance::Duplicate) => Ok(Outcome::Duplicate),
+        Ok(Acceptance::SharedBody) => Err(ApiError::plain(Problem::SharedSecretReplay)),
+        Err(error) => Err(ApiError::caused(Problem::NotDurable, &error)),
+    }
+}
+
+/// Whether no part of the store is interested, as its running keeper tells (D10). Without one, it is stored.
+fn is_naked(state: &AppState, platform: PlatformKind, webhook: &VerifiedWebhook<'_>) -> bool {
+    let Some(interest) = state.directory.interest(webhook.store.id) else {
+        return false;
+    };
+    let topic = webhook.headers.topic;
+    platform
+        .mentions(topic, &webhook.body)
+        .is_some_and(|mentions| interest.is_naked(topic, &mentions))
+}
+
+fn count(platform: &'static str, outcome: &'static str) {
+    metrics::counter!(metric_name::WEBHOOKS_RECEIVED_TOTAL, "platform" => platform, "outcome" => outcome).increment(1);
+}

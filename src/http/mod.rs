@@ -1,0 +1,37 @@
+//! The doors: what comes in over HTTP, and who may come in.
+//!
+//! A request crosses [`boundary`] (request id, log, problem documents), is parsed by [`extract`] into types that prove
+//! what was checked, and reaches a handler that makes one call. Doors: [`intake`] for the platform's webhooks,
+//! [`bundles`] for merchants, [`availability`] for storefronts, [`admin`] and [`dashboard`] for operators, [`status`]
+//! for whoever watches, [`oauth`] for installations.
+//!
+//! INV-B: nothing here changes a store except through its keeper, save accepting a webhook and `db::admin`.
+
+mod boundary;
+mod bundle_documents;
+mod credentials;
+mod error;
+mod extract;
+mod fleet;
+mod replies;
+mod routes;
+mod server;
+mod settings;
+mod state;
+
+mod admin;
+mod availability;
+mod bundles;
+mod dashboard;
+mod intake;
+mod oauth;
+mod openapi;
+mod status;
+
+pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
+pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
+pub use openapi::document as openapi_document;
+pub use routes::configure;
+pub use server::{ServeError, bind, serve};
+pub use settings::{HttpSettings, OauthApp};
+pub use state::{AppParts, AppState};

@@ -1,0 +1,229 @@
+//! The description of every door, for programs (`/openapi.json`) and for people (`/docs`).
+
+use std::sync::OnceLock;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, Response};
+
+use crate::http::error::{ApiError, Problem, catalogue};
+use crate::http::replies::Tagged;
+use crate::http::routes::resource;
+use crate::http::{admin, availability, boundary, bundles, dashboard, intake, oauth, status};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/openapi.json").route(web::get().to(openapi_json)))
+        .service(resource("/docs").route(web::get().to(docs)));
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Storekeeper", description = "Keeps the stock of bundles right on the platform.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")),
+    tags((name = "intake", description = "Webhooks from the platform"),
+        (name = "merchant", description = "A store's bundles; its secret key"),
+        (name = "storefront", description = "What may be sold; its publishable key"),
+        (name = "admin", description = "Stores, keepers and dead letters; an admin token"),
+        (name = "status", description = "Whether and how it works"),
+        (name = "installation", description = "Installing the app on a shop"),
+        (name = "pages", description = "For people")),
+    components(schemas(boundary::ProblemDocument<'static>)),
+    paths(
+        intake::door::receive_by_domain, intake::door::receive_by_token,
+        bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,
+        bundles::delete_bundle, bundles::explain_bundle,
+        availability::availability,
+        admin::stores::create_store, admin::stores::list_stores, admin::stores::get_store,
+        admin::stores::change_store, admin::stores::delete_store,
+        admin::keepers::list_keepers, admin::keepers::get_keeper, admin::keepers::explain_keeper,
+        admin::keepers::control_keeper,
+        admin::dead_letters::list_dead_letters, admin::dead_letters::count_dead_letters,
+        admin::dead_letters::retry_dead_letter, admin::dead_letters::discard_dead_letter,
+        admin::dead_letters::settle_in_bulk,
+        status::healthz, status::readyz, status::metrics, status::status,
+        oauth::install, oauth::callback,
+        dashboard::pages::page, dashboard::live::live,
+        openapi_json, docs,
+    )
+)]
+struct Api;
+
+/// The whole description, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> &'static utoipa::openapi::OpenApi {
+    static DOCUMENT: OnceLock<utoipa::openapi::OpenApi> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        let mut api = Api::openapi();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        for item in api.paths.paths.values_mut() {
+            for (_, operation) in operations_mut(item) {
+                complete(operation);
+            }
+        }
+        api
+    })
+}
+
+/// The methods that an address serves, by its pattern.
+pub(crate) fn methods_of(pattern: &str) -> Vec<&'static str> {
+    let item = document().paths.paths.get(pattern);
+    item.map(|item| {
+        operations(item)
+            .into_iter()
+            .map(|(method, _)| method)
+            .collect()
+    })
+    .unwrap_or_default()
+}
+
+fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
+    let all = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
+        .collect()
+}
+
+fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let all = [
+        ("GET", &mut item.get),
+        ("POST", &mut item.post),
+        ("PUT", &mut item.put),
+        ("PATCH", &mut item.patch),
+        ("DELETE", &mut item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+        .collect()
+}
+
+/// Every refusal is a problem document; and doors with keys say so.
+fn complete(operation: &mut Operation) {
+    let needs_key = operation.responses.responses.contains_key("401")
+        && !operation.tags.iter().flatten().any(|tag| tag == "intake");
+    if needs_key {
+        let bearer =
+            utoipa::openapi::security::SecurityRequirement::new("bearer", Vec::<String>::new());
+        operation.security = Some(vec![bearer]);
+    }
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        if status.starts_with(['4', '5']) && response.content.is_empty() {
+            describe_problem(response);
+        }
+    }
+}
+
+fn describe_problem(response: &mut Response) {
+    let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+    response.content.insert(
+        boundary::PROBLEM_JSON.to_owned(),
+        Content::new(Some(schema)).into(),
+    );
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "pages", responses((status = 200, description = "OpenAPI 3.1")))]
+async fn openapi_json(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Ok(Tagged::of(document())?.respond(&request))
+}
+
+/// This description, readable.
+#[utoipa::path(get, path = "/docs", tag = "pages", responses((status = 200, description = "A page")))]
+async fn docs() -> Result<HttpResponse, ApiError> {
+    let page = Docs {
+        doors: doors(),
+        problems: catalogue().collect(),
+    };
+    render_page(&page)
+}
+
+/// A page, rendered.
+pub(crate) fn render_page(page: &impl Template) -> Result<HttpResponse, ApiError> {
+    let html = page
+        .render()
+        .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/html; charset=utf-8")
+        .body(html))
+}
+
+#[derive(Template)]
+#[template(path = "docs.html", config = "src/http/askama.toml")]
+struct Docs {
+    doors: Vec<Door>,
+    problems: Vec<Problem>,
+}
+
+/// Routes under one heading.
+struct Door {
+    name: String,
+    routes: Vec<RouteLine>,
+}
+
+struct RouteLine {
+    method: &'static str,
+    path: String,
+    summary: String,
+    description: String,
+    answers: Vec<AnswerLine>,
+}
+
+struct AnswerLine {
+    status: String,
+    description: String,
+}
+
+fn doors() -> Vec<Door> {
+    let api = document();
+    let tags = api.tags.iter().flatten();
+    tags.map(|tag| Door {
+        name: tag.description.clone().unwrap_or_else(|| tag.name.clone()),
+        routes: routes_of(&tag.name),
+    })
+    .collect()
+}
+
+fn routes_of(tag: &str) -> Vec<RouteLine> {
+    let mut lines = Vec::new();
+    for (path, item) in &document().paths.paths {
+        for (method, operation) in operations(item) {
+            if operation.tags.iter().flatten().any(|name| name == tag) {
+                lines.push(line(method, path, operation));
+            }
+        }
+    }
+    lines
+}
+
+fn line(method: &'static str, path: &str, operation: &Operation) -> RouteLine {
+    let answer = |(status, response): (&String, &RefOr<Response>)| AnswerLine {
+        status: status.clone(),
+        description: match response {
+            RefOr::T(response) => response.description.clone(),
+            RefOr::Ref(_) => String::new(),
+        },
+    };
+    RouteLine {
+        method,
+        path: path.to_owned(),
+        summary: operation.summary.clone().unwrap_or_default(),
+        description: operation.description.clone().unwrap_or_default(),
+        answers: operation.responses.responses.iter().map(answer).collect(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What handlers share: one value for all worker threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::db::sealing::Sealer;
+use crate::deps::Deps;
+use crate::http::credentials::Credentials;
+use crate::http::dashboard::Sessions;
+use crate::http::fleet::FleetBoard;
+use crate::http::intake::IntakeStores;
+use crate::http::oauth::Installations;
+use crate::http::settings::HttpSettings;
+use crate::ids::IdSource;
+use crate::keeper::Directory;
+use crate::telemetry::Metrics;
+
+/// Live streams that may be open at once, over all browsers.
+const STREAMS_MAX: usize = 64;
+
+/// What the composition hands over.
+#[derive(Debug)]
+pub struct AppParts {
+    pub deps: Deps,
+    pub directory: Directory,
+    /// Opens the secrets that webhooks are verified with.
+    pub sealer: Sealer,
+    pub metrics: Metrics,
+    pub settings: HttpSettings,
+}
+
+/// What handlers share.
+pub struct AppState {
+    pub(crate) deps: Deps,
+    pub(crate) directory: Directory,
+    pub(crate) sealer: Sealer,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: HttpSettings,
+    pub(crate) credentials: Credentials,
+    pub(crate) intake_stores: IntakeStores,
+    pub(crate) sessions: Sessions,
+    pub(crate) installations: Installations,
+    pub(crate) fleet: FleetBoard,
+    /// One permit for each live stream.
+    pub(crate) streams: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+impl AppState {
+    /// With empty caches.
+    #[must_use]
+    pub fn new(parts: AppParts) -> Self {
+        Self {
+            deps: parts.deps,
+            directory: parts.directory,
+            sealer: parts.sealer,
+            metrics: parts.metrics,
+            settings: parts.settings,
+            credentials: Credentials::default(),
+            intake_stores: IntakeStores::default(),
+            sessions: Sessions::default(),
+            installations: Installations::default(),
+            fleet: FleetBoard::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// Ends live streams and readiness: to be called when the server begins to stop, before its sockets close.
+    pub fn begin_stopping(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Returns when the server begins to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _closed = stopping.wait_for(|stopping| *stopping).await.is_err();
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.deps.clock
+    }
+
+    pub(crate) fn ids(&self) -> &IdSource {
+        &self.deps.ids
+    }
+
+    pub(crate) const fn db(&self) -> &Db {
+        &self.deps.db
+    }
+
+    /// Forgets what was cached of stores: to be called after every change by an admin.
+    pub(crate) fn forget_stores(&self) {
+        self.credentials.forget();
+        self.intake_stores.forget();
+        self.fleet.forget();
+    }
+}
+
+impl fmt::Debug for AppState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AppState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

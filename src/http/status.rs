@@ -1,0 +1,199 @@
+//! Whether it lives, whether it can accept, and how it is doing.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Serialize;
+
+use crate::http::error::{ApiError, Problem};
+use crate::http::fleet::{Fleet, FleetQuery};
+use crate::http::openapi::render_page;
+use crate::http::routes::resource;
+use crate::http::state::AppState;
+
+/// The longest a readiness probe waits for the database.
+const PROBE: std::time::Duration = std::time::Duration::from_secs(2);
+/// The type that Prometheus reads.
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/").route(web::get().to(home)))
+        .service(
+            resource("/healthz")
+                .route(web::get().to(healthz))
+                .route(web::head().to(healthz)),
+        )
+        .service(
+            resource("/readyz")
+                .route(web::get().to(readyz))
+                .route(web::head().to(readyz)),
+        )
+        .service(resource("/metrics").route(web::get().to(metrics)))
+        .service(resource("/status").route(web::get().to(status)));
+}
+
+async fn home() -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, "/status"))
+        .finish()
+}
+
+/// Whether the process answers.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Health {
+    status: &'static str,
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "status",
+    responses((status = 200, description = "It does", body = Health)))]
+pub(crate) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Webhooks can be accepted durably: the database can be written, and keeps what it confirms.
+#[utoipa::path(get, path = "/readyz", tag = "status",
+    responses((status = 200, description = "They can", body = Health),
+        (status = 503, description = "`not_ready`, `shutting_down`, with `Retry-After`")))]
+pub(crate) async fn readyz(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
+    probe(&state).await?;
+    Ok(HttpResponse::Ok().json(Health { status: "ready" }))
+}
+
+/// What Prometheus reads.
+#[utoipa::path(get, path = "/metrics", tag = "status",
+    responses((status = 200, description = "Prometheus' text form", content_type = "text/plain", body = String)))]
+pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(METRICS_TEXT)
+        .body(state.metrics.render())
+}
+
+/// How it is doing: backlog, oldest unapplied age, counts, stores. A page, or JSON for who accepts that.
+#[utoipa::path(get, path = "/status", tag = "status",
+    responses((status = 200, description = "A page, or JSON", body = StatusDocument),
+        (status = 503, description = "`not_ready`, with `Retry-After`")))]
+pub(crate) async fn status(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let reason = probe(&state)
+        .await
+        .err()
+        .map(|error| error.problem().title());
+    let fleet = state.fleet.snapshot(&state, &FleetQuery::default()).await?;
+    if wants_json(&request) {
+        return Ok(HttpResponse::Ok().json(StatusDocument::of(&fleet, reason)));
+    }
+    render_page(&StatusPage {
+        ready: reason.is_none(),
+        reason,
+        fleet: &fleet,
+    })
+}
+
+/// Whether webhooks can be made durable now.
+async fn probe(state: &AppState) -> Result<(), ApiError> {
+    if state.is_stopping() {
+        return Err(ApiError::plain(Problem::ShuttingDown));
+    }
+    let durable = tokio::time::timeout(PROBE, state.db().check_durability()).await;
+    match durable {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(ApiError::caused(Problem::NotReady, &error)),
+        Err(_elapsed) => Err(ApiError::plain(Problem::NotReady)),
+    }
+}
+
+fn wants_json(request: &HttpRequest) -> bool {
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let place = |kind: &str| accept.find(kind);
+    match (place("application/json"), place("text/html")) {
+        (Some(json), Some(html)) => json < html,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// How it is doing.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct StatusDocument {
+    ready: bool,
+    /// Why it is not ready.
+    reason: Option<&'static str>,
+    at: String,
+    stores: u64,
+    keepers_running: u64,
+    /// Keepers that are restarting or in quarantine.
+    keepers_ailing: u64,
+    /// Webhooks accepted and not yet applied.
+    backlog: i64,
+    oldest_unapplied_age_ms: Option<i64>,
+    /// Since the beginning.
+    received: i64,
+    applied: i64,
+    naked: i64,
+    parked: i64,
+    dead_letters: i64,
+    /// Of late, when the server has run long enough to tell.
+    received_per_minute: Option<i64>,
+    applied_per_minute: Option<i64>,
+    /// Per store, the longest backlog first; at most 50.
+    per_store: Vec<StoreStatus>,
+}
+
+/// How a store is doing.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct StoreStatus {
+    store: String,
+    state: &'static str,
+    backlog: i64,
+    oldest_unapplied_age_ms: Option<i64>,
+}
+
+impl StatusDocument {
+    fn of(fleet: &Fleet, reason: Option<&'static str>) -> Self {
+        Self {
+            ready: reason.is_none(),
+            reason,
+            at: fleet.at.to_rfc3339(),
+            stores: fleet.stores,
+            keepers_running: fleet.running,
+            keepers_ailing: fleet.ailing,
+            backlog: fleet.backlog,
+            oldest_unapplied_age_ms: fleet.oldest_age_ms,
+            received: fleet.received,
+            applied: fleet.applied,
+            naked: fleet.naked,
+            parked: fleet.parked,
+            dead_letters: fleet.dead,
+            received_per_minute: fleet.received_per_minute,
+            applied_per_minute: fleet.applied_per_minute,
+            per_store: fleet.rows.iter().map(StoreStatus::of).collect(),
+        }
+    }
+}
+
+impl StoreStatus {
+    fn of(row: &crate::http::fleet::KeeperRow) -> Self {
+        Self {
+            store: row.store.to_string(),
+            state: row.state,
+            backlog: row.backlog,
+            oldest_unapplied_age_ms: row.oldest_age_ms,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "status.html", config = "src/http/askama.toml")]
+struct StatusPage<'a> {
+    ready: bool,
+    reason: Option<&'static str>,
+    fleet: &'a Fleet,
+}

@@ -1,0 +1,383 @@
+//! Accepting deliveries: durable, numbered in commit order, never twice (D2, D3, INV-F).
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement, TransactionTrait};
+use storekeeper::clock::Timestamp;
+use storekeeper::db::inbox::{self, Acceptance, Head};
+use storekeeper::db::writer::WriteError;
+use storekeeper::db::{Db, DbError, fleet};
+use storekeeper::ids::StoreId;
+use tokio::task::JoinSet;
+
+use crate::support::database::{NOW, TestDb, delivery, on_both_databases};
+
+on_both_databases!(
+    numbers_in_order_and_keeps_everything,
+    tells_duplicates_within_a_group_and_across,
+    refuses_unknown_stores_alone,
+    refuses_a_body_that_another_store_accepted,
+    reads_rows_within_bounds,
+    purges_only_behind_the_cursor,
+    wakes_stores_with_backlog_or_deadline,
+    forgets_old_delivery_ids,
+    survives_a_restart,
+);
+
+async fn all_rows(db: &Db, store: StoreId) -> Vec<inbox::InboxRow> {
+    inbox::read_rows(db, store, 0, 1_000, usize::MAX)
+        .await
+        .unwrap()
+}
+
+async fn numbers_in_order_and_keeps_everything(test: TestDb) {
+    let (first, second) = (test.store("a").await, test.store("b").await);
+    for (number, store) in [(1, first), (2, first), (1, second), (3, first)] {
+        let sent = delivery(store, &format!("d{number}"));
+        assert_eq!(
+            test.writer.accept(sent).await,
+            Ok(Acceptance::Accepted { seq: number })
+        );
+    }
+    let rows = all_rows(&test.db, first).await;
+    assert_eq!(
+        rows.iter().map(|row| row.seq).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    let (row, sent) = (&rows[1], delivery(first, "d2"));
+    assert_eq!(
+        (&row.topic, &row.delivery_id, &row.body),
+        (&sent.topic, &sent.delivery_id, &sent.body)
+    );
+    assert_eq!(
+        (row.triggered_at, &row.api_version, row.received_at),
+        (Some(NOW), &sent.api_version, NOW)
+    );
+    assert_eq!(row.event_id, None);
+    assert_eq!(
+        inbox::get_head(&test.db, first).await.unwrap(),
+        Head {
+            next_seq: 4,
+            received: 3
+        }
+    );
+}
+
+async fn tells_duplicates_within_a_group_and_across(test: TestDb) {
+    let store = test.store("a").await;
+    let mut sent = JoinSet::new();
+    for number in 0..300 {
+        let writer = test.writer.clone();
+        // Every id three times, all at once: most fall into groups together.
+        sent.spawn(async move {
+            writer
+                .accept(delivery(store, &format!("d{}", number % 100)))
+                .await
+                .unwrap()
+        });
+    }
+    let outcomes = sent.join_all().await;
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == Acceptance::Duplicate)
+            .count(),
+        200
+    );
+    let seqs: Vec<i64> = all_rows(&test.db, store)
+        .await
+        .iter()
+        .map(|row| row.seq)
+        .collect();
+    assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
+    assert_eq!(
+        test.writer.accept(delivery(store, "d5")).await,
+        Ok(Acceptance::Duplicate)
+    );
+    assert_eq!(
+        inbox::get_head(&test.db, store).await.unwrap().received,
+        100
+    );
+}
+
+async fn refuses_unknown_stores_alone(test: TestDb) {
+    let store = test.store("a").await;
+    let mut sent = JoinSet::new();
+    for number in 0..40 {
+        let writer = test.writer.clone();
+        let to = if number == 20 { StoreId(99) } else { store };
+        sent.spawn(async move { writer.accept(delivery(to, &format!("d{number}"))).await });
+    }
+    let outcomes = sent.join_all().await;
+    let refused: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_err()).collect();
+    assert_eq!(refused, [&Err(WriteError::UnknownStore)]);
+    assert_eq!(all_rows(&test.db, store).await.len(), 39);
+}
+
+async fn refuses_a_body_that_another_store_accepted(test: TestDb) {
+    let (first, second) = (test.store("a").await, test.store("b").await);
+    let with_digest = |store, id: &str, received_at| {
+        let mut sent = delivery(store, id);
+        sent.shared_digest = Some([9; 32]);
+        sent.received_at = received_at;
+        sent
+    };
+    let days = |days: i64| NOW.plus_millis(days * 24 * 60 * 60 * 1000);
+    let accept = |sent| test.writer.accept(sent);
+    assert_eq!(
+        accept(with_digest(first, "d1", NOW)).await,
+        Ok(Acceptance::Accepted { seq: 1 })
+    );
+    assert_eq!(
+        accept(with_digest(second, "d2", days(6))).await,
+        Ok(Acceptance::SharedBody)
+    );
+    assert_eq!(
+        accept(with_digest(first, "d3", days(6))).await,
+        Ok(Acceptance::Accepted { seq: 2 })
+    );
+    assert_eq!(all_rows(&test.db, second).await, []);
+    // Nothing was written, so the same delivery is no duplicate once the body may pass.
+    assert_eq!(
+        accept(with_digest(second, "d2", days(14))).await,
+        Ok(Acceptance::Accepted { seq: 1 })
+    );
+}
+
+async fn reads_rows_within_bounds(test: TestDb) {
+    let store = test.store("a").await;
+    for number in 0..10 {
+        let mut sent = delivery(store, &format!("d{number}"));
+        sent.body = vec![b'x'; 100].into();
+        test.writer.accept(sent).await.unwrap();
+    }
+    let read = async |after, limit, bytes| {
+        inbox::read_rows(&test.db, store, after, limit, bytes)
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!(read(0, 4, usize::MAX).await, 4);
+    assert_eq!(read(8, 4, usize::MAX).await, 2);
+    assert_eq!(read(0, 10, 350).await, 3);
+    // A body larger than the bound still comes, alone.
+    assert_eq!(read(0, 10, 1).await, 1);
+    assert_eq!(read(10, 10, 1).await, 0);
+}
+
+async fn purges_only_behind_the_cursor(test: TestDb) {
+    let store = test.store("a").await;
+    for number in 0..5 {
+        test.writer
+            .accept(delivery(store, &format!("d{number}")))
+            .await
+            .unwrap();
+    }
+    let (grant, activation) = test.activate(store).await;
+    let mut commit = crate::support::database::share(store, grant, &activation);
+    commit.record.cursor = 3;
+    test.writer.commit(commit).await.unwrap();
+    assert_eq!(test.writer.purge(store, 100).await, Ok(3));
+    let seqs: Vec<i64> = all_rows(&test.db, store)
+        .await
+        .iter()
+        .map(|row| row.seq)
+        .collect();
+    assert_eq!(seqs, [4, 5]);
+    assert_eq!(
+        test.writer.accept(delivery(store, "d0")).await,
+        Ok(Acceptance::Duplicate)
+    );
+}
+
+async fn wakes_stores_with_backlog_or_deadline(test: TestDb) {
+    let (busy, timed, idle) = (
+        test.store("a").await,
+        test.store("b").await,
+        test.store("c").await,
+    );
+    test.writer.accept(delivery(busy, "d1")).await.unwrap();
+    for store in [timed, idle] {
+        let (grant, activation) = test.activate(store).await;
+        let mut commit = crate::support::database::share(store, grant, &activation);
+        commit.record.wake_at = (store == timed).then(|| NOW.plus_millis(1_000));
+        test.writer.commit(commit).await.unwrap();
+    }
+    let wake = async |now| {
+        fleet::stores_to_wake(&test.db, now, None, 10)
+            .await
+            .unwrap()
+    };
+    assert_eq!(wake(NOW).await, [busy]);
+    assert_eq!(wake(NOW.plus_millis(1_000)).await, [busy, timed]);
+    let totals = fleet::totals(&test.db).await.unwrap();
+    assert_eq!((totals.stores, totals.received, totals.backlog), (3, 1, 1));
+    assert_eq!(totals.oldest_received_at, Some(NOW));
+    let counts = fleet::list_counts(&test.db, Some(busy), 10).await.unwrap();
+    assert_eq!(
+        counts.iter().map(|counts| counts.store).collect::<Vec<_>>(),
+        [timed, idle]
+    );
+}
+
+async fn forgets_old_delivery_ids(test: TestDb) {
+    let store = test.store("a").await;
+    test.writer.accept(delivery(store, "old")).await.unwrap();
+    let mut young = delivery(store, "young");
+    young.received_at = NOW.plus_millis(3 * 24 * 60 * 60 * 1000);
+    test.writer.accept(young.clone()).await.unwrap();
+    let day_of = |at: Timestamp| at.as_millis() / (24 * 60 * 60 * 1000);
+    assert_eq!(
+        test.writer
+            .purge_deliveries(day_of(young.received_at))
+            .await,
+        Ok(1)
+    );
+    assert_eq!(
+        test.writer.accept(delivery(store, "old")).await,
+        Ok(Acceptance::Accepted { seq: 3 })
+    );
+    assert_eq!(test.writer.accept(young).await, Ok(Acceptance::Duplicate));
+}
+
+async fn survives_a_restart(test: TestDb) {
+    let store = test.store("a").await;
+    test.writer.accept(delivery(store, "d1")).await.unwrap();
+    test.db.close().await.unwrap();
+    let again = Db::connect(&test.options).await.unwrap();
+    assert_eq!(all_rows(&again, store).await.len(), 1);
+    // The old handle's connections are gone: an error, and no panic.
+    assert!(
+        matches!(test.writer.accept(delivery(store, "d2")).await, Err(WriteError::Db(error)) if error.is_transient())
+    );
+}
+
+#[tokio::test]
+async fn a_full_database_refuses_and_recovers() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let large = |id: &str| {
+        let mut sent = delivery(store, id);
+        sent.body = vec![b'x'; 4 * 1024 * 1024].into();
+        sent
+    };
+    let mut options = test.options.clone();
+    options.pages_max = Some(200);
+    let full = Db::connect(&options).await.unwrap();
+    let writer = storekeeper::db::writer::Writer::start(&full);
+    assert_eq!(
+        writer.accept(large("d1")).await,
+        Err(WriteError::Db(DbError::Full))
+    );
+    // Nothing of it was written, and what is small enough still passes.
+    assert_eq!(
+        writer.accept(delivery(store, "d2")).await,
+        Ok(Acceptance::Accepted { seq: 1 })
+    );
+    assert_eq!(
+        test.writer.accept(large("d1")).await,
+        Ok(Acceptance::Accepted { seq: 2 })
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn a_lost_connection_refuses_and_recovers() {
+    let test = TestDb::postgres().await;
+    let store = test.store("a").await;
+    test.writer.accept(delivery(store, "d1")).await.unwrap();
+    let other = Database::connect(&test.options.url).await.unwrap();
+    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    other.execute_unprepared(end_all).await.unwrap();
+    let accepted =
+        until_it_recovers(
+            async || match test.writer.accept(delivery(store, "d2")).await {
+                Ok(acceptance) => Ok(acceptance),
+                Err(WriteError::Db(error)) => Err(error),
+                Err(error) => panic!("{error:?}"),
+            },
+        );
+    assert_eq!(accepted.await, Acceptance::Accepted { seq: 2 });
+    let rows =
+        until_it_recovers(async || inbox::read_rows(&test.db, store, 0, 10, usize::MAX).await)
+            .await;
+    assert_eq!(rows.len(), 2);
+}
+
+/// Repeats what fails while connections are replaced; each failure must say that it passes.
+async fn until_it_recovers<T>(attempt: impl AsyncFn() -> Result<T, DbError>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never recovered");
+    }
+}
+
+/// D3: a number becomes visible only after all lower ones of its store.
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn a_later_transaction_cannot_become_visible_before_an_open_one() {
+    let test = TestDb::postgres().await;
+    let (held, free) = (test.store("a").await, test.store("b").await);
+    let other_node = Database::connect(&test.options.url).await.unwrap();
+    let open = other_node.begin().await.unwrap();
+    let take =
+        "UPDATE inbox_head SET next_seq = next_seq + 1, received = received + 1 WHERE store = $1";
+    open.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        take,
+        [held.0.into()],
+    ))
+    .await
+    .unwrap();
+    let insert = "INSERT INTO inbox (store, seq, topic, delivery_id, received_at, body) VALUES ($1, 1, 't', 'd', 0, '')";
+    open.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        insert,
+        [held.0.into()],
+    ))
+    .await
+    .unwrap();
+
+    let later = tokio::spawn({
+        let writer = test.writer.clone();
+        async move { writer.accept(delivery(held, "later")).await }
+    });
+    // The later transaction waits for the lock of the head, as the server itself tells.
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(4);
+    loop {
+        let row = other_node
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, waiting))
+            .await
+            .unwrap()
+            .unwrap();
+        if row.try_get_by_index::<i64>(0).unwrap() > 0 {
+            break;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the later transaction never waited"
+        );
+    }
+    assert!(!later.is_finished());
+    assert_eq!(all_rows(&test.db, held).await, []);
+    open.commit().await.unwrap();
+    assert_eq!(later.await.unwrap(), Ok(Acceptance::Accepted { seq: 2 }));
+    assert_eq!(
+        all_rows(&test.db, held)
+            .await
+            .iter()
+            .map(|row| row.seq)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(
+        test.writer.accept(delivery(free, "d1")).await,
+        Ok(Acceptance::Accepted { seq: 1 })
+    );
+}

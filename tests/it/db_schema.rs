@@ -1,0 +1,177 @@
+//! The schema: up, down, up; the same from migrations as from entities; durable, or said not to be.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema, Statement};
+use storekeeper::db::admin::stores;
+use storekeeper::db::{
+    DataDirLock, DatabaseOptions, Db, DbError, LockError, NotDurable, backup, migrate,
+};
+
+use crate::support::database::{TestDb, on_both_databases};
+
+on_both_databases!(goes_up_down_and_up, is_durable);
+
+async fn goes_up_down_and_up(test: TestDb) {
+    test.store("a").await;
+    assert!(
+        migrate::status(&test.db)
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| step.applied)
+    );
+    migrate::down(&test.db, None).await.unwrap();
+    assert!(
+        migrate::status(&test.db)
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| !step.applied)
+    );
+    migrate::up(&test.db).await.unwrap();
+    assert_eq!(test.store("a").await.0, 1);
+}
+
+async fn is_durable(test: TestDb) {
+    test.db.check_durability().await.unwrap();
+    test.db.ping().await.unwrap();
+}
+
+/// Columns by table: name, type, whether null is refused, place in the primary key.
+type Tables = BTreeMap<String, Vec<(String, String, bool, i64)>>;
+
+async fn tables(connection: &DatabaseConnection) -> Tables {
+    let sql = "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+               WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'seaql_migrations' ORDER BY 1, 2";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let mut tables = Tables::new();
+    for row in connection.query_all_raw(statement).await.unwrap() {
+        let text = |index| row.try_get_by_index::<String>(index).unwrap();
+        let number = |index| row.try_get_by_index::<i64>(index).unwrap();
+        // A key column refuses null whether or not the text says so.
+        let refuses_null = number(3) != 0 || number(4) != 0;
+        let column = (text(1), text(2).to_lowercase(), refuses_null, number(4));
+        tables.entry(text(0)).or_default().push(column);
+    }
+    tables
+}
+
+#[tokio::test]
+async fn migrations_make_what_entities_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        directory.path().join("entities.db").display()
+    );
+    let from_entities = Database::connect(url).await.unwrap();
+    macro_rules! create {
+        ($($table:ident),* $(,)?) => {{
+            let schema = Schema::new(from_entities.get_database_backend());
+            $(from_entities.execute(&schema.create_table_from_entity(entity::$table::Entity)).await.unwrap();)*
+        }};
+    }
+    create!(
+        store,
+        store_secret,
+        operator_token,
+        audit,
+        sealing_key_check,
+        inbox_head,
+        inbox,
+        delivery,
+        body_digest,
+        keeper,
+        item,
+        level,
+        bundle,
+        ledger_order,
+        call,
+        parked,
+        dead_letter,
+        idempotent_reply,
+    );
+    let test = TestDb::sqlite().await;
+    let from_migrations = Database::connect(&test.options.url).await.unwrap();
+    assert_eq!(tables(&from_migrations).await, tables(&from_entities).await);
+    assert_eq!(tables(&from_migrations).await.len(), 18);
+}
+
+#[tokio::test]
+async fn tells_that_sqlite_is_not_durable() {
+    let directory = tempfile::tempdir().unwrap();
+    // A database in memory has no log to sync.
+    let options = DatabaseOptions::new("sqlite::memory:", directory.path());
+    let db = Db::connect(&options).await.unwrap();
+    let found = db.check_durability().await;
+    assert!(
+        matches!(
+            found,
+            Err(NotDurable::Setting {
+                name: "journal_mode",
+                ..
+            })
+        ),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn tells_that_postgres_is_not_durable() {
+    let mut test = TestDb::postgres().await;
+    let admin = Database::connect(&test.options.url).await.unwrap();
+    let off = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
+    admin.execute_unprepared(off).await.unwrap();
+    test.db = Db::connect(&test.options).await.unwrap();
+    let found = test.db.check_durability().await;
+    assert!(
+        matches!(
+            found,
+            Err(NotDurable::Setting {
+                name: "synchronous_commit",
+                ..
+            })
+        ),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_backup_holds_what_was_committed() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let file = test.options.data_dir.join("backup.db");
+    backup::write(&test.db, &file).await.unwrap();
+    assert_eq!(backup::write(&test.db, &file).await, Err(DbError::Conflict));
+    let url = format!("sqlite://{}", file.display());
+    let copy = Db::connect(&DatabaseOptions::new(url, &test.options.data_dir))
+        .await
+        .unwrap();
+    assert_eq!(stores::get(&copy, store).await.unwrap().domain, "a");
+}
+
+#[test]
+fn one_process_holds_a_data_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = DataDirLock::acquire(directory.path()).unwrap();
+    assert!(matches!(
+        DataDirLock::acquire(directory.path()),
+        Err(LockError::Taken(_))
+    ));
+    drop(held);
+    DataDirLock::acquire(directory.path()).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn one_process_holds_a_postgres_database() {
+    let test = TestDb::postgres().await;
+    let held = storekeeper::db::DatabaseLock::acquire(&test.options)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(held.is_held().await);
+    let second = storekeeper::db::DatabaseLock::acquire(&test.options).await;
+    assert!(matches!(second, Err(LockError::Taken(_))));
+}

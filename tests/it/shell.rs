@@ -1,0 +1,103 @@
+//! Commands that people type, and what they read.
+
+use tempfile::tempdir;
+
+use crate::support::process::{output, program};
+
+async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = output(&mut program(arguments)).await;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_a_usage_error() {
+    for arguments in [
+        &["nonsense"][..],
+        &["serve", "--binnd", "x"],
+        &["migrate", "down", "--steps", "0"],
+        &["stores", "show", "not-a-number"],
+        &["sandbox", "--time-scale", "0"],
+    ] {
+        let (code, stdout, stderr) = run(arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_one_line_and_exit_code_1() {
+    for arguments in [
+        &["serve", "--bind", "nowhere"][..],
+        &["check-config", "--bind", "nowhere"],
+    ] {
+        let (code, stdout, stderr) = run(arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        assert_eq!(
+            stderr,
+            "storekeeper: server.bind: is out of range: an IP address and a port\n"
+        );
+    }
+}
+
+#[tokio::test]
+async fn check_config_prints_what_is_in_force_and_no_secret() {
+    let mut command = program(&["check-config", "--bind", "127.0.0.1:9000"]);
+    let checked = output(command.env("STOREKEEPER__ADMIN__TOKEN", "a-secret-token")).await;
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success());
+    assert!(
+        text.contains("bind = \"127.0.0.1:9000\"") && text.contains("token = \"(set, not shown)\""),
+        "{text}"
+    );
+    assert!(!text.contains("a-secret-token"));
+}
+
+#[tokio::test]
+async fn migrate_goes_up_and_down() {
+    let directory = tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let steps = async |arguments: &[&str]| {
+        let arguments = [&["migrate"], arguments, &["--data-dir", data_dir]].concat();
+        let (code, stdout, stderr) = run(&arguments).await;
+        assert_eq!(code, Some(0), "{stderr}");
+        let count = |state: &str| {
+            stdout
+                .lines()
+                .filter(|line| line.starts_with(state))
+                .count()
+        };
+        (count("applied"), count("pending"))
+    };
+    let (none, all) = steps(&["status"]).await;
+    assert!(none == 0 && all > 1);
+    assert_eq!(steps(&["up"]).await, (all, 0));
+    assert_eq!(steps(&["down"]).await, (all - 1, 1));
+    assert_eq!(steps(&["down", "--all"]).await, (0, all));
+    assert_eq!(steps(&["up"]).await, (all, 0));
+}
+
+#[tokio::test]
+async fn commands_for_a_running_server_say_what_they_lack() {
+    let (code, _, stderr) = run(&["stores", "list"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.starts_with("storekeeper: no admin token: set STOREKEEPER__ADMIN__TOKEN"),
+        "{stderr}"
+    );
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{closed}");
+    let (code, _, stderr) = run(&["dead-letters", "list", "--token", "x", "--url", &url]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.starts_with(&format!("storekeeper: cannot reach {url}: ")),
+        "{stderr}"
+    );
+}

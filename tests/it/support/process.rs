@@ -1,0 +1,124 @@
+//! The real program in a process of its own.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long anything here may take before the test fails; far more than it ever takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program with these arguments and none of this process's settings.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storekeeper"));
+    command
+        .args(arguments)
+        .env_clear()
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command that ends by itself.
+pub(crate) async fn output(command: &mut Command) -> Output {
+    timeout(PATIENCE, command.output())
+        .await
+        .expect("the program ends")
+        .expect("the program starts")
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    pub(crate) address: String,
+    /// Printed on the first start only.
+    pub(crate) admin_token: Option<String>,
+}
+
+impl Serving {
+    /// Starts on a free port and waits until it says that it serves.
+    pub(crate) async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        let data_dir = data_dir.to_str().unwrap();
+        let mut command = program(&["serve", "--bind", "127.0.0.1:0", "--data-dir", data_dir]);
+        command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut serving = Self {
+            child,
+            stdout,
+            address: String::new(),
+            admin_token: None,
+        };
+        timeout(PATIENCE, serving.read_greeting())
+            .await
+            .expect("the program serves");
+        serving
+    }
+
+    async fn read_greeting(&mut self) {
+        while let Some(line) = self.stdout.next_line().await.unwrap() {
+            if let Some(url) = line.strip_prefix("storekeeper serves at http://") {
+                url.clone_into(&mut self.address);
+            } else if let Some(token) = line.strip_prefix("admin token (shown only now): ") {
+                self.admin_token = Some(token.to_owned());
+            } else if line.starts_with("dashboard: ") {
+                return;
+            }
+        }
+        panic!("the program ended before it served");
+    }
+
+    /// The status and the body of a GET.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        timeout(PATIENCE, self.try_get(path))
+            .await
+            .expect("an answer comes")
+            .expect("an answer comes")
+    }
+
+    async fn try_get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_head, body)| body.to_owned())
+            .unwrap_or_default();
+        Ok((status, body))
+    }
+
+    /// Sends a signal by its name and gives the exit code; `None`: the signal killed it.
+    pub(crate) async fn end_with(mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().expect("it still runs").to_string();
+        let sent = Command::new("kill")
+            .args([signal, &id])
+            .status()
+            .await
+            .unwrap();
+        assert!(sent.success());
+        timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("the program ends")
+            .unwrap()
+            .code()
+    }
+}
