@@ -31,6 +31,9 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long a test waits for a condition before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a condition is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 pub(crate) const STORE: StoreId = StoreId(1);
 
 /// The inside of a server.
@@ -143,30 +146,34 @@ impl Rig {
     /// Lets time pass until `awaited` is there.
     pub(crate) async fn pass_time<Awaited: Future>(&self, awaited: Awaited) -> Awaited::Output {
         let passing = async {
+            let mut looks = tokio::time::interval(BETWEEN_LOOKS);
             loop {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                looks.tick().await;
                 self.clock.advance_millis(50);
             }
         };
-        tokio::select! {
-            output = awaited => output,
-            () = passing => unreachable!("time passes for ever"),
-            () = tokio::time::sleep(PATIENCE) => panic!("time passes, and nothing happens"),
-        }
+        let until_there = async {
+            tokio::select! {
+                output = awaited => output,
+                () = passing => unreachable!("time passes for ever"),
+            }
+        };
+        tokio::time::timeout(PATIENCE, until_there)
+            .await
+            .expect("time passes, and nothing happens")
     }
 }
 
 /// Waits until `condition` holds.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
+        let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            looks.tick().await;
         }
     };
-    assert!(
-        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-        "waited in vain for {what}"
-    );
+    let holds = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(holds, "waited in vain for {what}");
 }
 
 async fn register(url: &str, stores: &[StoreId]) {
