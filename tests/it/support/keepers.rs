@@ -134,13 +134,13 @@ impl Rig {
         eventually("the end of its rest", || self.state(store) != rests).await;
     }
 
-    /// Lets so much time pass that a keeper without work is deactivated.
+    /// Lets so much time pass that a keeper without work is deactivated, also when it finds work on the way.
     pub(crate) async fn pass_time_until_stopped(&self) {
-        self.clock.advance_millis(900_000);
-        self.pass_time(eventually("deactivation", || {
+        let a_minute_a_look = || {
+            self.clock.advance_millis(60_000);
             self.state(STORE) == KeeperState::Stopped
-        }))
-        .await;
+        };
+        eventually("deactivation", a_minute_a_look).await;
     }
 
     /// Lets time pass until `awaited` is there.
