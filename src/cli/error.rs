@@ -31,5 +31,5 @@ pub(super) enum CliError {
     #[error("the server refused: {0}")]
     Refused(String),
     #[error("{0}")]
-    Ambiguous(&'static str),
+    Ambiguous(String),
 }
