@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::dead_letters::DeadLettersCommand;
+use super::demo::DemoArgs;
 use super::error::CliError;
 use super::migrate::MigrateCommand;
 use super::sandbox::SandboxArgs;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Migrate(MigrateCommand),
     /// Check the configuration and print what is in force; secrets are not shown.
     CheckConfig(CheckConfigArgs),
+    /// Show the server at work against the emulated platform, and judge it.
+    Demo(DemoArgs),
     /// Run the emulated platform alone, for trying out and for developing apps.
     Sandbox(SandboxArgs),
     /// Look at the stores of a running server, and change how they are kept.

@@ -30,6 +30,10 @@ pub(super) enum CliError {
     Unreachable { url: String, reason: String },
     #[error("the server refused: {0}")]
     Refused(String),
+    #[error(
+        "the demo failed: {lost} accepted webhooks lost, {drift} levels differ from the reference"
+    )]
+    Demo { lost: i64, drift: usize },
     #[error("{0}")]
     Ambiguous(&'static str),
 }

@@ -12,6 +12,7 @@ mod run;
 mod admin_api;
 mod check_config;
 mod dead_letters;
+mod demo;
 mod migrate;
 mod sandbox;
 mod serve;

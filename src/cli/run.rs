@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::command_line::{Command, CommandLine};
 use super::error::CliError;
-use super::{check_config, dead_letters, migrate, print, sandbox, serve, stores};
+use super::{check_config, dead_letters, demo, migrate, print, sandbox, serve, stores};
 
 /// Exit code of a command line that cannot be understood, as shells expect it.
 const USAGE: u8 = 2;
@@ -43,6 +43,7 @@ fn dispatch(CommandLine { command, serve }: CommandLine) -> Result<(), CliError>
         Command::Serve(arguments) => block_on(serve::serve(arguments.load()?)),
         Command::Migrate(command) => block_on(migrate::migrate(command)),
         Command::CheckConfig(arguments) => check_config::check_config(arguments),
+        Command::Demo(arguments) => block_on(demo::demo(arguments)),
         Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),
         Command::Stores(arguments) => block_on(stores::stores(arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(arguments)),

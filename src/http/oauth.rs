@@ -25,7 +25,9 @@ use crate::http::state::AppState;
 use crate::ids::StoreId;
 use crate::keeper::Envelope;
 use crate::platform::PlatformKind;
-use crate::platform::shopify::oauth::{OAuthError, Tokens as Granted, authorize_url, is_shop_domain};
+use crate::platform::shopify::oauth::{
+    OAuthError, Tokens as Granted, authorize_url, is_shop_domain,
+};
 use crate::platform::shopify::query_signature::verify_callback;
 
 /// How long a merchant may take to say yes.
@@ -56,13 +58,20 @@ pub(crate) struct Installations {
 
 impl Default for Installations {
     fn default() -> Self {
-        Self { shops: Cache::builder().max_capacity(NONCES_MAX).time_to_live(NONCE_TTL).build() }
+        Self {
+            shops: Cache::builder()
+                .max_capacity(NONCES_MAX)
+                .time_to_live(NONCE_TTL)
+                .build(),
+        }
     }
 }
 
 impl fmt::Debug for Installations {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Installations").finish_non_exhaustive()
+        formatter
+            .debug_struct("Installations")
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,15 +82,27 @@ type Pairs = Vec<(String, String)>;
     params(("shop" = String, Query, description = "`{shop}.myshopify.com`")),
     responses((status = 303, description = "To the platform"), (status = 400, description = "`malformed_query`"),
         (status = 404, description = "`route_not_found`: installing is not set up here")))]
-pub(crate) async fn install(state: web::Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn install(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let app = app_of(&state)?;
     let pairs = pairs_of(&request)?;
     let shop = shop_of(&pairs)?;
     let nonce = state.ids().token("");
     let back = format!("{}/oauth/shopify/callback", state.settings.public_url);
-    let address = authorize_url(&format!("https://{shop}"), &app.app(), SCOPES, (&back, &nonce))
-        .map_err(|error| ApiError::caused(Problem::OauthRefused, &error))?;
-    state.installations.shops.insert(nonce.clone(), Arc::from(shop)).await;
+    let address = authorize_url(
+        &format!("https://{shop}"),
+        &app.app(),
+        SCOPES,
+        (&back, &nonce),
+    )
+    .map_err(|error| ApiError::caused(Problem::OauthRefused, &error))?;
+    state
+        .installations
+        .shops
+        .insert(nonce.clone(), Arc::from(shop))
+        .await;
     Ok(HttpResponse::SeeOther()
         .insert_header((header::LOCATION, address))
         .cookie(nonce_cookie(&state, nonce))
@@ -95,11 +116,18 @@ pub(crate) async fn install(state: web::Data<AppState>, request: HttpRequest) ->
         (status = 400, description = "`oauth_refused`, `malformed_query`"),
         (status = 404, description = "`route_not_found`: installing is not set up here"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn callback(state: web::Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn callback(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let app = app_of(&state)?;
     let pairs = pairs_of(&request)?;
     let (shop, code) = verify(&state, app, &request, &pairs).await?;
-    let granted = app.client.shopify().exchange_code(&format!("https://{shop}"), &app.app(), &code).await;
+    let granted = app
+        .client
+        .shopify()
+        .exchange_code(&format!("https://{shop}"), &app.app(), &code)
+        .await;
     let granted = granted.map_err(|error| match error {
         OAuthError::Refused { .. } => ApiError::plain(Problem::OauthRefused),
         OAuthError::Unavailable(_) => ApiError::caused(Problem::NotReady, &error),
@@ -125,25 +153,40 @@ struct Installed {
 }
 
 fn app_of(state: &AppState) -> Result<&OauthApp, ApiError> {
-    let not_set_up = || ApiError::new(Problem::RouteNotFound, "installing is not set up on this server");
+    let not_set_up = || {
+        ApiError::new(
+            Problem::RouteNotFound,
+            "installing is not set up on this server",
+        )
+    };
     state.settings.oauth.as_ref().ok_or_else(not_set_up)
 }
 
 fn pairs_of(request: &HttpRequest) -> Result<Pairs, ApiError> {
     let parsed = web::Query::<Pairs>::from_query(request.query_string());
-    Ok(parsed.map_err(|_source| ApiError::plain(Problem::MalformedQuery))?.into_inner())
+    Ok(parsed
+        .map_err(|_source| ApiError::plain(Problem::MalformedQuery))?
+        .into_inner())
 }
 
 /// The one value of this name.
 fn only<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
-    let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let mut values = pairs
+        .iter()
+        .filter(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str());
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 
 fn shop_of(pairs: &Pairs) -> Result<&str, ApiError> {
     let shop = only(pairs, "shop").filter(|shop| is_shop_domain(shop));
-    shop.ok_or_else(|| ApiError::new(Problem::MalformedQuery, "`shop` is a shop's own domain, `{shop}.myshopify.com`"))
+    shop.ok_or_else(|| {
+        ApiError::new(
+            Problem::MalformedQuery,
+            "`shop` is a shop's own domain, `{shop}.myshopify.com`",
+        )
+    })
 }
 
 fn nonce_cookie(state: &AppState, nonce: String) -> Cookie<'static> {
@@ -163,11 +206,21 @@ async fn verify(
     pairs: &Pairs,
 ) -> Result<(String, String), ApiError> {
     let refused = || ApiError::plain(Problem::OauthRefused);
-    verify_callback(pairs, &app.client_secret, state.clock().now()).map_err(|_mismatch| refused())?;
+    verify_callback(pairs, &app.client_secret, state.clock().now())
+        .map_err(|_mismatch| refused())?;
     let shop = shop_of(pairs)?.to_ascii_lowercase();
-    let (nonce, code) = only(pairs, "state").zip(only(pairs, "code")).ok_or_else(refused)?;
-    let given_for = state.installations.shops.remove(nonce).await.ok_or_else(refused)?;
-    let same_browser = request.cookie(COOKIE).is_some_and(|cookie| cookie.value() == nonce);
+    let (nonce, code) = only(pairs, "state")
+        .zip(only(pairs, "code"))
+        .ok_or_else(refused)?;
+    let given_for = state
+        .installations
+        .shops
+        .remove(nonce)
+        .await
+        .ok_or_else(refused)?;
+    let same_browser = request
+        .cookie(COOKIE)
+        .is_some_and(|cookie| cookie.value() == nonce);
     if same_browser && given_for.eq_ignore_ascii_case(&shop) {
         Ok((shop, code.to_owned()))
     } else {
@@ -178,25 +231,56 @@ async fn verify(
 fn tokens(granted: Granted) -> Tokens {
     Tokens {
         access: Some(SealedSecret::new(granted.access_token.expose())),
-        refresh: granted.refresh_token.map(|token| SealedSecret::new(token.expose())),
+        refresh: granted
+            .refresh_token
+            .map(|token| SealedSecret::new(token.expose())),
         expires_at: granted.expires_at,
     }
 }
 
-async fn reinstall(state: &AppState, id: StoreId, granted: Granted) -> Result<HttpResponse, ApiError> {
-    let patch =
-        StorePatch { status: Some(StoreStatus::Installed), tokens: Some(tokens(granted)), ..StorePatch::default() };
+async fn reinstall(
+    state: &AppState,
+    id: StoreId,
+    granted: Granted,
+) -> Result<HttpResponse, ApiError> {
+    let patch = StorePatch {
+        status: Some(StoreStatus::Installed),
+        tokens: Some(tokens(granted)),
+        ..StorePatch::default()
+    };
     stores::update(state.db(), &state.sealer, id, patch, state.clock().now()).await?;
     state.forget_stores();
-    record(state, Deed { actor: "oauth", action: "reinstall store", store: Some(id), detail: "" }).await?;
-    if let Err(error) = state.directory.command(id, Envelope::plain(Command::TokenRenewed)).await {
+    record(
+        state,
+        Deed {
+            actor: "oauth",
+            action: "reinstall store",
+            store: Some(id),
+            detail: "",
+        },
+    )
+    .await?;
+    if let Err(error) = state
+        .directory
+        .command(id, Envelope::plain(Command::TokenRenewed))
+        .await
+    {
         tracing::warn!(store = %id, %error, "failed to tell the keeper of a new access token");
     }
-    let known = Installed { id: id.to_string(), intake_url: None, secret_key: None, publishable_key: None };
+    let known = Installed {
+        id: id.to_string(),
+        intake_url: None,
+        secret_key: None,
+        publishable_key: None,
+    };
     Ok(HttpResponse::Ok().json(known))
 }
 
-async fn install_new(state: &AppState, shop: String, granted: Granted) -> Result<HttpResponse, ApiError> {
+async fn install_new(
+    state: &AppState,
+    shop: String,
+    granted: Granted,
+) -> Result<HttpResponse, ApiError> {
     let intake_token = state.ids().token(INTAKE_PREFIX);
     let secret_key = state.ids().token(SECRET_PREFIX);
     let publishable_key = state.ids().token(PUBLISHABLE_PREFIX);
@@ -214,11 +298,23 @@ async fn install_new(state: &AppState, shop: String, granted: Granted) -> Result
     };
     let id = stores::insert(state.db(), &state.sealer, new, state.clock().now()).await?;
     state.forget_stores();
-    record(state, Deed { actor: "oauth", action: "install store", store: Some(id), detail: "" }).await?;
+    record(
+        state,
+        Deed {
+            actor: "oauth",
+            action: "install store",
+            store: Some(id),
+            detail: "",
+        },
+    )
+    .await?;
     state.directory.ring(id);
     Ok(HttpResponse::Created().json(Installed {
         id: id.to_string(),
-        intake_url: Some(format!("{}/webhooks/shopify/{intake_token}", state.settings.public_url)),
+        intake_url: Some(format!(
+            "{}/webhooks/shopify/{intake_token}",
+            state.settings.public_url
+        )),
         secret_key: Some(secret_key),
         publishable_key: Some(publishable_key),
     }))

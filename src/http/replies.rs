@@ -22,16 +22,27 @@ pub(crate) struct Tagged {
 impl Tagged {
     /// Serialises; the tag is a digest of what is sent.
     pub(crate) fn of(document: &impl Serialize) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(document).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+        let body = serde_json::to_vec(document)
+            .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
         let mut digest = hex::encode(Sha256::digest(&body));
         digest.truncate(32);
-        Ok(Self { body, etag: format!("\"{digest}\"") })
+        Ok(Self {
+            body,
+            etag: format!("\"{digest}\""),
+        })
     }
 
     /// 200 with the document, or 304 when the client has it.
     pub(crate) fn respond(self, request: &HttpRequest) -> HttpResponse {
-        if names_tag(request.headers(), header::IF_NONE_MATCH.as_str(), &self.etag) == Some(true) {
-            return HttpResponse::NotModified().insert_header((header::ETAG, self.etag)).finish();
+        if names_tag(
+            request.headers(),
+            header::IF_NONE_MATCH.as_str(),
+            &self.etag,
+        ) == Some(true)
+        {
+            return HttpResponse::NotModified()
+                .insert_header((header::ETAG, self.etag))
+                .finish();
         }
         self.with_status(StatusCode::OK)
     }
@@ -103,7 +114,9 @@ pub(crate) fn refusal_problem(refusal: &Refusal) -> ApiError {
 
 /// The problem of a stable code, as it was remembered under an idempotency key.
 pub(crate) fn problem_of_code(code: &str) -> Problem {
-    catalogue().find(|problem| problem.code() == code).unwrap_or(Problem::Internal)
+    catalogue()
+        .find(|problem| problem.code() == code)
+        .unwrap_or(Problem::Internal)
 }
 
 impl From<DbError> for ApiError {

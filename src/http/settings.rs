@@ -55,6 +55,9 @@ pub struct OauthApp {
 impl OauthApp {
     /// As the platform's client takes it.
     pub(crate) fn app(&self) -> App {
-        App { client_id: self.client_id.clone(), client_secret: self.client_secret.clone() }
+        App {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+        }
     }
 }

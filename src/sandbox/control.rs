@@ -365,18 +365,28 @@ struct LogQuery {
 
 async fn log(platform: Data<Platform>, path: Path<String>, query: Query<LogQuery>) -> HttpResponse {
     let shown = platform.act(&path, |shop, _| {
-        let mut body = json!(shop.log);
-        if let Value::Object(parts) = &mut body {
-            if let Some(kind) = &query.kind {
-                parts.retain(|name, _| name == kind || name == "truncated");
+        let log = &shop.log;
+        let mut body = serde_json::Map::new();
+        body.insert("truncated".to_owned(), json!(log.truncated));
+        let wanted = |kind: &str| query.kind.as_deref().is_none_or(|asked| asked == kind);
+        let mut add = |kind: &str, part: &dyn Fn() -> Value| {
+            if wanted(kind) {
+                body.insert(kind.to_owned(), part());
             }
-            for part in parts.values_mut().filter_map(Value::as_array_mut) {
-                part.drain(..query.from.min(part.len()));
-            }
-        }
-        Ok(body)
+        };
+        add("levels", &|| later(&log.levels, query.from));
+        add("movements", &|| later(&log.movements, query.from));
+        add("webhooks", &|| later(&log.webhooks, query.from));
+        add("calls", &|| later(&log.calls, query.from));
+        add("effects", &|| later(&log.effects, query.from));
+        Ok(Value::Object(body))
     });
     answer(shown, StatusCode::OK)
+}
+
+/// The entries of one kind from the given one on.
+fn later<T: serde::Serialize>(entries: &[T], from: usize) -> Value {
+    json!(entries.get(from..).unwrap_or_default())
 }
 
 async fn uninstall(platform: Data<Platform>, path: Path<String>) -> HttpResponse {

@@ -134,6 +134,16 @@ fn body_of(shop: &Shop, subject: &Subject) -> Option<Value> {
     }
 }
 
+/// Whether the subject belongs to an order placed as a test.
+fn is_of_test_order(shop: &Shop, subject: &Subject) -> bool {
+    match subject {
+        Subject::Order(order) | Subject::Refund { order, .. } => {
+            shop.orders.get(order).is_some_and(|found| found.test)
+        }
+        Subject::Product(_) | Subject::Item(_) | Subject::Level(_) | Subject::Fixed(_, _) => false,
+    }
+}
+
 /// Keeps only the fields a subscription asked for, when it asked for any.
 fn trim(body: Value, fields: &[String]) -> Value {
     let Value::Object(mut all) = body else {
@@ -353,9 +363,10 @@ impl Platform {
             if self.queue.is_repeated(now, delivery, &body) {
                 return Err(Answer::Debounced);
             }
-            Ok((body, shop.signing_secret().to_owned()))
+            let of_test = is_of_test_order(shop, &delivery.emission.subject);
+            Ok((body, shop.signing_secret().to_owned(), of_test))
         });
-        let (body, secret) = prepared.unwrap_or(Err(Answer::Unsubscribed))?;
+        let (body, secret, of_test) = prepared.unwrap_or(Err(Answer::Unsubscribed))?;
         let faults = self.faults();
         let omit = self
             .chance
@@ -363,7 +374,10 @@ impl Platform {
         let wrong = self
             .chance
             .per_mille(faults.webhooks.wrong_version_per_mille);
-        let headers = sending::headers(delivery, omit, wrong);
+        let mut headers = sending::headers(delivery, omit, wrong);
+        if of_test {
+            headers.push(("X-Shopify-Test", "true".to_owned()));
+        }
         Ok(Signed::new(headers, body, &secret))
     }
 

@@ -110,7 +110,7 @@ impl Plan {
 }
 
 /// A shop to be made.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShopRequest {
     /// Lower-case domain, such as `toys.myshopify.com`.
@@ -144,6 +144,19 @@ impl ShopRequest {
             webhook_secret: None,
             token_ttl_s: None,
         }
+    }
+}
+
+impl std::fmt::Debug for ShopRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ShopRequest")
+            .field("domain", &self.domain)
+            .field("plan", &self.plan)
+            .field("locations", &self.locations)
+            .field("products", &self.products)
+            .field("token_ttl_s", &self.token_ttl_s)
+            .finish_non_exhaustive()
     }
 }
 

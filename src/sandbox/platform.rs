@@ -26,7 +26,7 @@ use super::{
 const SHOPS_MAX: usize = 10_000;
 
 /// What the maker of a shop is given.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct ShopOpened {
     /// Domain, as asked for.
     pub domain: String,
@@ -44,6 +44,17 @@ pub struct ShopOpened {
     pub locations: Vec<i64>,
     /// The generated catalog, in order.
     pub items: Vec<ItemMade>,
+}
+
+impl std::fmt::Debug for ShopOpened {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ShopOpened")
+            .field("domain", &self.domain)
+            .field("locations", &self.locations)
+            .field("items", &self.items.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One sellable thing of a new shop.

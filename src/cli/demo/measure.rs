@@ -22,7 +22,12 @@ pub(super) fn judge(
     sandbox: &Sandbox,
     stores: &[DemoStore],
 ) -> Report {
-    let mut report = Report { seed: arguments.seed, seconds, stores: stores.len(), ..Report::default() };
+    let mut report = Report {
+        seed: arguments.seed,
+        seconds,
+        stores: stores.len(),
+        ..Report::default()
+    };
     let mut delays = Delays::default();
     for store in stores {
         let log = sandbox.log(&store.domain);
@@ -55,7 +60,11 @@ struct Delays {
 impl Delays {
     fn add(&mut self, noisy: bool, of_store: Vec<i64>) {
         self.all.extend(&of_store);
-        let of_kind = if noisy { &mut self.noisy } else { &mut self.quiet };
+        let of_kind = if noisy {
+            &mut self.noisy
+        } else {
+            &mut self.quiet
+        };
         of_kind.extend(of_store);
     }
 }
@@ -87,7 +96,9 @@ fn count_webhooks(log: &Log, report: &mut Report) -> i64 {
 /// Compares what was accepted with what the keeper is done with. The cursor counts every accepted row once.
 fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report) {
     let statuses = app.directory().statuses();
-    let of_store = statuses.iter().find(|status| status.store.to_string() == store.id);
+    let of_store = statuses
+        .iter()
+        .find(|status| status.store.to_string() == store.id);
     let Some(observation) = of_store.and_then(|status| status.observation.as_deref()) else {
         report.lost += accepted;
         return;
@@ -100,21 +111,33 @@ fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report
 
 fn count_calls(log: &Log, report: &mut Report) {
     report.calls += log.calls.len();
-    report.throttled_by_us += log.calls.iter().filter(|call| call.throttled && call.fault.is_none()).count();
+    report.throttled_by_us += log
+        .calls
+        .iter()
+        .filter(|call| call.throttled && call.fault.is_none())
+        .count();
 }
 
 /// For each sale of a bundle, how long until its components had been taken and the bundle's level was right again,
 /// wall milliseconds. A sale whose taking was netted with a return cannot be told apart and is left out.
 fn sale_to_stock_ms(log: &Log, recipes: &[Recipe]) -> Vec<i64> {
     let writes = Writes::of(log);
-    let bundles = recipes.iter().map(|recipe| (recipe.item, leaves(recipes, recipe.item))).collect::<BTreeMap<_, _>>();
+    let bundles = recipes
+        .iter()
+        .map(|recipe| (recipe.item, leaves(recipes, recipe.item)))
+        .collect::<BTreeMap<_, _>>();
     let mut taken = BTreeMap::<LevelKey, i64>::new();
     let mut delays = Vec::new();
     for movement in log.movements.iter().filter(|movement| movement.delta < 0) {
-        let Some(leaves) = bundles.get(&movement.key.item) else { continue };
+        let Some(leaves) = bundles.get(&movement.key.item) else {
+            continue;
+        };
         let mut done = Some(movement.at);
         for (item, units) in leaves {
-            let key = LevelKey { item: *item, location: movement.key.location };
+            let key = LevelKey {
+                item: *item,
+                location: movement.key.location,
+            };
             let total = taken.entry(key).or_default();
             *total += -movement.delta * units;
             done = done.and_then(|done| writes.taken_at(key, *total).map(|at| at.max(done)));
@@ -134,7 +157,10 @@ fn wall_ms(from: Moment, to: Moment) -> i64 {
 /// Units of each leaf in one bundle; recipes nest once here.
 fn leaves(recipes: &[Recipe], item: i64) -> BTreeMap<i64, i64> {
     let mut units = BTreeMap::new();
-    let components = recipes.iter().filter(|recipe| recipe.item == item).flat_map(|recipe| &recipe.components);
+    let components = recipes
+        .iter()
+        .filter(|recipe| recipe.item == item)
+        .flat_map(|recipe| &recipe.components);
     for component in components {
         let inner = leaves(recipes, component.item);
         if inner.is_empty() {
@@ -156,9 +182,13 @@ struct Writes {
 
 impl Writes {
     fn of(log: &Log) -> Self {
-        let mut writes = Self { taken: BTreeMap::new(), at: BTreeMap::new() };
+        let mut writes = Self {
+            taken: BTreeMap::new(),
+            at: BTreeMap::new(),
+        };
         for change in &log.levels {
-            let ours = matches!(change.cause, Cause::ApiWrite { .. }) && change.state == StockState::Available;
+            let ours = matches!(change.cause, Cause::ApiWrite { .. })
+                && change.state == StockState::Available;
             if !ours {
                 continue;
             }
@@ -174,11 +204,19 @@ impl Writes {
 
     /// When so many units had been taken of a component.
     fn taken_at(&self, key: LevelKey, units: i64) -> Option<Moment> {
-        self.taken.get(&key)?.iter().find(|(total, _)| *total >= units).map(|(_, at)| *at)
+        self.taken
+            .get(&key)?
+            .iter()
+            .find(|(total, _)| *total >= units)
+            .map(|(_, at)| *at)
     }
 
     /// The first write of a level at or after `at`.
     fn next_at(&self, key: LevelKey, at: Moment) -> Option<Moment> {
-        self.at.get(&key)?.iter().find(|written| **written >= at).copied()
+        self.at
+            .get(&key)?
+            .iter()
+            .find(|written| **written >= at)
+            .copied()
     }
 }

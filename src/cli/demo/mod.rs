@@ -43,14 +43,28 @@ pub(super) async fn demo(arguments: DemoArgs) -> Result<(), CliError> {
     })
     .await?;
     let ids = Arc::new(IdSource::seeded(arguments.seed));
-    let app = App::start(config, AppParts { clock: Clock::System, ids }).await?;
+    let app = App::start(
+        config,
+        AppParts {
+            clock: Clock::System,
+            ids,
+        },
+    )
+    .await?;
     greet(&arguments, &app, &sandbox);
     let outcome = play(&arguments, &app, &sandbox, &mut signals).await;
     app.stop().await;
     sandbox.stop().await;
     let report = outcome?;
     report::print(&report, arguments.json);
-    if report.is_clean() { Ok(()) } else { Err(CliError::Demo { lost: report.lost, drift: report.drift }) }
+    if report.is_clean() {
+        Ok(())
+    } else {
+        Err(CliError::Demo {
+            lost: report.lost,
+            drift: report.drift,
+        })
+    }
 }
 
 /// Installs, lets traffic run, brings all to rest, and judges.
@@ -94,5 +108,8 @@ fn greet(arguments: &DemoArgs, app: &App, sandbox: &Sandbox) {
 }
 
 fn tempdir() -> Result<tempfile::TempDir, CliError> {
-    tempfile::Builder::new().prefix("storekeeper-demo-").tempdir().map_err(CliError::Runtime)
+    tempfile::Builder::new()
+        .prefix("storekeeper-demo-")
+        .tempdir()
+        .map_err(CliError::Runtime)
 }

@@ -40,15 +40,16 @@ impl DemoArgs {
 
 /// The defaults and the environment, with a quiet log.
 pub(super) fn config() -> Result<Config, CliError> {
-    let mut layers = Layers::new();
-    layers.set("telemetry.log_filter", LOG_FILTER);
-    layers.set("server.bind", "127.0.0.1:0");
-    Ok(layers.load()?)
+    let flags = vec![
+        ("telemetry.log_filter", LOG_FILTER.to_owned()),
+        ("server.bind", "127.0.0.1:0".to_owned()),
+    ];
+    Ok(Layers::of_process(None, flags).load()?)
 }
 
 /// The same in a data directory of its own.
 pub(super) fn in_directory(mut config: Config, directory: &Path) -> Config {
-    config.database.data_dir = directory.display().to_string();
+    config.database.data_dir = directory.to_path_buf();
     config.sweep.interval_ms = SWEEP_INTERVAL_MS;
     config
 }
@@ -70,6 +71,10 @@ pub(super) fn faults() -> Faults {
             stale_read_per_mille: 10,
             ..ApiFaults::default()
         },
-        outsiders: OutsiderFaults { editor_per_mille: 50, editor_units_max: 3, ..OutsiderFaults::default() },
+        outsiders: OutsiderFaults {
+            editor_per_mille: 50,
+            editor_units_max: 3,
+            ..OutsiderFaults::default()
+        },
     }
 }

@@ -27,12 +27,21 @@ impl Progress {
     pub(super) fn new(arguments: &DemoArgs) -> Self {
         let terminal = std::io::stderr().is_terminal() && !arguments.json;
         let (watch, since) = (Stopwatch::start(), Stopwatch::start());
-        Self { bar: terminal.then(ProgressBar::new_spinner), quiet: arguments.json, watch, since }
+        Self {
+            bar: terminal.then(ProgressBar::new_spinner),
+            quiet: arguments.json,
+            watch,
+            since,
+        }
     }
 
     /// Shows the present state, if it is time to.
     pub(super) fn show(&mut self, app: &App) {
-        let every = if self.bar.is_some() { REDRAW_EVERY } else { LINE_EVERY };
+        let every = if self.bar.is_some() {
+            REDRAW_EVERY
+        } else {
+            LINE_EVERY
+        };
         if self.watch.elapsed() < every || self.quiet {
             return;
         }
@@ -50,7 +59,9 @@ impl Progress {
 
 fn line(app: &App, elapsed: Duration) -> String {
     let statuses = app.directory().statuses();
-    let observations = statuses.iter().filter_map(|status| status.observation.as_deref());
+    let observations = statuses
+        .iter()
+        .filter_map(|status| status.observation.as_deref());
     let mut applied = 0;
     let mut naked = 0;
     let mut dirty = 0;
@@ -59,5 +70,8 @@ fn line(app: &App, elapsed: Duration) -> String {
         naked += observation.naked;
         dirty += observation.dirty_bundles + observation.unsettled_orders;
     }
-    format!("{:>4} s  applied {applied}  naked {naked}  yet to settle {dirty}", elapsed.as_secs())
+    format!(
+        "{:>4} s  applied {applied}  naked {naked}  yet to settle {dirty}",
+        elapsed.as_secs()
+    )
 }

@@ -61,8 +61,13 @@ pub(super) struct Percentiles {
 impl Percentiles {
     pub(super) fn of(mut values: Vec<i64>) -> Self {
         values.sort_unstable();
-        let at = |percent: usize| values.get((values.len() * percent / 100).min(values.len().saturating_sub(1)));
-        Self { p50_ms: at(50).copied(), p99_ms: at(99).copied() }
+        let at = |percent: usize| {
+            values.get((values.len() * percent / 100).min(values.len().saturating_sub(1)))
+        };
+        Self {
+            p50_ms: at(50).copied(),
+            p99_ms: at(99).copied(),
+        }
     }
 }
 
@@ -99,7 +104,10 @@ pub(super) fn print(report: &Report, json: bool) {
         "webhooks: {} sent, {} accepted, {} applied, {} naked, {} duplicate, {} dead",
         report.sent, report.accepted, report.applied, report.naked, report.duplicate, report.dead
     ));
-    print::line(&format!("calls: {}, throttled by us: {}", report.calls, report.throttled_by_us));
+    print::line(&format!(
+        "calls: {}, throttled by us: {}",
+        report.calls, report.throttled_by_us
+    ));
     for store in &report.per_store {
         let noisy = if store.noisy { " (noisy)" } else { "" };
         let Percentiles { p50_ms, p99_ms } = store.sale_to_stock;

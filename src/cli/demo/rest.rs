@@ -44,21 +44,32 @@ pub(super) async fn come_to_rest(
 /// How many levels differ from the reference.
 pub(super) fn drifting(sandbox: &Sandbox, stores: &[DemoStore]) -> usize {
     let of = |store: &DemoStore| {
-        drift(&sandbox.log(&store.domain), &sandbox.standing(&store.domain), &store.recipes).len()
+        drift(
+            &sandbox.log(&store.domain),
+            &sandbox.standing(&store.domain),
+            &store.recipes,
+        )
+        .len()
     };
     stores.iter().map(of).sum()
 }
 
 fn is_at_rest(app: &App, sandbox: &Sandbox, stores: usize, quiet_since: Timestamp) -> bool {
     let statuses = app.directory().statuses();
-    let observations = statuses.iter().filter_map(|status| status.observation.as_deref());
-    let resting = observations.filter(|observation| is_settled(observation, quiet_since)).count();
+    let observations = statuses
+        .iter()
+        .filter_map(|status| status.observation.as_deref());
+    let resting = observations
+        .filter(|observation| is_settled(observation, quiet_since))
+        .count();
     sandbox.pending() == 0 && resting == stores
 }
 
 /// Two sweeps have ended since: the first may have begun before.
 fn is_settled(observation: &Observation, quiet_since: Timestamp) -> bool {
-    let swept = observation.last_sweep_at.is_some_and(|at| at.millis_since(quiet_since) > 2_500);
+    let swept = observation
+        .last_sweep_at
+        .is_some_and(|at| at.millis_since(quiet_since) > 2_500);
     swept
         && observation.dirty_bundles == 0
         && observation.unsettled_orders == 0

@@ -32,7 +32,9 @@ pub(super) struct DemoStore {
 
 impl DemoStore {
     pub(super) fn bundles(&self) -> &[i64] {
-        self.items.get(COMPONENTS..COMPONENTS + BUNDLES).unwrap_or_default()
+        self.items
+            .get(COMPONENTS..COMPONENTS + BUNDLES)
+            .unwrap_or_default()
     }
 }
 
@@ -42,7 +44,9 @@ pub(super) async fn install(
     app: &App,
     sandbox: &Sandbox,
 ) -> Result<Vec<DemoStore>, CliError> {
-    let client = reqwest::Client::builder().build().map_err(|error| unreachable_server(app, &error))?;
+    let client = reqwest::Client::builder()
+        .build()
+        .map_err(|error| unreachable_server(app, &error))?;
     let mut stores = Vec::new();
     for number in 1..=arguments.stores {
         let store = open_shop(sandbox, number, number == arguments.stores)?;
@@ -69,7 +73,10 @@ fn open_shop(sandbox: &Sandbox, number: u32, noisy: bool) -> Result<Shop, CliErr
         ..ProductRequest::default()
     };
     let components = (1..=COMPONENTS).map(|part| stocked(&format!("Part {part}")));
-    let bundles = (1..=BUNDLES).map(|kit| ProductRequest { available: vec![0], ..stocked(&format!("Kit {kit}")) });
+    let bundles = (1..=BUNDLES).map(|kit| ProductRequest {
+        available: vec![0],
+        ..stocked(&format!("Kit {kit}"))
+    });
     let plain = (1..=PLAIN).map(|plain| stocked(&format!("Single {plain}")));
     let opened = sandbox.open_shop(&ShopRequest {
         plan: Plan::Standard,
@@ -103,12 +110,25 @@ async fn register(
         "webhook_secrets": [shop.webhook_secret],
     });
     let answer = post(client, app, "/v1/admin/stores", admin_token, &body).await?;
-    let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        answer
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (id, secret_key) = (text("id"), text("secret_key"));
     let recipes = recipes(&shop.items, sandbox);
     for (number, recipe) in recipes.iter().enumerate() {
         let body = bundle_body(number, recipe);
-        post(client, app, &format!("/v1/stores/{id}/bundles"), &secret_key, &body).await?;
+        post(
+            client,
+            app,
+            &format!("/v1/stores/{id}/bundles"),
+            &secret_key,
+            &body,
+        )
+        .await?;
     }
     Ok(DemoStore {
         domain: shop.domain,
@@ -124,7 +144,11 @@ async fn register(
 fn recipes(items: &[i64], sandbox: &Sandbox) -> Vec<Recipe> {
     let from = sandbox.now();
     let component = |position: usize, quantity: i64| {
-        items.get(position).map(|item| Component { item: *item, quantity, optional: false })
+        items.get(position).map(|item| Component {
+            item: *item,
+            quantity,
+            optional: false,
+        })
     };
     let parts = [
         [component(0, 2), component(1, 1), component(2, 1)],
@@ -144,7 +168,8 @@ fn recipes(items: &[i64], sandbox: &Sandbox) -> Vec<Recipe> {
 }
 
 fn bundle_body(number: usize, recipe: &Recipe) -> Value {
-    let component = |it: &Component| json!({ "item": it.item.to_string(), "quantity": it.quantity });
+    let component =
+        |it: &Component| json!({ "item": it.item.to_string(), "quantity": it.quantity });
     json!({
         "title": format!("Kit {}", number + 1),
         "item": recipe.item.to_string(),
@@ -160,10 +185,19 @@ async fn post(
     token: &str,
     body: &Value,
 ) -> Result<Value, CliError> {
-    let request = client.post(format!("{}{path}", app.url())).bearer_auth(token).json(body);
-    let answer = request.send().await.map_err(|error| unreachable_server(app, &error))?;
+    let request = client
+        .post(format!("{}{path}", app.url()))
+        .bearer_auth(token)
+        .json(body);
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| unreachable_server(app, &error))?;
     let status = answer.status();
-    let text = answer.text().await.map_err(|error| unreachable_server(app, &error))?;
+    let text = answer
+        .text()
+        .await
+        .map_err(|error| unreachable_server(app, &error))?;
     if !status.is_success() {
         return Err(CliError::Refused(format!("{path}: {status}: {text}")));
     }
@@ -171,5 +205,8 @@ async fn post(
 }
 
 fn unreachable_server(app: &App, error: &reqwest::Error) -> CliError {
-    CliError::Unreachable { url: app.url(), reason: error.to_string() }
+    CliError::Unreachable {
+        url: app.url(),
+        reason: error.to_string(),
+    }
 }

@@ -11,8 +11,8 @@ use super::progress::Progress;
 use super::setup::DemoStore;
 use crate::app::App;
 use crate::sandbox::{
-    CancelRequest, FulfilRequest, LevelKey, OrderRequest, RefundLineRequest, RefundRequest, RestockType, Sandbox,
-    SandboxError,
+    CancelRequest, FulfilRequest, LevelKey, OrderRequest, RefundLineRequest, RefundRequest,
+    RestockType, Sandbox, SandboxError,
 };
 
 /// About how many webhooks one action brings about.
@@ -66,12 +66,17 @@ struct People {
 
 impl People {
     fn new(seed: u64, stores: usize) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), orders: vec![Vec::new(); stores] }
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            orders: vec![Vec::new(); stores],
+        }
     }
 
     fn act(&mut self, sandbox: &Sandbox, stores: &[DemoStore]) -> Result<(), CliError> {
         let position = self.store(stores.len());
-        let Some(store) = stores.get(position) else { return Ok(()) };
+        let Some(store) = stores.get(position) else {
+            return Ok(());
+        };
         let deed = match self.rng.random_range(0..20) {
             0..=10 => Deed::Buy,
             11..=13 => Deed::Refund,
@@ -81,7 +86,9 @@ impl People {
         };
         match deed {
             Deed::Buy => self.buy(sandbox, store, position),
-            Deed::Refund | Deed::Cancel | Deed::Fulfil => self.change_order(sandbox, store, position, deed),
+            Deed::Refund | Deed::Cancel | Deed::Fulfil => {
+                self.change_order(sandbox, store, position, deed)
+            }
             Deed::Edit => self.edit(sandbox, store),
         }
     }
@@ -89,14 +96,30 @@ impl People {
     /// Half of what happens, happens in the noisy store, the last one.
     fn store(&mut self, stores: usize) -> usize {
         let last = stores.saturating_sub(1);
-        if self.rng.random_bool(0.5) { last } else { self.rng.random_range(0..last.max(1)) }
+        if self.rng.random_bool(0.5) {
+            last
+        } else {
+            self.rng.random_range(0..last.max(1))
+        }
     }
 
-    fn buy(&mut self, sandbox: &Sandbox, store: &DemoStore, position: usize) -> Result<(), CliError> {
+    fn buy(
+        &mut self,
+        sandbox: &Sandbox,
+        store: &DemoStore,
+        position: usize,
+    ) -> Result<(), CliError> {
         let lines = self.rng.random_range(1..=2);
         let lines = (0..lines).map(|_| {
-            let of = if self.rng.random_bool(0.6) { store.bundles() } else { &store.items };
-            let item = of.get(self.rng.random_range(0..of.len().max(1))).copied().unwrap_or_default();
+            let of = if self.rng.random_bool(0.6) {
+                store.bundles()
+            } else {
+                &store.items
+            };
+            let item = of
+                .get(self.rng.random_range(0..of.len().max(1)))
+                .copied()
+                .unwrap_or_default();
             (item, self.rng.random_range(1..=2))
         });
         let lines = lines.collect::<Vec<_>>();
@@ -118,13 +141,23 @@ impl People {
         deed: Deed,
     ) -> Result<(), CliError> {
         let orders = self.orders.get(position).map_or(&[][..], Vec::as_slice);
-        let Some(order) = orders.get(self.rng.random_range(0..orders.len().max(1))).copied() else {
+        let Some(order) = orders
+            .get(self.rng.random_range(0..orders.len().max(1)))
+            .copied()
+        else {
             return Ok(());
         };
         let done = match deed {
             Deed::Cancel => {
                 let restock = self.rng.random_bool(0.7);
-                sandbox.cancel_order(&store.domain, order, &CancelRequest { restock, ..CancelRequest::default() })
+                sandbox.cancel_order(
+                    &store.domain,
+                    order,
+                    &CancelRequest {
+                        restock,
+                        ..CancelRequest::default()
+                    },
+                )
             }
             Deed::Fulfil => sandbox.fulfil_order(&store.domain, order, &FulfilRequest::default()),
             Deed::Refund | Deed::Buy | Deed::Edit => self.refund(sandbox, store, order),
@@ -132,7 +165,12 @@ impl People {
         allowed(done)
     }
 
-    fn refund(&mut self, sandbox: &Sandbox, store: &DemoStore, order: i64) -> Result<(), SandboxError> {
+    fn refund(
+        &mut self,
+        sandbox: &Sandbox,
+        store: &DemoStore,
+        order: i64,
+    ) -> Result<(), SandboxError> {
         let Some(line) = sandbox.line_ids(&store.domain, order).first().copied() else {
             return Ok(());
         };
@@ -141,15 +179,35 @@ impl People {
             1 => RestockType::Cancel,
             _ => RestockType::Return,
         };
-        let line = RefundLineRequest { line, quantity: 1, restock_type, location: None };
-        sandbox.refund_order(&store.domain, order, &RefundRequest { lines: vec![line], note: None })?;
+        let line = RefundLineRequest {
+            line,
+            quantity: 1,
+            restock_type,
+            location: None,
+        };
+        sandbox.refund_order(
+            &store.domain,
+            order,
+            &RefundRequest {
+                lines: vec![line],
+                note: None,
+            },
+        )?;
         Ok(())
     }
 
     fn edit(&mut self, sandbox: &Sandbox, store: &DemoStore) -> Result<(), CliError> {
-        let item = store.items.get(self.rng.random_range(0..store.items.len().max(1))).copied();
-        let location = store.locations.get(self.rng.random_range(0..store.locations.len().max(1))).copied();
-        let Some((item, location)) = item.zip(location) else { return Ok(()) };
+        let item = store
+            .items
+            .get(self.rng.random_range(0..store.items.len().max(1)))
+            .copied();
+        let location = store
+            .locations
+            .get(self.rng.random_range(0..store.locations.len().max(1)))
+            .copied();
+        let Some((item, location)) = item.zip(location) else {
+            return Ok(());
+        };
         let available = self.rng.random_range(100..400);
         allowed(sandbox.edit_level(&store.domain, LevelKey { item, location }, available))
     }

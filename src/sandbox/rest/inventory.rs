@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     paging,
-    route::{Answered, body, id_in, ids_in},
+    route::{Answered, body, id_in, ids_in, moment_in},
 };
 use crate::sandbox::{
     bodies,
-    clock::Moment,
     gate::{Call, Reply},
     ids::LevelKey,
     levels::Shift,
@@ -32,10 +31,7 @@ pub(super) fn levels(shop: &Shop, call: &mut Call, at: Option<i64>) -> Answered 
             "Either inventory_item_ids or location_ids must be set",
         ));
     }
-    let since = call
-        .query
-        .get("updated_at_min")
-        .map(|text| Moment::parse(text));
+    let since = moment_in(call, "updated_at_min")?;
     let wanted = |key: &LevelKey| {
         (items.is_empty() || items.contains(&key.item))
             && (locations.is_empty() || locations.contains(&key.location))
@@ -44,10 +40,7 @@ pub(super) fn levels(shop: &Shop, call: &mut Call, at: Option<i64>) -> Answered 
         .levels
         .iter()
         .filter(|(key, _)| wanted(key))
-        .filter(|(_, level)| {
-            let least = since.flatten();
-            least.is_none_or(|least| level.updated_at.whole_seconds() >= least)
-        })
+        .filter(|(_, level)| since.is_none_or(|least| level.updated_at.whole_seconds() >= least))
         .map(|(key, _)| ((key.item, key.location), *key))
         .collect();
     call.read.extend(rows.iter().map(|(_, key)| *key));

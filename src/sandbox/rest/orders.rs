@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     paging,
-    route::{self, Answered, body, id_in, ids_in},
+    route::{self, Answered, body, id_in, ids_in, moment_in},
 };
 use crate::sandbox::{
     bodies,
-    clock::Moment,
     gate::{Call, Reply},
     order::Order,
     orders::CancelRequest,
@@ -49,14 +48,9 @@ fn matching<'a>(shop: &'a Shop, call: &Call) -> Result<Vec<&'a Order>, Refused> 
         .query
         .get("since_id")
         .and_then(|text| text.parse().ok());
-    let moment = |name: &str| match call.query.get(name) {
-        None => Ok(None),
-        Some(text) => Moment::parse(&text.replace(' ', "+"))
-            .map(Some)
-            .ok_or_else(|| Refused::field(name, "is not a time")),
-    };
-    let (updated_min, updated_max) = (moment("updated_at_min")?, moment("updated_at_max")?);
-    let created_min = moment("created_at_min")?;
+    let updated_min = moment_in(call, "updated_at_min")?;
+    let updated_max = moment_in(call, "updated_at_max")?;
+    let created_min = moment_in(call, "created_at_min")?;
     let wanted = |order: &&Order| {
         let (updated, created) = (
             order.updated_at.whole_seconds(),

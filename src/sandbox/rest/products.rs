@@ -4,12 +4,11 @@ use serde_json::{Value, json};
 
 use super::{
     paging,
-    route::{Answered, ids_in},
+    route::{Answered, ids_in, moment_in},
 };
 use crate::sandbox::{
     bodies,
     catalog::Product,
-    clock::Moment,
     gate::{Call, Reply},
     shop::{Refused, Shop},
 };
@@ -23,10 +22,7 @@ pub(super) fn list(shop: &Shop, call: &mut Call) -> Answered {
         .query
         .get("since_id")
         .and_then(|text| text.parse().ok());
-    let updated_min = call
-        .query
-        .get("updated_at_min")
-        .map(|text| Moment::parse(text));
+    let updated_min = moment_in(call, "updated_at_min")?;
     let rows: Vec<(paging::Key, &Product)> = shop
         .catalog
         .products
@@ -35,8 +31,7 @@ pub(super) fn list(shop: &Shop, call: &mut Call) -> Answered {
         .filter(|product| ids.is_empty() || ids.contains(&product.id))
         .filter(|product| since_id.is_none_or(|since: i64| product.id > since))
         .filter(|product| {
-            let least = updated_min.flatten();
-            least.is_none_or(|least| product.updated_at.whole_seconds() >= least)
+            updated_min.is_none_or(|least| product.updated_at.whole_seconds() >= least)
         })
         .map(|product| ((product.id, 0), product))
         .collect();

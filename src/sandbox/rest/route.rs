@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{inventory, orders, products, webhooks};
 use crate::sandbox::{
     bodies,
+    clock::Moment,
     gate::{Call, Fault, Reply},
     shop::{Refused, Shop},
 };
@@ -111,6 +112,17 @@ pub(super) fn id_in(body: &Value, name: &str) -> Result<i64, Refused> {
             &format!("Required parameter missing or invalid: {name}"),
         )
     })
+}
+
+/// A moment in the query, in any offset; none when absent.
+pub(super) fn moment_in(call: &Call, name: &str) -> Result<Option<Moment>, Refused> {
+    let Some(text) = call.query.get(name) else {
+        return Ok(None);
+    };
+    // An offset's plus sign arrives as a blank when it was not escaped.
+    let moment = Moment::parse(&text.replace(' ', "+"));
+    let moment = moment.ok_or_else(|| Refused::field(name, "is not a time"))?;
+    Ok(Some(moment))
 }
 
 /// A comma-separated list of ids in the query; empty when absent.
