@@ -102,7 +102,8 @@ pub(super) async fn put(
             record.id.to_string().into(),
             store.0.into(),
             record.class.name().into(),
-            record.reason.clone().into(),
+            // PostgreSQL keeps no NUL in a text, and a reason may quote whatever arrived.
+            record.reason.replace('\0', "\u{fffd}").into(),
             record.at.as_millis().into(),
             record.seq.into(),
         ]);

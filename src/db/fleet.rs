@@ -64,14 +64,14 @@ struct CountsRow {
     dead: i64,
 }
 
-/// Counters of the stores; the oldest row of a store is looked up by its key and only when the kept stamp is missing.
+/// Counters of the registered stores (those with an inbox); the oldest row of a store is looked up by its key and only when the kept stamp is missing.
 const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
     h.next_seq - 1 - COALESCE(k.cursor, 0) AS backlog, \
     CASE WHEN h.next_seq - 1 > COALESCE(k.cursor, 0) THEN COALESCE(k.oldest_at, (SELECT i.received_at FROM inbox i \
     WHERE i.store = h.store AND i.seq = COALESCE(k.cursor, 0) + 1)) END AS oldest, \
     COALESCE(k.applied, 0) AS applied, COALESCE(k.naked, 0) AS naked, COALESCE(k.parked, 0) AS parked, \
     COALESCE(k.dead, 0) AS dead FROM inbox_head h \
-    JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store";
+    LEFT JOIN keeper k ON k.store = h.store";
 
 /// Stores with backlog or with `wake_at` reached, in ascending order after `after_store`, at most `limit`.
 pub async fn stores_to_wake(
@@ -81,7 +81,7 @@ pub async fn stores_to_wake(
     limit: u32,
 ) -> Result<Vec<StoreId>, DbError> {
     const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h \
-        JOIN store s ON s.id = h.store AND s.deleted_at IS NULL LEFT JOIN keeper k ON k.store = h.store \
+        LEFT JOIN keeper k ON k.store = h.store \
         WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2) ORDER BY h.store LIMIT $3";
     let after = after_store.map_or(0, |store| store.0);
     let values = [

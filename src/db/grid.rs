@@ -78,12 +78,13 @@ fn with_rows(backend: DbBackend, columns: &[&str], rows: usize, statement: &str)
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns.len() {
             let comma = if column == 0 { "" } else { ", " };
+            let number = row * columns.len() + column + 1;
             // Writing to a string cannot fail.
-            let _written = match backend {
-                DbBackend::Postgres => write!(sql, "{comma}${}", row * columns.len() + column + 1),
-                DbBackend::Sqlite | DbBackend::MySql | _ => write!(sql, "{comma}?"),
-            }
-            .is_ok();
+            let _written = if backend == DbBackend::Postgres {
+                write!(sql, "{comma}${number}").is_ok()
+            } else {
+                write!(sql, "{comma}?").is_ok()
+            };
         }
         sql.push(')');
     }

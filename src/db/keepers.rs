@@ -41,7 +41,6 @@ pub async fn find(db: &Db, store: StoreId) -> Result<Option<KeeperRecord>, DbErr
 async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Result<(), DbError> {
     const CLAIM: &str = "INSERT INTO keeper (store, grant_id, granted_at, applied_seq, cursor, applied, naked, parked, \
         dead, memo) SELECT store, $1, $2, 0, 0, 0, 0, 0, 0, $3 FROM inbox_head WHERE store = $4 \
-        AND EXISTS (SELECT 1 FROM store s WHERE s.id = $4 AND s.deleted_at IS NULL) \
         ON CONFLICT (store) DO UPDATE SET grant_id = excluded.grant_id, granted_at = excluded.granted_at";
     let memo = document::write("memo", &crate::domain::store::state::Memo::default())?;
     let values = [

@@ -128,7 +128,7 @@ impl KeeperCore {
         match self.state.apply(self.now(), command) {
             Ok(outcome) => drop(decided.absorb(outcome)),
             Err(refusal) => {
-                tracing::error!(store = %self.slot.store, seq, %refusal, "crash of a row not recorded")
+                tracing::error!(store = %self.slot.store, seq, %refusal, "crash of a row not recorded");
             }
         }
         self.commit(fence, decided).await?;

@@ -271,3 +271,41 @@ fn begin_rest(shared: &Shared, slot: &Slot, state: KeeperState) -> Option<Timest
     }
     Some(until)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use actix::System;
+
+    use super::*;
+
+    /// Panics whenever it can, and tells whether it was stopped.
+    struct Nasty(Rc<Cell<bool>>);
+
+    impl Actor for Nasty {
+        type Context = Context<Self>;
+
+        fn started(&mut self, _context: &mut Self::Context) {
+            panic!("started");
+        }
+
+        fn stopped(&mut self, _context: &mut Self::Context) {
+            self.0.set(true);
+            panic!("stopped");
+        }
+    }
+
+    #[test]
+    fn an_actor_that_panics_and_panics_again_when_dropped_does_not_take_the_process_with_it() {
+        let (stopped, mut withdrawn, mut address) = (Rc::new(Cell::new(false)), false, None);
+        let nasty = Nasty(Rc::clone(&stopped));
+        let running = run_actor(nasty, |addr| address = Some(addr), || withdrawn = true);
+        let ended = System::new().block_on(running);
+        assert_eq!(ended, Err("started".to_owned()));
+        assert!(withdrawn);
+        assert!(stopped.get(), "it was dropped without being stopped");
+        assert!(address.is_some_and(|address| !address.connected()));
+    }
+}

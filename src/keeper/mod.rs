@@ -59,3 +59,6 @@ pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use settings::{KeeperSettings, RestartSettings, RowHook};
 pub use status::{KeeperState, KeeperStatus};
+
+#[cfg(test)]
+mod tests;

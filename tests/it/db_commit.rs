@@ -1,7 +1,7 @@
 //! Commits of keepers: fenced, grouped, all or nothing (D5, D6, INV-E).
 
 use storekeeper::db::dead_letters::DeadLetterFilter;
-use storekeeper::db::writer::CommitError;
+use storekeeper::db::writer::{CommitError, WriteError};
 use storekeeper::db::{DbError, dead_letters, idempotency, keepers, orders, parking};
 use storekeeper::domain::bundle::{Bundle, Component, Mode, Recipe};
 use storekeeper::domain::call::Write;
@@ -516,6 +516,10 @@ async fn only_registered_stores_are_activated(test: TestDb) {
     assert_eq!(
         test.writer.commit(share(store, grant, &activation)).await,
         Err(CommitError::Fenced)
+    );
+    assert_eq!(
+        test.writer.accept(delivery(store, "late")).await,
+        Err(WriteError::UnknownStore)
     );
     let again = keepers::activate(&test.db, store, grant, NOW).await;
     assert!(matches!(again, Err(DbError::NotFound("store"))));

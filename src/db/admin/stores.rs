@@ -234,7 +234,7 @@ pub async fn update(
     Ok(record(row)?)
 }
 
-/// Deletes a store: its tokens and secrets go, its domain becomes free, nothing leads to it any more, and
+/// Deletes a store: its tokens and secrets go, its domain becomes free, its inbox takes nothing more, and
 /// its keeper is fenced off.
 pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError> {
     let transaction = begin_writing(db.writers()).await?;
@@ -251,6 +251,9 @@ pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError>
     }
     store_secret::Entity::delete_many()
         .filter(store_secret::Column::Store.eq(id.0))
+        .exec(&transaction)
+        .await?;
+    inbox_head::Entity::delete_by_id(id.0)
         .exec(&transaction)
         .await?;
     keepers::revoke(&transaction, id).await?;

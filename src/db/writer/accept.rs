@@ -24,7 +24,7 @@ type Outcomes = Vec<Result<Acceptance, WriteError>>;
 pub(super) async fn write_group(db: &Db, group: Vec<WaitingDelivery>) {
     let (deliveries, answers): (Vec<_>, Vec<_>) = group
         .into_iter()
-        .map(|waiting| (waiting.delivery, (waiting.answer, waiting._room)))
+        .map(|waiting| (waiting.delivery, (waiting.answer, waiting.room)))
         .unzip();
     let outcomes = match write(db, &deliveries).await {
         Ok(outcomes) => outcomes,

@@ -71,7 +71,7 @@ pub(super) struct WaitingDelivery {
     pub(super) delivery: Delivery,
     pub(super) answer: oneshot::Sender<Result<Acceptance, WriteError>>,
     /// Its body's part of what may wait; given back when it is answered.
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 pub(super) struct WaitingShare {
@@ -123,7 +123,7 @@ impl Writer {
             .try_send(WaitingDelivery {
                 delivery,
                 answer,
-                _room: room,
+                room,
             })
             .map_err(|error| match error {
                 TrySendError::Full(_) => WriteError::Overloaded,

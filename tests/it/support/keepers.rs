@@ -31,6 +31,9 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long a test waits for a condition before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a condition is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 pub(crate) const STORE: StoreId = StoreId(1);
 
 /// The inside of a server.
@@ -131,42 +134,46 @@ impl Rig {
         eventually("the end of its rest", || self.state(store) != rests).await;
     }
 
-    /// Lets so much time pass that a keeper without work is deactivated.
+    /// Lets so much time pass that a keeper without work is deactivated, also when it finds work on the way.
     pub(crate) async fn pass_time_until_stopped(&self) {
-        self.clock.advance_millis(900_000);
-        self.pass_time(eventually("deactivation", || {
+        let a_minute_a_look = || {
+            self.clock.advance_millis(60_000);
             self.state(STORE) == KeeperState::Stopped
-        }))
-        .await;
+        };
+        eventually("deactivation", a_minute_a_look).await;
     }
 
     /// Lets time pass until `awaited` is there.
     pub(crate) async fn pass_time<Awaited: Future>(&self, awaited: Awaited) -> Awaited::Output {
         let passing = async {
+            let mut looks = tokio::time::interval(BETWEEN_LOOKS);
             loop {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                looks.tick().await;
                 self.clock.advance_millis(50);
             }
         };
-        tokio::select! {
-            output = awaited => output,
-            () = passing => unreachable!("time passes for ever"),
-            () = tokio::time::sleep(PATIENCE) => panic!("time passes, and nothing happens"),
-        }
+        let until_there = async {
+            tokio::select! {
+                output = awaited => output,
+                () = passing => unreachable!("time passes for ever"),
+            }
+        };
+        tokio::time::timeout(PATIENCE, until_there)
+            .await
+            .expect("time passes, and nothing happens")
     }
 }
 
 /// Waits until `condition` holds.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
+        let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            looks.tick().await;
         }
     };
-    assert!(
-        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-        "waited in vain for {what}"
-    );
+    let holds = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(holds, "waited in vain for {what}");
 }
 
 async fn register(url: &str, stores: &[StoreId]) {
