@@ -15,7 +15,6 @@ use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::store::observation::Wait;
-use crate::domain::store::state::Pause;
 use crate::http::error::{ApiError, Problem};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
@@ -187,33 +186,22 @@ pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
     let Some(status) = status else {
         return Vec::new();
     };
-    let mut reasons = Vec::new();
-    let mut add = |reason: &str, until| {
-        reasons.push(Wait {
-            reason: reason.to_owned(),
-            until,
-        })
-    };
-    match status.state {
+    let life = match status.state {
         KeeperState::Restarting { until } => {
-            add("its keeper crashed and is started anew", Some(until))
+            Some(("its keeper crashed and is started anew", Some(until)))
         }
-        KeeperState::Quarantined { until } => add("its keeper is in quarantine", Some(until)),
-        KeeperState::Starting => add("its keeper reads the store", None),
-        KeeperState::Running | KeeperState::Stopped => {}
-    }
+        KeeperState::Quarantined { until } => Some(("its keeper is in quarantine", Some(until))),
+        KeeperState::Starting => Some(("its keeper reads the store", None)),
+        KeeperState::Running | KeeperState::Stopped => None,
+    };
+    let as_wait = |(reason, until): (&str, Option<Timestamp>)| Wait {
+        reason: reason.to_owned(),
+        until,
+    };
+    let mut reasons: Vec<Wait> = life.map(as_wait).into_iter().collect();
     if let Some(observation) = &status.observation {
-        match &observation.paused {
-            Some(Pause::ByAdmin { reason }) => {
-                add(&format!("an admin paused its calls: {reason}"), None)
-            }
-            Some(Pause::Barred(_)) => add("the platform refuses every call of the store", None),
-            Some(Pause::Uninstalled) => add("the merchant uninstalled the app", None),
-            None => {}
-        }
         reasons.extend(observation.waits_for.clone());
     }
-    reasons.dedup();
     reasons
 }
 

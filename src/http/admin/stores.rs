@@ -11,6 +11,7 @@ use super::store_documents::{
 };
 use super::{Deed, record};
 use crate::db::DbError;
+use crate::db::admin;
 use crate::db::admin::stores::{self, NewStore, StorePatch, Tokens};
 use crate::db::admin::{secrets, stores::StoreRecord};
 use crate::db::sealing::{SealingError, Secret};
@@ -54,9 +55,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn create_store(
     state: web::Data<AppState>,
-    _admin: Admin,
     key: IdempotencyKey,
-    body: StrictJson<NewStoreBody>,
+    body: StrictJson<Admin, NewStoreBody>,
 ) -> Result<HttpResponse, ApiError> {
     let checked = body.value.check()?;
     let keys = match &key.0 {
@@ -134,9 +134,8 @@ pub(crate) async fn get_store(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn change_store(
     state: web::Data<AppState>,
-    _admin: Admin,
     path: StorePath,
-    body: StrictJson<StorePatchBody>,
+    body: StrictJson<Admin, StorePatchBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (api_base_url, revoke) = body.value.check()?;
@@ -349,7 +348,7 @@ async fn apply_patch(
         added.map_err(too_many_secrets)?;
     }
     for id in revoke {
-        secrets::mark_revoked(state.db(), store, *id, now)
+        admin::secrets::mark_revoked(state.db(), store, *id, now)
             .await
             .map_err(unknown_secret)?;
     }
