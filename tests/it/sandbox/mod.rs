@@ -1,4 +1,6 @@
 //! The emulated platform, tried over real HTTP.
+#![expect(clippy::needless_pass_by_value, reason = "builders of a test take what is at hand")]
+
 mod bodies;
 mod drift;
 mod faults;
