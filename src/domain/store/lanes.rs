@@ -196,6 +196,9 @@ impl StoreState {
         order: OrderId,
         outcome: &mut Outcome,
     ) -> RowEnd {
+        if row.from_lane {
+            return self.park_row(row, order, outcome);
+        }
         let at_once = RetryPolicy {
             retry_enabled: false,
             ..self.settings.retry
