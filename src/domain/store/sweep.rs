@@ -58,8 +58,9 @@ impl StoreState {
         }
     }
 
-    /// Starts a sweep now, whatever the schedule says.
+    /// Starts a sweep now, whatever the schedule says; one under way begins again.
     pub(super) fn reconcile_now(&mut self) {
+        self.sweep = None;
         self.sweep_memo.finished_at = None;
     }
 
