@@ -1,5 +1,8 @@
 //! The emulated platform, tried over real HTTP.
-#![expect(clippy::needless_pass_by_value, reason = "builders of a test take what is at hand")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "builders of a test take what is at hand"
+)]
 
 mod bodies;
 mod drift;
