@@ -27,6 +27,7 @@ pub fn database_options(config: &Config) -> DatabaseOptions {
         readers_max: database.readers_max,
         acquire_timeout: Duration::from_millis(database.acquire_timeout_ms),
         read_timeout: Duration::from_millis(database.read_timeout_ms),
+        activation_timeout: Duration::from_millis(database.activation_timeout_ms),
         statement_timeout: Duration::from_millis(database.statement_timeout_ms),
         busy_timeout: Duration::from_millis(database.busy_timeout_ms),
         wal_bytes_max: database.wal_bytes_max,

@@ -19,6 +19,8 @@ settings! {
         acquire_timeout_ms: u64 = 5_000, "milliseconds", Range::Between(100, 60_000);
         /// How long a read may last.
         read_timeout_ms: u64 = 2_000, "milliseconds", Range::Between(100, 60_000);
+        /// How long reading a whole store may last, when its keeper is activated.
+        activation_timeout_ms: u64 = 30_000, "milliseconds", Range::Between(1_000, 600_000);
         /// How long a statement that writes may last (PostgreSQL).
         statement_timeout_ms: u64 = 5_000, "milliseconds", Range::Between(100, 60_000);
         /// How long to wait for another process's lock (SQLite).

@@ -126,18 +126,18 @@ impl Db {
         }
     }
 
-    /// Holds a read of several statements to its time limit.
-    pub(super) async fn reading_all<T>(
+    /// Holds the reading of a whole store to its time limit.
+    pub(super) async fn reading_store<T>(
         &self,
         read: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, DbError> {
-        match tokio::time::timeout(self.inner.options.read_timeout, read).await {
+        match tokio::time::timeout(self.inner.options.activation_timeout, read).await {
             Ok(result) => result,
             Err(_elapsed) => Err(DbError::Busy),
         }
     }
 
-    /// Begins a read that sees one state of the database throughout.
+    /// Begins a read of a whole store, which sees one state of the database throughout.
     pub(super) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
         let (isolation, access) = if self.is_postgres() {
             (
@@ -147,7 +147,15 @@ impl Db {
         } else {
             (None, None)
         };
-        self.readers().begin_with_config(isolation, access).await
+        let snapshot = self.readers().begin_with_config(isolation, access).await?;
+        if self.is_postgres() {
+            // The connection's own limit is that of a short read.
+            let limit_ms = self.inner.options.activation_timeout.as_millis();
+            snapshot
+                .execute_unprepared(&format!("SET LOCAL statement_timeout = {limit_ms}"))
+                .await?;
+        }
+        Ok(snapshot)
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn activate(
     now: Timestamp,
 ) -> Result<Activation, DbError> {
     claim(db, store, grant, now).await?;
-    db.reading_all(load(db, store)).await
+    db.reading_store(load(db, store)).await
 }
 
 /// The keeper's row, when the store was ever activated.

@@ -17,6 +17,8 @@ pub struct DatabaseOptions {
     pub acquire_timeout: Duration,
     /// How long a read may last.
     pub read_timeout: Duration,
+    /// How long reading a whole store may last, when its keeper is activated.
+    pub activation_timeout: Duration,
     /// How long a statement may last (PostgreSQL).
     pub statement_timeout: Duration,
     /// How long to wait for another process's lock (SQLite).
@@ -59,6 +61,7 @@ impl DatabaseOptions {
             readers_max: 4,
             acquire_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(2),
+            activation_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(5),
             wal_bytes_max: 64 * 1024 * 1024,

@@ -89,7 +89,8 @@ pub(super) async fn park(
     Ok(())
 }
 
-/// Moves dead letters' rows back into lanes; the dead letters themselves are deleted by the caller.
+/// Moves dead letters' rows back into lanes; the dead letters themselves are deleted by the caller. One that is there
+/// no longer brings nothing back: it was settled before.
 pub(super) async fn revive(
     connection: &impl ConnectionTrait,
     rows: &[(StoreId, String, ParkedRecord)],
@@ -113,10 +114,13 @@ pub(super) async fn revive(
         row.extend(schedule(*store, record));
         grid.push(row);
     }
-    if grid.execute(connection, REVIVE).await? < count(rows) {
-        return Err(DbErr::Custom(
-            "a dead letter to be revived has no inbox row".to_owned(),
-        ));
+    let revived = grid.execute(connection, REVIVE).await?;
+    if revived < count(rows) {
+        tracing::warn!(
+            asked = rows.len(),
+            revived,
+            "dead letters to be revived are gone"
+        );
     }
     Ok(())
 }

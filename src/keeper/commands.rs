@@ -1,12 +1,12 @@
 //! What callers and the platform's answers ask of a store: decided in order, committed together, answered after.
 
 use crate::clock::Timestamp;
-use crate::db::idempotency;
+use crate::db::{DbError, dead_letters, idempotency};
 use crate::domain::call::Answer;
 use crate::domain::store::change::{Change, IdempotentReply};
 use crate::domain::store::command::Command;
 use crate::domain::store::outcome::{Refusal, Reply};
-use crate::ids::CallId;
+use crate::ids::{CallId, DeadLetterId};
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
@@ -85,10 +85,14 @@ impl KeeperCore {
             return Ok(());
         }
         let now = self.now();
-        let reply = self
-            .state
-            .apply(now, waiting.envelope.command.clone())
-            .map(|outcome| decided.absorb(outcome).0);
+        let command = waiting.envelope.command.clone();
+        let reply = match self.settled_before(&command, decided).await? {
+            Some(reply) => reply,
+            None => self
+                .state
+                .apply(now, command)
+                .map(|outcome| decided.absorb(outcome).0),
+        };
         if matches!(reply, Ok(Reply::Waiting)) {
             self.slot.defer(waiting);
             return Ok(());
@@ -101,6 +105,45 @@ impl KeeperCore {
             reply.map(Answered::Fresh).map_err(CommandError::Refused),
         ));
         Ok(())
+    }
+
+    /// What a command is answered whose dead letter is gone: a second click. The rules do not know which dead letters
+    /// there are, and would bring back a row that has no body.
+    async fn settled_before(
+        &self,
+        command: &Command,
+        decided: &Decided,
+    ) -> Result<Option<Result<Reply, Refusal>>, Exit> {
+        let (id, reply) = match command {
+            Command::RetryDeadLetter { id, .. } => (*id, Err(Refusal::NothingToRetry)),
+            Command::DiscardDeadLetter(id) => (*id, Ok(Reply::Done)),
+            Command::TakeRow(_)
+            | Command::RowCrashed { .. }
+            | Command::PlanCall { .. }
+            | Command::CallAnswered { .. }
+            | Command::PutBundle(_)
+            | Command::DeleteBundle(_)
+            | Command::Pause { .. }
+            | Command::Resume
+            | Command::ReconcileNow
+            | Command::TokenRenewed => return Ok(None),
+        };
+        let is_there = !settles(decided, id) && self.has_dead_letter(id).await?;
+        Ok((!is_there).then_some(reply))
+    }
+
+    /// Whether the store has this dead letter, as of the last commit; nobody else writes it.
+    async fn has_dead_letter(&self, id: DeadLetterId) -> Result<bool, Exit> {
+        let found = self
+            .shared
+            .home
+            .serve(dead_letters::get(&self.shared.deps.db, id))
+            .await;
+        match found {
+            Ok(letter) => Ok(letter.store == self.slot.store),
+            Err(DbError::NotFound(_)) => Ok(false),
+            Err(error) => Err(Exit::load_failed("look up a dead letter", &error)),
+        }
     }
 
     /// The reply already given under the same key, in this commit or an earlier one.
@@ -131,6 +174,26 @@ impl KeeperCore {
 
 fn answered(call: CallId, answer: Answer) -> Command {
     Command::CallAnswered { call, answer }
+}
+
+/// Whether this commit settles the dead letter already.
+fn settles(decided: &Decided, id: DeadLetterId) -> bool {
+    decided.changes.rows().any(|change| match change {
+        Change::DeleteDeadLetter(settled) | Change::ReviveDeadLetter { id: settled, .. } => {
+            *settled == id
+        }
+        Change::PutItem(_)
+        | Change::PutLevel(_)
+        | Change::DeleteLevel(..)
+        | Change::PutBundle(_)
+        | Change::PutOrder(_)
+        | Change::PutCall(_)
+        | Change::DeleteCall(_)
+        | Change::Park(_)
+        | Change::Unpark(_)
+        | Change::PutDeadLetter(_)
+        | Change::PutIdempotentReply(_) => false,
+    })
 }
 
 /// A reply that shares this commit.

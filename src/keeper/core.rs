@@ -56,6 +56,8 @@ pub(super) struct KeeperCore {
     pub(super) commits: u32,
     /// The last row done with, as of the last commit.
     pub(super) cursor: i64,
+    /// Rows up to this number have been asked to be purged.
+    pub(super) purged_to: i64,
     worked_at: Timestamp,
 }
 
@@ -93,6 +95,8 @@ impl KeeperCore {
         core.record_crash(aftermath).await?;
         core.slot.requeue_deferred();
         core.publish_all(now);
+        // What predecessors left, should they have ended before they asked.
+        core.purge_behind_cursor();
         Ok(core)
     }
 
@@ -113,6 +117,7 @@ impl KeeperCore {
             board,
             commits: 0,
             cursor: read_to,
+            purged_to: 0,
             worked_at: now,
         }
     }
@@ -179,6 +184,7 @@ impl KeeperCore {
         let idle_at = self.worked_at.plus_millis(self.shared.settings.idle_ms);
         if idle_at <= now && !self.slot.call_in_flight() && !self.slot.has_commands() {
             self.leave_tidy().await?;
+            self.purge_behind_cursor();
             return Err(Exit::Deactivated(Deactivation::Idle));
         }
         let deadline = self

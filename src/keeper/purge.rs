@@ -13,7 +13,7 @@ pub(super) struct Purge {
 }
 
 /// Purges one store after the other, so that it never stands in the way of much. What does not fit into the queue is
-/// asked for again with a later commit.
+/// asked for again with a later commit, or by the next keeper.
 pub(super) async fn purge_behind_cursors(writer: Writer, mut asked: mpsc::Receiver<Purge>) {
     while let Some(Purge { store, up_to_seq }) = asked.recv().await {
         match writer.purge(store, up_to_seq).await {

@@ -98,9 +98,9 @@ impl Shared {
         let _closed = guarded.wait_for(|guarded| *guarded == 0).await.is_err();
     }
 
-    /// Asks for rows to be deleted; forgotten when too many ask.
-    pub(super) fn purge(&self, purge: Purge) {
-        let _asked = self.purges.try_send(purge).is_ok();
+    /// Asks for rows to be deleted; `false`: too many ask, this is to be asked again.
+    pub(super) fn purge(&self, purge: Purge) -> bool {
+        self.purges.try_send(purge).is_ok()
     }
 
     pub(super) fn record(&self, store: StoreId, step: LifecycleStep, detail: String) {

@@ -234,10 +234,18 @@ impl KeeperCore {
             return;
         }
         self.commits = 0;
-        self.shared.purge(Purge {
+        self.purge_behind_cursor();
+    }
+
+    /// Asks for the rows that are done with to be deleted, unless there are none since it last asked.
+    pub(super) fn purge_behind_cursor(&mut self) {
+        let purge = Purge {
             store: self.slot.store,
             up_to_seq: self.cursor,
-        });
+        };
+        if self.cursor > self.purged_to && self.shared.purge(purge) {
+            self.purged_to = self.cursor;
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Commits of keepers: fenced, grouped, all or nothing (D5, D6, INV-E).
 
+use std::time::Duration;
+
 use storekeeper::db::dead_letters::DeadLetterFilter;
 use storekeeper::db::writer::{CommitError, WriteError};
-use storekeeper::db::{DbError, dead_letters, idempotency, keepers, orders, parking};
+use storekeeper::db::{
+    DatabaseOptions, Db, DbError, dead_letters, idempotency, keepers, orders, parking,
+};
 use storekeeper::domain::bundle::{Bundle, Component, Mode, Recipe};
 use storekeeper::domain::call::Write;
 use storekeeper::domain::order::{Cell, OrderState};
@@ -30,6 +34,7 @@ on_both_databases!(
     parks_and_unparks_with_the_body,
     a_dead_letter_keeps_its_row,
     a_dead_letter_is_revived_or_discarded,
+    a_dead_letter_that_is_gone_revives_nothing,
     only_registered_stores_are_activated,
     writes_many_rows,
 );
@@ -504,6 +509,18 @@ async fn a_dead_letter_is_revived_or_discarded(test: TestDb) {
     );
 }
 
+async fn a_dead_letter_that_is_gone_revives_nothing(test: TestDb) {
+    let (store, [from_lane, ..]) = store_with_letters(&test).await;
+    let revive = Change::ReviveDeadLetter {
+        id: from_lane.id,
+        parked: parked(1, 0),
+    };
+    commit_changes(&test, store, 2, [revive.clone()]).await;
+    commit_changes(&test, store, 2, [Change::Unpark(1)]).await;
+    commit_changes(&test, store, 2, [revive]).await;
+    assert_eq!(test.activate(store).await.1.loaded.parked, []);
+}
+
 async fn only_registered_stores_are_activated(test: TestDb) {
     let grant = GrantId(Uuid::from_u128(1));
     let activation = keepers::activate(&test.db, StoreId(404), grant, NOW).await;
@@ -523,6 +540,26 @@ async fn only_registered_stores_are_activated(test: TestDb) {
     );
     let again = keepers::activate(&test.db, store, grant, NOW).await;
     assert!(matches!(again, Err(DbError::NotFound("store"))));
+}
+
+/// A large store takes longer to read than an answer may take.
+#[tokio::test]
+async fn reading_a_store_has_a_time_limit_of_its_own() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let activate = async |read_timeout, activation_timeout| {
+        let options = DatabaseOptions {
+            read_timeout,
+            activation_timeout,
+            ..test.options.clone()
+        };
+        let db = Db::connect(&options).await.unwrap();
+        let grant = GrantId(test.ids.random_uuid());
+        keepers::activate(&db, store, grant, NOW).await.map(drop)
+    };
+    let patience = Duration::from_secs(30);
+    assert_eq!(activate(Duration::ZERO, patience).await, Ok(()));
+    assert_eq!(activate(patience, Duration::ZERO).await, Err(DbError::Busy));
 }
 
 async fn writes_many_rows(test: TestDb) {

@@ -1,5 +1,6 @@
 //! Commands: bounded, decided once, answered when they are durable.
 
+use storekeeper::db::dead_letters::{self, DeadLetterFilter};
 use storekeeper::domain::call::{Read, Request};
 use storekeeper::domain::store::command::Command;
 use storekeeper::domain::store::outcome::{Refusal, Reply};
@@ -155,6 +156,47 @@ async fn a_wait_beyond_the_bound_ends_with_an_unknown_outcome() {
         .pass_time(rig.directory.command(STORE, Envelope::plain(draft(1))))
         .await;
     assert_eq!(outcome, Err(CommandError::OutcomeUnknown));
+}
+
+/// A double click, and a third one that comes too late to share their commit.
+#[tokio::test]
+async fn a_dead_letter_is_retried_once_however_often_it_is_asked() {
+    let rig = Rig::start(|_| {}).await;
+    rig.accept_malformed(STORE).await;
+    rig.directory.ring(STORE);
+    eventually("the row to be given up", || rig.cursor(STORE) == 1).await;
+    let letters = dead_letters::list(&rig.db, DeadLetterFilter::default(), None, 10);
+    let letter = letters.await.expect("read").remove(0).record;
+    let retry = || {
+        let command = Command::RetryDeadLetter {
+            id: letter.id,
+            seq: letter.seq,
+        };
+        rig.directory.command(STORE, Envelope::plain(command))
+    };
+    let gone = Err(CommandError::Refused(Refusal::NothingToRetry));
+    let mut outcomes = [Ok(Answered::Fresh(Reply::Done)), gone.clone()];
+    let (first, second) = tokio::join!(retry(), retry());
+    let mut answered = [first, second];
+    answered.sort_by_key(Result::is_err);
+    assert_eq!(answered, outcomes);
+    // Malformed as ever, it dies again under its old id; settle it for good.
+    let dead = || {
+        let status = rig.directory.status(STORE);
+        status.and_then(|status| status.observation.map(|seen| seen.dead))
+    };
+    eventually("the row to be given up again", || dead() == Some(1)).await;
+    let discard = || {
+        let command = Command::DiscardDeadLetter(letter.id);
+        rig.directory.command(STORE, Envelope::plain(command))
+    };
+    outcomes[1] = outcomes[0].clone();
+    let (first, second) = tokio::join!(discard(), discard());
+    assert_eq!([first, second], outcomes);
+    assert_eq!(retry().await, gone);
+    let status = rig.directory.status(STORE).expect("a status");
+    assert_eq!((status.restarts, status.last_error), (0, None));
+    assert!(dead() >= Some(0), "{:?}", dead());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use storekeeper::domain::call::{Read, Request};
 use storekeeper::domain::fact::Fact;
 use storekeeper::domain::store::command::Row;
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{Envelope, KeeperState, LifecycleStep};
+use storekeeper::keeper::{Control, Envelope, KeeperState, LifecycleStep};
 
 use crate::support::keepers::{Rig, STORE, draft, eventually};
 
@@ -112,6 +112,47 @@ async fn naked_webhooks_are_counted_with_the_next_commit() {
         7 + 1,
         "seven were counted, and the stored row concerns nobody either"
     );
+}
+
+/// Waits until the store's log is empty.
+async fn log_is_purged(rig: &Rig) {
+    let waiting = async {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(1));
+        while rows_in_log(rig).await > 0 {
+            looks.tick().await;
+        }
+    };
+    rig.pass_time(waiting).await;
+}
+
+async fn rows_in_log(rig: &Rig) -> usize {
+    let rows = storekeeper::db::inbox::read_rows(&rig.db, STORE, 0, 10, 1_000_000).await;
+    rows.expect("read").len()
+}
+
+#[tokio::test]
+async fn a_keeper_that_leaves_for_want_of_work_leaves_no_rows_behind() {
+    let rig = Rig::start(|_| {}).await;
+    rig.accept_level(STORE, 1).await;
+    rig.directory.ring(STORE);
+    eventually("the row", || rig.cursor(STORE) == 1).await;
+    assert_eq!(rows_in_log(&rig).await, 1, "one turn is too few to purge");
+    rig.pass_time_until_stopped().await;
+    log_is_purged(&rig).await;
+}
+
+#[tokio::test]
+async fn rows_that_a_predecessor_left_behind_are_purged() {
+    let rig = Rig::start(|_| {}).await;
+    rig.accept_level(STORE, 1).await;
+    rig.directory.ring(STORE);
+    eventually("the row", || rig.cursor(STORE) == 1).await;
+    rig.directory
+        .control(STORE, Control::Restart, "test".to_owned())
+        .await
+        .expect("told");
+    log_is_purged(&rig).await;
+    assert_eq!(rig.cursor(STORE), 1);
 }
 
 #[tokio::test]

@@ -61,6 +61,10 @@ async fn read_form<T: DeserializeOwned>(
     let body = read_body(request, payload, FORM_BYTES_MAX).await?;
     let text =
         std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
+    // Databases differ in whether they keep a NUL.
+    if text.contains("%00") || text.contains('\0') {
+        return Err(ApiError::plain(Problem::UnreadableBody));
+    }
     let parsed = web::Query::<T>::from_query(text);
     Ok(parsed
         .map_err(|_source| ApiError::plain(Problem::UnreadableBody))?

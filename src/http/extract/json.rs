@@ -45,6 +45,7 @@ where
             if raw.is_empty() {
                 return Err(ApiError::plain(Problem::EmptyBody));
             }
+            refuse_control_characters(&raw)?;
             let value = serde_json::from_slice(&raw).map_err(|error| describe(&error))?;
             Ok(Self { who, value, raw })
         })
@@ -64,6 +65,47 @@ impl<T: DeserializeOwned> FromRequest for StrictQuery<T> {
                 without_values(&error.to_string()),
             )),
         })
+    }
+}
+
+/// Texts are one line of visible characters: databases differ in what else they keep, and so do those who show it.
+fn refuse_control_characters(raw: &[u8]) -> Result<(), ApiError> {
+    if !std::str::from_utf8(raw).is_ok_and(holds_control_characters) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Problem::MalformedJson,
+        "texts without control characters are taken here",
+    ))
+}
+
+/// Whether a text in this JSON holds a control character. The parser refuses those that are not escaped, but for the
+/// few beyond ASCII.
+fn holds_control_characters(json: &str) -> bool {
+    let mut characters = json.chars();
+    while let Some(character) = characters.next() {
+        let is_control = match character {
+            '\\' => is_escaped_control(&mut characters),
+            beyond_ascii if !beyond_ascii.is_ascii() => beyond_ascii.is_control(),
+            _ => false,
+        };
+        if is_control {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes what follows a backslash.
+fn is_escaped_control(escape: &mut std::str::Chars<'_>) -> bool {
+    match escape.next() {
+        Some('b' | 'f' | 'n' | 'r' | 't') => true,
+        Some('u') => {
+            let digits: String = escape.take(4).collect();
+            let code = u32::from_str_radix(&digits, 16).ok();
+            code.and_then(char::from_u32).is_some_and(char::is_control)
+        }
+        Some(_) | None => false,
     }
 }
 
@@ -146,6 +188,26 @@ fn without_values(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_found_however_they_are_written() {
+        for found in [
+            r#"{"name":"a\u0000b"}"#,
+            r#"{"name":"\\\n"}"#,
+            r#"["\u007f"]"#,
+            r#"["\u0085"]"#,
+            "[\"\u{85}\"]",
+        ] {
+            assert!(holds_control_characters(found), "{found}");
+        }
+        for plain in [
+            "{\n\t\"name\": \"a\"\r\n}",
+            r#"["C:\\new", "\"", "\/", "\u00e9", "\ud83d\ude00", "é"]"#,
+            "not JSON \\",
+        ] {
+            assert!(!holds_control_characters(plain), "{plain}");
+        }
+    }
 
     #[test]
     fn a_misplaced_value_is_not_repeated() {

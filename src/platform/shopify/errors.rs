@@ -27,6 +27,9 @@ impl Effect {
 }
 
 /// Judges a status that is not a success.
+///
+/// What is not known to be about the shop is the fault of whoever stands in between (a proxy, a renamed shop, a wrong
+/// address): nothing was carried out, and no entry of the call is to blame.
 pub(super) fn classify_status(
     status: u16,
     retry_after: Option<&str>,
@@ -42,8 +45,25 @@ pub(super) fn classify_status(
         403 => CallError::Barred(Bar::ScopeMissing),
         423 | 430 => CallError::Barred(Bar::Locked),
         408 | 500..=599 => effect.lost(format!("status {status}")),
-        _ => rejected(status.to_string(), &String::from_utf8_lossy(body)),
+        _ => refused_at_the_door(status, body),
     }
+}
+
+fn refused_at_the_door(status: u16, body: &[u8]) -> CallError {
+    let text = String::from_utf8_lossy(body);
+    CallError::Unavailable {
+        reason: clip(&format!("status {status}: {}", text.trim())),
+    }
+}
+
+/// Whether a refusal is in the platform's own words: others answer with pages for people.
+pub(super) fn is_in_its_own_words(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        #[serde(rename = "errors")]
+        _errors: serde::de::IgnoredAny,
+    }
+    serde_json::from_slice::<Refusal>(body).is_ok()
 }
 
 /// A refusal of the whole call, by a code of the platform's or of ours.
@@ -78,9 +98,21 @@ impl TopLevelError {
             .and_then(|extensions| extensions.code.as_deref())
             .unwrap_or("GRAPHQL_ERROR")
     }
+
+    /// Whether a value that was asked for is at fault, and not how it was asked for.
+    fn is_about_a_value(&self) -> bool {
+        let says = |words: &str| self.message.contains(words);
+        match self.code() {
+            "INVALID_VARIABLE" => !says("is not defined on"),
+            "RESOURCE_NOT_FOUND" => true,
+            _ => says("nvalid global id") || says("nvalid id"),
+        }
+    }
 }
 
 /// Judges top-level errors; nothing of the operation took effect, save where the platform itself failed.
+///
+/// Those that are not known refuse the call as a whole: only of a read that names a wrong value an entry is to blame.
 pub(super) fn classify_top_level(
     errors: &[TopLevelError],
     throttled_wait_ms: Option<i64>,
@@ -100,8 +132,12 @@ pub(super) fn classify_top_level(
         CallError::Barred(Bar::ScopeMissing)
     } else if any("SHOP_INACTIVE") {
         CallError::Barred(Bar::Frozen)
-    } else {
+    } else if effect == Effect::Reads && errors.iter().any(TopLevelError::is_about_a_value) {
         rejected(first.code(), &first.message)
+    } else {
+        CallError::Unavailable {
+            reason: clip(&format!("{}: {}", first.code(), first.message)),
+        }
     }
 }
 
@@ -263,10 +299,14 @@ mod tests {
             );
         }
         for status in [301, 303, 400, 404, 406, 422] {
-            assert!(
-                matches!(classify(status, Effect::Writes), CallError::Rejected { .. }),
-                "{status}"
-            );
+            for effect in [Effect::Reads, Effect::Writes] {
+                let reason = format!("status {status}: {{\"errors\":\"Not Found\"}}");
+                assert_eq!(
+                    classify(status, effect),
+                    CallError::Unavailable { reason },
+                    "{status}"
+                );
+            }
         }
     }
 
@@ -341,10 +381,34 @@ mod tests {
             classify_top_level(&failed, None, Effect::Writes),
             CallError::Ambiguous { .. }
         ));
-        let invalid = read(r#"[{"message":"no such field"}]"#);
-        assert!(matches!(
-            classify_top_level(&invalid, None, Effect::Writes),
-            CallError::Rejected { .. }
-        ));
+    }
+
+    #[test]
+    fn a_top_level_error_blames_an_entry_only_when_it_names_one() {
+        let judge = |json: &str, effect| {
+            let errors: Vec<TopLevelError> = serde_json::from_str(json).unwrap();
+            classify_top_level(&errors, None, effect)
+        };
+        let of_the_call = [
+            r#"[{"message":"no such field"}]"#,
+            r#"[{"message":"cost","extensions":{"code":"MAX_COST_EXCEEDED"}}]"#,
+            r#"[{"message":"key (Field is not defined on Input)","extensions":{"code":"INVALID_VARIABLE"}}]"#,
+        ];
+        for json in of_the_call {
+            for effect in [Effect::Reads, Effect::Writes] {
+                let judged = judge(json, effect);
+                assert!(matches!(judged, CallError::Unavailable { .. }), "{json}");
+            }
+        }
+        let of_an_entry = [
+            r#"[{"message":"$ids was provided invalid value for 0","extensions":{"code":"INVALID_VARIABLE"}}]"#,
+            r#"[{"message":"Invalid global id 'gid://shopify/InventoryItem/0'"}]"#,
+        ];
+        for json in of_an_entry {
+            let read = judge(json, Effect::Reads);
+            assert!(matches!(read, CallError::Rejected { .. }), "{json}");
+            let write = judge(json, Effect::Writes);
+            assert!(matches!(write, CallError::Unavailable { .. }), "{json}");
+        }
     }
 }

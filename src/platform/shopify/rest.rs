@@ -97,14 +97,11 @@ pub(super) async fn locations(session: &mut Session<'_>) -> Result<Reply, CallEr
 pub(super) async fn order(session: &mut Session<'_>, order: OrderId) -> Result<Reply, CallError> {
     let resource = format!("orders/{order}.json");
     let found = session
-        .get::<OrderReply>(&resource, &[("fields", ORDER_FIELDS)])
+        .get_one::<OrderReply>(&resource, &[("fields", ORDER_FIELDS)])
         .await?;
-    let Some((
-        OrderReply {
-            order: Object(body),
-        },
-        _,
-    )) = found
+    let Some(OrderReply {
+        order: Object(body),
+    }) = found
     else {
         return Ok(Reply::Order(None));
     };
@@ -137,8 +134,7 @@ pub(super) async fn orders_since(
             ("fields", ORDER_FIELDS),
         ],
     };
-    let found = session.get::<OrdersPage>("orders.json", &question).await?;
-    let (OrdersPage { orders }, next) = found.ok_or_else(not_found)?;
+    let (OrdersPage { orders }, next) = session.get_page("orders.json", &question).await?;
     let orders = orders
         .into_iter()
         .filter_map(|Object(body)| readable(body))
@@ -162,10 +158,7 @@ async fn all_pages<P: DeserializeOwned>(
     resource: &str,
     question: &[(&str, &str)],
 ) -> Result<Vec<P>, CallError> {
-    let (first, mut next) = session
-        .get::<P>(resource, question)
-        .await?
-        .ok_or_else(not_found)?;
+    let (first, mut next) = session.get_page::<P>(resource, question).await?;
     let mut pages = vec![first];
     while let Some(cursor) = next {
         if pages.len() >= PAGES_MAX {
@@ -176,16 +169,9 @@ async fn all_pages<P: DeserializeOwned>(
         }
         session.pace(Meter::Rest).await;
         let question = [("page_info", cursor.as_str()), ("limit", PAGE_LIMIT)];
-        let (page, following) = session
-            .get::<P>(resource, &question)
-            .await?
-            .ok_or_else(not_found)?;
+        let (page, following) = session.get_page::<P>(resource, &question).await?;
         pages.push(page);
         next = following;
     }
     Ok(pages)
-}
-
-fn not_found() -> CallError {
-    errors::rejected("404", "not found")
 }

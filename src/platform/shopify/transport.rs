@@ -61,10 +61,6 @@ impl HttpReply {
         &self.body
     }
 
-    pub(super) const fn is_not_found(&self) -> bool {
-        self.status == 404
-    }
-
     /// The next page's cursor, from the `Link` header.
     pub(super) fn next_page(&self) -> Option<String> {
         self.link.as_deref().and_then(next_page_info)
@@ -131,19 +127,34 @@ impl<'call> Session<'call> {
         self.effect.lost(reason)
     }
 
-    /// Reads a REST resource; a 404 is `None`.
-    pub(super) async fn get<T: DeserializeOwned>(
+    /// Reads a page of a REST list, and the cursor of the next one.
+    pub(super) async fn get_page<T: DeserializeOwned>(
         &mut self,
         resource: &str,
         query: &[(&str, &str)],
-    ) -> Result<Option<(T, Option<String>)>, CallError> {
+    ) -> Result<(T, Option<String>), CallError> {
+        let request = self.client.http().get(self.url(resource)).query(query);
+        let reply = self.exchange(request).await?.success(self.effect)?;
+        Ok((reply.read(self.effect)?, reply.next_page()))
+    }
+
+    /// Reads one REST resource by its id; `None`: the platform itself says that there is none.
+    pub(super) async fn get_one<T: DeserializeOwned>(
+        &mut self,
+        resource: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, CallError> {
         let request = self.client.http().get(self.url(resource)).query(query);
         let reply = self.exchange(request).await?;
-        if reply.is_not_found() {
-            return Ok(None);
+        let by_the_platform = errors::is_in_its_own_words(&reply.body);
+        match reply.status {
+            404 if by_the_platform => Ok(None),
+            422 if by_the_platform => {
+                let message = String::from_utf8_lossy(&reply.body);
+                Err(errors::rejected("422", &message))
+            }
+            _ => reply.success(self.effect)?.read(self.effect).map(Some),
         }
-        let reply = reply.success(self.effect)?;
-        Ok(Some((reply.read(self.effect)?, reply.next_page())))
     }
 
     /// Runs a GraphQL operation and returns its `data`.

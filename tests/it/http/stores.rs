@@ -51,6 +51,16 @@ async fn what_is_malformed_registers_nothing() {
             StatusCode::BAD_REQUEST,
             "malformed_json",
         ),
+        (
+            with("name", json!("a\0b")),
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+        ),
+        (
+            with("plan", json!("a\nb")),
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+        ),
         (json!({}), StatusCode::BAD_REQUEST, "malformed_json"),
         (json!([]), StatusCode::BAD_REQUEST, "malformed_json"),
     ];

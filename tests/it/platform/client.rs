@@ -197,13 +197,6 @@ async fn statuses_are_judged_alike_for_both_doors() {
             let answer = answer_to(request.clone(), reply(status, "{\"errors\":\"no\"}")).await;
             assert_eq!(answer.result, Err(CallError::Barred(bar)), "{status}");
         }
-        for status in [303, 400, 422] {
-            let answer = answer_to(request.clone(), reply(status, "{\"errors\":[\"no\"]}")).await;
-            assert!(
-                matches!(answer.result, Err(CallError::Rejected { .. })),
-                "{status}"
-            );
-        }
         let limited = with_header(reply(429, "{}"), "Retry-After", "2.5");
         let limited = with_header(limited, "X-Shopify-Shop-Api-Call-Limit", "40/40");
         let answer = answer_to(request, limited).await;
@@ -216,6 +209,45 @@ async fn statuses_are_judged_alike_for_both_doors() {
         assert_eq!(
             answer.rate.map(|rate| (rate.meter, rate.used)),
             Some((Meter::Rest, 40))
+        );
+    }
+}
+
+/// A renamed shop, a wrong address, a broken proxy: nothing of what was asked for is at fault.
+#[tokio::test]
+async fn a_refusal_at_the_door_is_nobodys_fault() {
+    let since = Timestamp::from_millis(0);
+    let questions = [
+        Read::Levels(vec![ItemId(1)]),
+        Read::Items(vec![ItemId(1)]),
+        Read::OrdersSince { since, page: None },
+        Read::Assignments(OrderId(1)),
+        Read::Locations,
+        Read::Subscriptions,
+    ];
+    let writes = [adjust(), set(), activate()];
+    for request in questions.into_iter().map(Request::Read).chain(writes) {
+        for status in [301, 303, 400, 404, 406, 422] {
+            let step = reply(status, "{\"errors\":\"Not Found\"}");
+            let result = answer_to(request.clone(), step).await.result;
+            assert!(
+                matches!(result, Err(CallError::Unavailable { .. })),
+                "{request:?}, {status}: {result:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_missing_only_when_the_platform_says_so() {
+    let unprocessable = reply(422, "{\"errors\":[\"no\"]}");
+    let result = answer_to(read(), unprocessable).await.result;
+    assert!(matches!(result, Err(CallError::Rejected { .. })));
+    for status in [303, 400, 404, 406, 422] {
+        let result = answer_to(read(), reply(status, "<html>")).await.result;
+        assert!(
+            matches!(result, Err(CallError::Unavailable { .. })),
+            "{status}: {result:?}"
         );
     }
 }

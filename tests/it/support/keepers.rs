@@ -89,10 +89,19 @@ impl Rig {
         let body = format!(
             r#"{{"inventory_item_id":{item},"location_id":1,"available":5,"updated_at":"2026-11-01T00:00:00Z"}}"#
         );
+        self.accept(store, "inventory_levels/update", body).await;
+    }
+
+    /// A webhook arrives that is not what its topic promises; nobody rings.
+    pub(crate) async fn accept_malformed(&self, store: StoreId) {
+        self.accept(store, "orders/create", "{}".to_owned()).await;
+    }
+
+    async fn accept(&self, store: StoreId, topic: &str, body: String) {
         let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
         let delivery = Delivery {
             store,
-            topic: "inventory_levels/update".to_owned(),
+            topic: topic.to_owned(),
             delivery_id: format!("delivery-{number}"),
             event_id: None,
             triggered_at: None,
