@@ -33,6 +33,8 @@ impl KeeperCore {
             (Reply::NoCall, None)
         });
         if call.is_none() && decided.changes.is_empty() {
+            // What was looked at is right: nothing to write down, but something to show.
+            self.show(&decided.touched, decided.interest_changed);
             return Ok(reply != Reply::NoCall);
         }
         self.commit(fence, decided).await?;
