@@ -27,6 +27,15 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Routes whose successes are logged for debugging only: they are counted, and would drown everything else.
+const QUIET_ROUTES: &[&str] = &[
+    "/webhooks/{platform}",
+    "/webhooks/{platform}/{intake_token}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
+
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
@@ -187,7 +196,11 @@ fn log_access(
     if let Some(cause) = failure.and_then(|failure| failure.cause.as_deref()) {
         tracing::error!(%request_id, method = %request.method(), route, status, code, cause, "request failed");
     }
-    tracing::info!(%request_id, method = %request.method(), route, status, code, duration_ms, "request served");
+    if response.status().is_success() && QUIET_ROUTES.contains(&route.as_str()) {
+        tracing::debug!(%request_id, method = %request.method(), route, status, duration_ms, "request served");
+    } else {
+        tracing::info!(%request_id, method = %request.method(), route, status, code, duration_ms, "request served");
+    }
 }
 
 /// What a client gets when a handler panicked: made here in full, because the request is lost.

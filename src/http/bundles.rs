@@ -53,10 +53,10 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn create_bundle(
     state: web::Data<AppState>,
-    merchant: Merchant,
     key: IdempotencyKey,
-    body: StrictJson<BundleBody>,
+    body: StrictJson<Merchant, BundleBody>,
 ) -> Result<HttpResponse, ApiError> {
+    let merchant = body.who;
     let now = state.clock().now();
     let id = BundleId(state.ids().ordered_uuid(now));
     let digest = RequestDigest::of("POST bundles", &body.raw);
@@ -87,11 +87,11 @@ pub(crate) async fn create_bundle(
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn replace_bundle(
     state: web::Data<AppState>,
-    merchant: Merchant,
     path: BundlePath,
-    body: StrictJson<BundleBody>,
+    body: StrictJson<Merchant, BundleBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let merchant = body.who;
     require_revision(&state, merchant.store, path.0, &request).await?;
     let draft = body.value.into_draft(path.0, true, state.clock().now());
     let answered = put(&state, merchant.store, draft, None).await?;

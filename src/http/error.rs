@@ -47,14 +47,12 @@ pub enum Problem {
     UnknownPlatform,
     UnknownStore,
     UnknownBundle,
-    UnknownKeeper,
     UnknownDeadLetter,
     MethodNotAllowed,
     SharedSecretReplay,
     StoreExists,
     BundleExists,
     NothingToRetry,
-    IdempotencyKeySpent,
     RevisionMismatch,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -97,14 +95,12 @@ impl Problem {
         Self::UnknownPlatform,
         Self::UnknownStore,
         Self::UnknownBundle,
-        Self::UnknownKeeper,
         Self::UnknownDeadLetter,
         Self::MethodNotAllowed,
         Self::SharedSecretReplay,
         Self::StoreExists,
         Self::BundleExists,
         Self::NothingToRetry,
-        Self::IdempotencyKeySpent,
         Self::RevisionMismatch,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -145,14 +141,12 @@ impl Problem {
             | Self::UnknownPlatform
             | Self::UnknownStore
             | Self::UnknownBundle
-            | Self::UnknownKeeper
             | Self::UnknownDeadLetter => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists
-            | Self::NothingToRetry
-            | Self::IdempotencyKeySpent => StatusCode::CONFLICT,
+            | Self::NothingToRetry => StatusCode::CONFLICT,
             Self::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -196,14 +190,12 @@ impl Problem {
             Self::UnknownPlatform => "unknown_platform",
             Self::UnknownStore => "unknown_store",
             Self::UnknownBundle => "unknown_bundle",
-            Self::UnknownKeeper => "unknown_keeper",
             Self::UnknownDeadLetter => "unknown_dead_letter",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SharedSecretReplay => "shared_secret_replay",
             Self::StoreExists => "store_exists",
             Self::BundleExists => "bundle_exists",
             Self::NothingToRetry => "nothing_to_retry",
-            Self::IdempotencyKeySpent => "idempotency_key_spent",
             Self::RevisionMismatch => "revision_mismatch",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -249,7 +241,6 @@ impl Problem {
             Self::UnknownPlatform => "The platform is not one of those served here",
             Self::UnknownStore => "There is no such store",
             Self::UnknownBundle => "There is no such bundle",
-            Self::UnknownKeeper => "The store has no keeper at present",
             Self::UnknownDeadLetter => "There is no such dead letter",
             Self::MethodNotAllowed => "The method is not served at this address",
             Self::SharedSecretReplay => {
@@ -258,9 +249,6 @@ impl Problem {
             Self::StoreExists => "A store with this platform and domain exists already",
             Self::BundleExists => "The bundle exists already",
             Self::NothingToRetry => "The dead letter has no webhook to retry",
-            Self::IdempotencyKeySpent => {
-                "The idempotency key was used, and its answer carried secrets shown only once"
-            }
             Self::RevisionMismatch => "The resource is no longer as it was read",
             Self::PayloadTooLarge => "The body is larger than is taken here",
             Self::UnsupportedMediaType => "The body is not of a media type that is taken here",
@@ -314,14 +302,12 @@ impl Problem {
             | Self::UnknownPlatform
             | Self::UnknownStore
             | Self::UnknownBundle
-            | Self::UnknownKeeper
             | Self::UnknownDeadLetter
             | Self::MethodNotAllowed
             | Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists
             | Self::NothingToRetry
-            | Self::IdempotencyKeySpent
             | Self::RevisionMismatch
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType

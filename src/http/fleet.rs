@@ -15,7 +15,6 @@ use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::store::observation::Wait;
-use crate::domain::store::state::Pause;
 use crate::http::error::{ApiError, Problem};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
@@ -203,17 +202,8 @@ pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
         KeeperState::Running | KeeperState::Stopped => {}
     }
     if let Some(observation) = &status.observation {
-        match &observation.paused {
-            Some(Pause::ByAdmin { reason }) => {
-                add(&format!("an admin paused its calls: {reason}"), None)
-            }
-            Some(Pause::Barred(_)) => add("the platform refuses every call of the store", None),
-            Some(Pause::Uninstalled) => add("the merchant uninstalled the app", None),
-            None => {}
-        }
         reasons.extend(observation.waits_for.clone());
     }
-    reasons.dedup();
     reasons
 }
 

@@ -11,6 +11,7 @@ mod db_accept;
 mod db_admin;
 mod db_commit;
 mod db_schema;
+mod http;
 mod keeper_commands;
 mod keeper_supervision;
 mod keeper_turns;

@@ -248,8 +248,7 @@ pub(crate) async fn discard_dead_letter(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn settle_in_bulk(
     state: web::Data<AppState>,
-    _admin: Admin,
-    body: StrictJson<BulkBody>,
+    body: StrictJson<Admin, BulkBody>,
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter_of(body.value.store.as_deref(), body.value.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;

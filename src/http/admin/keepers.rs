@@ -290,9 +290,8 @@ pub(crate) struct ReasonBody {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
     state: web::Data<AppState>,
-    _admin: Admin,
     path: StorePath,
-    body: StrictJson<ReasonBody>,
+    body: StrictJson<Admin, ReasonBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let verb = request.match_info().get("verb").and_then(Verb::from_name);

@@ -54,9 +54,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn create_store(
     state: web::Data<AppState>,
-    _admin: Admin,
     key: IdempotencyKey,
-    body: StrictJson<NewStoreBody>,
+    body: StrictJson<Admin, NewStoreBody>,
 ) -> Result<HttpResponse, ApiError> {
     let checked = body.value.check()?;
     let keys = match &key.0 {
@@ -134,9 +133,8 @@ pub(crate) async fn get_store(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn change_store(
     state: web::Data<AppState>,
-    _admin: Admin,
     path: StorePath,
-    body: StrictJson<StorePatchBody>,
+    body: StrictJson<Admin, StorePatchBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (api_base_url, revoke) = body.value.check()?;

@@ -13,9 +13,12 @@ use crate::http::error::{ApiError, Problem};
 /// The largest JSON body, in bytes. Nesting is bounded by the parser, at 128 levels.
 const JSON_BYTES_MAX: usize = 256 * 1024;
 
-/// A body that was JSON of exactly this type. `raw` is what was sent, for digests.
+/// A body that was JSON of exactly this type, from somebody who may send it. `raw` is what was sent, for digests.
+///
+/// Who asks is found out first: bodies of strangers are not read.
 #[derive(Debug)]
-pub(crate) struct StrictJson<T> {
+pub(crate) struct StrictJson<Who, T> {
+    pub(crate) who: Who,
     pub(crate) value: T,
     pub(crate) raw: Bytes,
 }
@@ -24,7 +27,11 @@ pub(crate) struct StrictJson<T> {
 #[derive(Debug)]
 pub(crate) struct StrictQuery<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for StrictJson<T> {
+impl<Who, T> FromRequest for StrictJson<Who, T>
+where
+    Who: FromRequest<Error = ApiError> + 'static,
+    T: DeserializeOwned + 'static,
+{
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -32,13 +39,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for StrictJson<T> {
         let request = request.clone();
         let payload = payload.take();
         Box::pin(async move {
+            let who = Who::from_request(&request, &mut Payload::None).await?;
             require_json(&request)?;
             let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
             if raw.is_empty() {
                 return Err(ApiError::plain(Problem::EmptyBody));
             }
             let value = serde_json::from_slice(&raw).map_err(|error| describe(&error))?;
-            Ok(Self { value, raw })
+            Ok(Self { who, value, raw })
         })
     }
 }

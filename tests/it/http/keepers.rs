@@ -1,0 +1,138 @@
+//! What operators see of keepers and make them do; dead letters.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::app::{Answer, TestApp};
+
+#[tokio::test]
+async fn a_keeper_pauses_says_why_and_resumes() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let reason = json!({"reason": "stocktaking"});
+    assert_eq!(
+        app.admin()
+            .post("/v1/admin/keepers/1/pause", &reason)
+            .await
+            .status,
+        202
+    );
+    let why = app.admin().get("/v1/admin/keepers/1/why").await;
+    assert!(why.text.contains("stocktaking"), "{}", why.text);
+    assert_eq!(
+        app.admin()
+            .post("/v1/admin/keepers/1/resume", &reason)
+            .await
+            .status,
+        202
+    );
+    let why = app.admin().get("/v1/admin/keepers/1/why").await;
+    assert!(!why.text.contains("stocktaking"), "{}", why.text);
+    let listed = app.admin().get("/v1/admin/keepers?sort=store").await.json();
+    assert_eq!(listed["items"][0]["store"], "1");
+    assert_eq!(
+        app.admin().get("/v1/admin/keepers/1").await.json()["observation"]["store"],
+        "1"
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn controls_need_a_store_a_verb_and_a_reason() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let reason = json!({"reason": "test"});
+    let post = |path: &'static str, body: serde_json::Value| {
+        Answer::of(app.admin().request(Method::POST, path).json(&body))
+    };
+    let missing = post("/v1/admin/keepers/9/restart", reason.clone()).await;
+    missing.assert_problem(StatusCode::NOT_FOUND, "unknown_store");
+    let verb = post("/v1/admin/keepers/1/dance", reason).await;
+    verb.assert_problem(StatusCode::NOT_FOUND, "route_not_found");
+    let empty = post("/v1/admin/keepers/1/restart", json!({"reason": " "})).await;
+    empty.assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field");
+    let absent = post("/v1/admin/keepers/1/restart", json!({})).await;
+    absent.assert_problem(StatusCode::BAD_REQUEST, "malformed_json");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_counted_before_they_are_settled_in_bulk() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        app.admin().get("/v1/admin/dead-letters/count").await.json()["count"],
+        0
+    );
+    assert_eq!(
+        app.admin().get("/v1/admin/dead-letters").await.json()["items"],
+        json!([])
+    );
+    let bulk = |expected: u64| json!({"action": "discard", "expected": expected});
+    let wrong = app
+        .admin()
+        .post("/v1/admin/dead-letters/bulk", &bulk(3))
+        .await;
+    wrong.assert_problem(StatusCode::PRECONDITION_FAILED, "revision_mismatch");
+    let done = app
+        .admin()
+        .post("/v1/admin/dead-letters/bulk", &bulk(0))
+        .await
+        .json();
+    assert_eq!(done["settled"], 0);
+    let unknown = "/v1/admin/dead-letters/00000000-0000-7000-8000-000000000000/retry";
+    let answer = Answer::of(app.admin().request(Method::POST, unknown)).await;
+    answer.assert_problem(StatusCode::NOT_FOUND, "unknown_dead_letter");
+    let malformed = Answer::of(
+        app.admin()
+            .request(Method::POST, "/v1/admin/dead-letters/7/retry"),
+    )
+    .await;
+    malformed.assert_problem(StatusCode::BAD_REQUEST, "malformed_path");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_webhook_becomes_a_dead_letter_that_can_be_discarded() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    assert_eq!(
+        app.platform(&store)
+            .body("{\"id\":\"x\"}")
+            .send()
+            .await
+            .status,
+        200
+    );
+    let deadline = tokio::time::Instant::now() + crate::support::app::PATIENCE;
+    let letter = loop {
+        let listed = app
+            .admin()
+            .get("/v1/admin/dead-letters?store=1&class=malformed")
+            .await
+            .json();
+        if let Some(letter) = listed["items"].get(0) {
+            break letter.clone();
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the keeper gives the webhook up"
+        );
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(letter["topic"], "orders/create");
+    let path = format!(
+        "/v1/admin/dead-letters/{}/discard",
+        letter["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        Answer::of(app.admin().request(Method::POST, &path))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        app.admin().get("/v1/admin/dead-letters/count").await.json()["count"],
+        0
+    );
+    app.stop().await;
+}

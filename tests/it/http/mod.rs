@@ -1,0 +1,11 @@
+//! The doors, tried over real HTTP.
+
+mod bundles;
+mod catalogue;
+mod dashboard;
+mod identity;
+mod intake;
+mod keepers;
+mod openapi;
+mod status;
+mod stores;

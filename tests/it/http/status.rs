@@ -1,0 +1,81 @@
+//! The doors for whoever watches.
+
+use reqwest::{Method, StatusCode};
+
+use crate::support::app::{Answer, TestApp};
+
+#[tokio::test]
+async fn a_fresh_server_lives_and_is_ready() {
+    let app = TestApp::start().await;
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/status",
+        "/docs",
+        "/openapi.json",
+    ] {
+        let answer = app.anyone().get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("default-src 'none'")
+        );
+    }
+    assert_eq!(
+        Answer::of(app.anyone().request(Method::HEAD, "/healthz"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(app.anyone().get("/").await.header("location"), "/status");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_page_is_json_for_who_asks() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let request = app
+        .anyone()
+        .request(Method::GET, "/status")
+        .header("accept", "application/json");
+    let status = Answer::of(request).await.json();
+    assert_eq!(status["ready"], true);
+    assert_eq!(status["stores"], 1);
+    assert_eq!(status["backlog"], 0);
+    assert_eq!(status["per_store"][0]["store"], "1");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_name_that_it_came_with() {
+    let app = TestApp::start().await;
+    let named = app
+        .anyone()
+        .request(Method::GET, "/healthz")
+        .header("x-request-id", "mine-1");
+    assert_eq!(Answer::of(named).await.header("x-request-id"), "mine-1");
+    let unfit = app
+        .anyone()
+        .request(Method::GET, "/healthz")
+        .header("x-request-id", "two words");
+    let given = Answer::of(unfit).await.header("x-request-id").to_owned();
+    assert!(!given.is_empty() && given != "two words");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_served_elsewhere() {
+    let app = TestApp::start().await;
+    app.anyone()
+        .get("/nowhere")
+        .await
+        .assert_problem(StatusCode::NOT_FOUND, "route_not_found");
+    let put = Answer::of(app.anyone().request(Method::PUT, "/v1/admin/stores")).await;
+    put.assert_problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    assert_eq!(put.header("allow"), "GET, POST");
+    app.stop().await;
+}

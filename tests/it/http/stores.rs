@@ -1,0 +1,183 @@
+//! Registering stores and changing them.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, TestApp, store_body};
+
+const STORES: &str = "/v1/admin/stores";
+
+#[tokio::test]
+async fn what_is_malformed_registers_nothing() {
+    let app = TestApp::start().await;
+    let with = |field: &str, value: Value| {
+        let mut body = store_body("one.myshopify.com", "shpss_1");
+        body[field] = value;
+        body
+    };
+    let refused = [
+        (
+            with("platform", json!("etsy")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+        ),
+        (
+            with("domain", json!("no host")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+        ),
+        (
+            with("api_base_url", json!("ftp://x")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+        ),
+        (
+            with("name", json!("")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+        ),
+        (
+            with("webhook_secrets", json!("shpss_1")),
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+        ),
+        (
+            with("access_token", json!("")),
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+        ),
+        (
+            with("unknown", json!(1)),
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+        ),
+        (json!({}), StatusCode::BAD_REQUEST, "malformed_json"),
+        (json!([]), StatusCode::BAD_REQUEST, "malformed_json"),
+    ];
+    for (body, status, code) in refused {
+        let answer = app.admin().post(STORES, &body).await;
+        answer.assert_problem(status, code);
+        assert!(
+            !answer.text.contains("shpss_1"),
+            "a secret is never repeated: {}",
+            answer.text
+        );
+    }
+    let text = app.admin().request(Method::POST, STORES).body("x");
+    Answer::of(text)
+        .await
+        .assert_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+    let json = || {
+        app.admin()
+            .request(Method::POST, STORES)
+            .header("content-type", "application/json")
+    };
+    Answer::of(json())
+        .await
+        .assert_problem(StatusCode::BAD_REQUEST, "empty_body");
+    let large = Answer::of(json().body(vec![b' '; 300_000])).await;
+    large.assert_problem(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large");
+    assert_eq!(app.admin().get(STORES).await.json()["items"], json!([]));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_key_and_request_give_the_same_answer() {
+    let app = TestApp::start().await;
+    let body = store_body("one.myshopify.com", "shpss_1");
+    let ask = |key: &'static str| {
+        app.admin()
+            .request(Method::POST, STORES)
+            .header("idempotency-key", key)
+            .json(&body)
+    };
+    let first = Answer::of(ask("key-1")).await;
+    assert_eq!(first.status, 201);
+    let again = Answer::of(ask("key-1")).await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    Answer::of(ask("key-2"))
+        .await
+        .assert_problem(StatusCode::CONFLICT, "store_exists");
+    Answer::of(ask("two words"))
+        .await
+        .assert_problem(StatusCode::BAD_REQUEST, "malformed_header");
+    assert_eq!(
+        app.admin().get(STORES).await.json()["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_is_read_listed_and_changed_without_its_secrets() {
+    let app = TestApp::start().await;
+    for number in 1..=3 {
+        app.register(&format!("s{number}.myshopify.com"), "shpss_secret")
+            .await;
+    }
+    let read = app.admin().get("/v1/admin/stores/1").await;
+    assert!(
+        !read.text.contains("shpss") && !read.text.contains("shpat"),
+        "{}",
+        read.text
+    );
+    let page = app.admin().get("/v1/admin/stores?limit=2").await.json();
+    assert_eq!(page["items"][1]["id"], "2");
+    let next = format!(
+        "/v1/admin/stores?limit=2&cursor={}",
+        page["next"].as_str().unwrap()
+    );
+    let rest = app.admin().get(&next).await.json();
+    assert_eq!(rest["items"][0]["id"], "3");
+    assert_eq!(rest["next"], Value::Null);
+    let changed = app
+        .admin()
+        .send(Method::PATCH, "/v1/admin/stores/1", &json!({"name": "One"}))
+        .await;
+    assert_eq!(changed.json()["name"], "One");
+    let stale = app
+        .admin()
+        .request(Method::PATCH, "/v1/admin/stores/1")
+        .header("if-match", read.header("etag"))
+        .json(&json!({"name": "Two"}));
+    Answer::of(stale)
+        .await
+        .assert_problem(StatusCode::PRECONDITION_FAILED, "revision_mismatch");
+    let same = app
+        .admin()
+        .request(Method::GET, "/v1/admin/stores/1")
+        .header("if-none-match", changed.header("etag"));
+    assert_eq!(Answer::of(same).await.status, 304);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn lists_and_paths_are_bounded_and_typed() {
+    let app = TestApp::start().await;
+    for (path, code) in [
+        ("/v1/admin/stores?limit=0", "malformed_query"),
+        ("/v1/admin/stores?limit=251", "malformed_query"),
+        ("/v1/admin/stores?limit=x", "malformed_query"),
+        ("/v1/admin/stores?colour=red", "malformed_query"),
+        ("/v1/admin/stores?cursor=!", "malformed_cursor"),
+        ("/v1/admin/stores/abc", "malformed_path"),
+        ("/v1/admin/stores/0", "malformed_path"),
+        ("/v1/admin/keepers?state=happy", "malformed_query"),
+        ("/v1/admin/keepers?sort=colour", "malformed_query"),
+        ("/v1/admin/dead-letters?class=sad", "malformed_query"),
+    ] {
+        app.admin()
+            .get(path)
+            .await
+            .assert_problem(StatusCode::BAD_REQUEST, code);
+    }
+    app.admin()
+        .get("/v1/admin/stores/9")
+        .await
+        .assert_problem(StatusCode::NOT_FOUND, "unknown_store");
+    app.stop().await;
+}
