@@ -31,11 +31,13 @@ impl KeeperCore {
             tracing::error!(store = %self.slot.store, %refusal, "call not planned");
             None
         });
-        if call.is_none() && decided.changes.is_empty() {
-            return Ok(false);
-        }
+        // Also when nothing is to be done after all: what was dirty is no longer, and without that written down the
+        // store would count as due for ever, and be shown as busy.
+        let changed = !decided.changes.is_empty();
         self.commit(fence, decided).await?;
-        let Some(call) = call else { return Ok(true) };
+        let Some(call) = call else {
+            return Ok(changed);
+        };
         call_sender::send(&self.shared, &self.slot, call);
         Ok(true)
     }
