@@ -163,12 +163,16 @@ impl StoreState {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
-        order.assign(assignments);
+        let moved = order.assign(assignments);
         if order.is_unplaced() && !order.deleted {
             self.ledger.postpone(id, outcome.at);
             order.needs_assignments = true;
         }
-        self.order_changed(order, outcome);
+        if moved {
+            self.order_changed(order, outcome);
+        } else {
+            self.keep_order(order, outcome);
+        }
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
