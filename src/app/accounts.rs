@@ -3,11 +3,9 @@
 //! Tokens are sealed in the database; opened ones live here only, for minutes. One that expires is renewed before its
 //! end, by one renewal at a time for each store, whoever asks.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use moka::future::Cache;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Timestamp};
 use crate::db::admin::stores::{self, StorePatch, StoreRecord, Tokens};
@@ -18,9 +16,9 @@ use crate::platform::shopify::oauth::{self, OAuthError};
 use crate::platform::{Account, PlatformClient, PlatformKind, Secret};
 
 /// Accounts kept in memory.
-const ACCOUNTS_MAX: u64 = 10_000;
-/// How long an opened account is kept: as long as a change made by an admin may go unnoticed.
-const KEPT: Duration = Duration::from_secs(60);
+const ACCOUNTS_MAX: usize = 10_000;
+/// How long an opened account is kept, milliseconds: as long as a change made by an admin may go unnoticed.
+const KEPT_MS: i64 = 60_000;
 /// How often saving a renewed token is tried: the platform has ended the old one, so it must not be lost.
 const SAVES_MAX: u32 = 10;
 /// Delay between two such tries, milliseconds.
@@ -44,12 +42,15 @@ pub struct AccountParts {
 /// Looks accounts up.
 pub struct Accounts {
     parts: AccountParts,
-    open: Cache<StoreId, Opened>,
+    slots: Mutex<HashMap<StoreId, Slot>>,
 }
 
-#[derive(Clone)]
+/// A store's opened account. Whoever holds its lock opens or renews; everybody else waits and then finds it done.
+type Slot = Arc<tokio::sync::Mutex<Option<Opened>>>;
+
 struct Opened {
     account: Arc<Account>,
+    opened_at: Timestamp,
     expires_at: Option<Timestamp>,
 }
 
@@ -76,11 +77,10 @@ impl Accounts {
     /// Nothing opened yet.
     #[must_use]
     pub fn new(parts: AccountParts) -> Self {
-        let open = Cache::builder()
-            .max_capacity(ACCOUNTS_MAX)
-            .time_to_live(KEPT)
-            .build();
-        Self { parts, open }
+        Self {
+            parts,
+            slots: Mutex::default(),
+        }
     }
 
     /// The store's account with a token that is good for the next while.
@@ -89,26 +89,40 @@ impl Accounts {
     ///
     /// See [`AccountError`].
     pub async fn find(&self, store: StoreId) -> Result<Arc<Account>, AccountError> {
-        if let Some(opened) = self.open.get(&store).await {
-            if !self.parts.is_due(opened.expires_at) {
-                return Ok(opened.account);
-            }
-            self.open.invalidate(&store).await;
+        let slot = self.slot(store);
+        let mut opened = slot.lock().await;
+        if let Some(opened) = opened.as_ref().filter(|opened| self.parts.is_good(opened)) {
+            return Ok(Arc::clone(&opened.account));
         }
-        // The cache runs one loading per store and lets everybody else wait for it.
-        let opened = self.open.try_get_with(store, self.parts.load(store)).await;
-        opened
-            .map(|opened| opened.account)
-            .map_err(|error| AccountError::clone(&error))
+        // What cannot be opened any more must not be found again.
+        *opened = None;
+        let fresh = self.parts.load(store).await?;
+        let account = Arc::clone(&fresh.account);
+        *opened = Some(fresh);
+        Ok(account)
     }
 
     /// Forgets what was opened: the platform no longer takes it, so somebody may have changed it.
     pub async fn forget(&self, store: StoreId) {
-        self.open.invalidate(&store).await;
+        *self.slot(store).lock().await = None;
+    }
+
+    fn slot(&self, store: StoreId) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= ACCOUNTS_MAX {
+            // Those in use stay: their stores must not get a second lock.
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(slots.entry(store).or_default())
     }
 }
 
 impl AccountParts {
+    fn is_good(&self, opened: &Opened) -> bool {
+        let age_ms = self.clock.now().millis_since(opened.opened_at);
+        age_ms < KEPT_MS && !self.is_due(opened.expires_at)
+    }
+
     fn is_due(&self, expires_at: Option<Timestamp>) -> bool {
         expires_at.is_some_and(|end| end.millis_since(self.clock.now()) <= self.renewal_ahead_ms)
     }
@@ -133,6 +147,7 @@ impl AccountParts {
         };
         Ok(Opened {
             account: Arc::new(account),
+            opened_at: self.clock.now(),
             expires_at: tokens.expires_at,
         })
     }
@@ -232,7 +247,7 @@ impl fmt::Debug for Accounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Accounts")
-            .field("open", &self.open.entry_count())
+            .field("parts", &self.parts)
             .finish_non_exhaustive()
     }
 }

@@ -57,7 +57,7 @@ impl App {
     pub async fn start(config: Config, parts: AppParts) -> Result<Self, AppError> {
         config.validate()?;
         let metrics = Metrics::install();
-        let mut storage = Storage::open(&config, &parts.ids, parts.clock.now()).await?;
+        let storage = Storage::open(&config, &parts.ids, parts.clock.now()).await?;
         let listener = http::bind(&config.server)?;
         let address = listener.local_addr().unwrap_or(config.server.bind);
         let public_url = public_url(&config, address);
@@ -79,7 +79,7 @@ impl App {
         let (failure, failed) = watch::channel(None);
         let server = running.handle();
         let serving = tokio::spawn(serve(running, failure.clone()));
-        let tasks = start_tasks(&config, &parts.clock, &mut storage, (metrics, failure));
+        let tasks = start_tasks(&config, &parts.clock, &storage, (metrics, failure));
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -167,7 +167,7 @@ impl App {
             );
         }
         tasks.shutdown().await;
-        if let Err(error) = storage.db.close().await {
+        if let Err(error) = storage.close().await {
             tracing::warn!(%error, "failed to close the database");
         }
         tracing::info!("stopped");
@@ -221,7 +221,7 @@ fn deps(
 fn start_tasks(
     config: &Config,
     clock: &Clock,
-    storage: &mut Storage,
+    storage: &Storage,
     (metrics, failure): (Metrics, Failure),
 ) -> JoinSet<()> {
     let mut running = JoinSet::new();
@@ -240,7 +240,7 @@ fn start_tasks(
         wal,
     }
     .spawn(&mut running);
-    if let Some(lock) = storage.database_lock.take() {
+    if let Some(lock) = storage.database_lock() {
         tasks::watch_lock(&mut running, lock, clock.clone(), failure);
     }
     running

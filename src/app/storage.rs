@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::db::sealing::Sealer;
 use crate::db::writer::Writer;
-use crate::db::{DataDirLock, DatabaseLock, Db, migrate};
+use crate::db::{DataDirLock, DatabaseLock, Db, DbError, migrate};
 use crate::ids::IdSource;
 
 /// The sealing key's file in the data directory.
@@ -23,7 +23,7 @@ pub(super) struct Storage {
     pub(super) sealer: Sealer,
     /// Set on the first start only.
     pub(super) first_admin_token: Option<String>,
-    pub(super) database_lock: Option<DatabaseLock>,
+    database_lock: Option<Arc<DatabaseLock>>,
     _directory_lock: DataDirLock,
 }
 
@@ -35,7 +35,7 @@ impl Storage {
     ) -> Result<Self, AppError> {
         let options = database_options(config);
         let directory_lock = DataDirLock::acquire(&options.data_dir)?;
-        let database_lock = DatabaseLock::acquire(&options).await?;
+        let database_lock = DatabaseLock::acquire(&options).await?.map(Arc::new);
         // Under both locks, so that no other process changes the schema at the same time.
         let db = Db::connect(&options).await?;
         migrate::up(&db).await?;
@@ -54,6 +54,20 @@ impl Storage {
             database_lock,
             _directory_lock: directory_lock,
         })
+    }
+
+    /// The lock to be watched; `None` for the embedded database, whose lock cannot be lost.
+    pub(super) fn database_lock(&self) -> Option<Arc<DatabaseLock>> {
+        self.database_lock.clone()
+    }
+
+    /// Closes the database and lets the next process in.
+    pub(super) async fn close(self) -> Result<(), DbError> {
+        self.db.close().await?;
+        match &self.database_lock {
+            Some(lock) => lock.release().await,
+            None => Ok(()),
+        }
     }
 }
 

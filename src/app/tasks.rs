@@ -3,6 +3,7 @@
 //! Each task does one bounded piece of work at a time and sleeps in between; ending one at any await loses nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
@@ -143,7 +144,7 @@ fn gauge_value(count: i64) -> u32 {
 /// Ends the server when the database's lock is lost: another process may write by then.
 pub(super) fn watch_lock(
     tasks: &mut JoinSet<()>,
-    lock: DatabaseLock,
+    lock: Arc<DatabaseLock>,
     clock: Clock,
     failure: Failure,
 ) {

@@ -35,5 +35,5 @@ pub(super) enum CliError {
     )]
     Demo { lost: i64, drift: usize },
     #[error("{0}")]
-    Ambiguous(&'static str),
+    Ambiguous(String),
 }

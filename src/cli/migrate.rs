@@ -62,7 +62,7 @@ enum Access {
 struct Schema {
     db: Db,
     /// Held until the end.
-    _locks: Option<(DataDirLock, Option<DatabaseLock>)>,
+    locks: Option<(DataDirLock, Option<DatabaseLock>)>,
 }
 
 impl Schema {
@@ -77,7 +77,7 @@ impl Schema {
         };
         Ok(Self {
             db: Db::connect(&options).await?,
-            _locks: locks,
+            locks,
         })
     }
 
@@ -86,6 +86,10 @@ impl Schema {
             let state = if step.applied { "applied" } else { "pending" };
             print::line(&format!("{state}  {}", step.name));
         }
-        Ok(self.db.close().await?)
+        self.db.close().await?;
+        if let Some((_directory, Some(database))) = &self.locks {
+            database.release().await?;
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::command_line::StoresArgs;
 use super::error::CliError;
 use super::print;
 
-const STORE_COLUMNS: &[&str] = &["id", "platform", "domain", "name", "state", "created_at"];
+const STORE_COLUMNS: &[&str] = &["id", "platform", "domain", "name", "status", "installed_at"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoresCommand {

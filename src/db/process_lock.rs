@@ -81,6 +81,12 @@ impl DatabaseLock {
         }
     }
 
+    /// Lets the next process in; without it the database lets go only some time after the connection broke.
+    pub async fn release(&self) -> Result<(), DbError> {
+        hold(&self.connection, "SELECT pg_advisory_unlock($1)").await?;
+        Ok(self.connection.clone().close().await?)
+    }
+
     /// Whether the lock is still held: a broken connection loses it, and then the process must stop.
     pub async fn is_held(&self) -> bool {
         const HELD: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() \

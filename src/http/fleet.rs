@@ -186,21 +186,19 @@ pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
     let Some(status) = status else {
         return Vec::new();
     };
-    let mut reasons = Vec::new();
-    let mut add = |reason: &str, until| {
-        reasons.push(Wait {
-            reason: reason.to_owned(),
-            until,
-        })
-    };
-    match status.state {
+    let life = match status.state {
         KeeperState::Restarting { until } => {
-            add("its keeper crashed and is started anew", Some(until))
+            Some(("its keeper crashed and is started anew", Some(until)))
         }
-        KeeperState::Quarantined { until } => add("its keeper is in quarantine", Some(until)),
-        KeeperState::Starting => add("its keeper reads the store", None),
-        KeeperState::Running | KeeperState::Stopped => {}
-    }
+        KeeperState::Quarantined { until } => Some(("its keeper is in quarantine", Some(until))),
+        KeeperState::Starting => Some(("its keeper reads the store", None)),
+        KeeperState::Running | KeeperState::Stopped => None,
+    };
+    let as_wait = |(reason, until): (&str, Option<Timestamp>)| Wait {
+        reason: reason.to_owned(),
+        until,
+    };
+    let mut reasons: Vec<Wait> = life.map(as_wait).into_iter().collect();
     if let Some(observation) = &status.observation {
         reasons.extend(observation.waits_for.clone());
     }

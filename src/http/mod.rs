@@ -1,9 +1,9 @@
 //! The doors: what comes in over HTTP, and who may come in.
 //!
-//! A request crosses [`boundary`] (request id, log, problem documents), is parsed by [`extract`] into types that prove
-//! what was checked, and reaches a handler that makes one call. Doors: [`intake`] for the platform's webhooks,
-//! [`bundles`] for merchants, [`availability`] for storefronts, [`admin`] and [`dashboard`] for operators, [`status`]
-//! for whoever watches, [`oauth`] for installations.
+//! A request crosses `boundary` (request id, log, problem documents), is parsed by `extract` into types that prove
+//! what was checked, and reaches a handler that makes one call. Doors: `intake` for the platform's webhooks,
+//! `bundles` for merchants, `availability` for storefronts, `admin` and `dashboard` for operators, `status`
+//! for whoever watches, `oauth` for installations.
 //!
 //! INV-B: nothing here changes a store except through its keeper, save accepting a webhook and `db::admin`.
 

@@ -132,8 +132,12 @@ impl From<DbError> for ApiError {
 impl From<SealingError> for ApiError {
     fn from(error: SealingError) -> Self {
         match error {
-            SealingError::Db(error) => error.into(),
-            error => Self::caused(Problem::Internal, &error),
+            SealingError::Db(inner) => inner.into(),
+            SealingError::DoesNotOpen { .. }
+            | SealingError::WrongKey { .. }
+            | SealingError::MalformedKey
+            | SealingError::File(_)
+            | SealingError::FileOpenToOthers => Self::caused(Problem::Internal, &error),
         }
     }
 }

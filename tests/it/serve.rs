@@ -22,12 +22,9 @@ async fn starts_serves_and_stops_and_shows_the_admin_token_once() {
             .is_some_and(|token| token.starts_with("ska_"))
     );
     assert_eq!(first.get("/healthz").await.0, 200);
-    let (status, metrics) = first.get("/metrics").await;
-    assert_eq!(status, 200);
-    assert!(
-        metrics.contains("# TYPE storekeeper_inbox_backlog gauge"),
-        "{metrics}"
-    );
+    first
+        .wait_for("/metrics", "# TYPE storekeeper_inbox_backlog gauge")
+        .await;
     assert_eq!(first.end_with("-TERM").await, Some(0));
 
     let second = Serving::start(directory.path(), &[]).await;

@@ -2,7 +2,7 @@
 
 use tempfile::tempdir;
 
-use crate::support::process::{output, program};
+use crate::support::process::{Serving, output, program};
 
 async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = output(&mut program(arguments)).await;
@@ -100,4 +100,127 @@ async fn commands_for_a_running_server_say_what_they_lack() {
         stderr.starts_with(&format!("storekeeper: cannot reach {url}: ")),
         "{stderr}"
     );
+}
+
+/// Asks a running server, and insists that it answers.
+async fn ask(server: &Serving, arguments: &[&str]) -> String {
+    let mut command = program(arguments);
+    command
+        .env(
+            "STOREKEEPER__ADMIN__URL",
+            format!("http://{}", server.address),
+        )
+        .env(
+            "STOREKEEPER__ADMIN__TOKEN",
+            server.admin_token.as_deref().unwrap(),
+        );
+    let output = output(&mut command).await;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn add_store(server: &Serving) -> serde_json::Value {
+    let domain = ["--domain", "toys.myshopify.com", "--name", "Toys"];
+    let platform = [
+        "--api-base-url",
+        "http://127.0.0.1:1",
+        "--access-token",
+        "shpat_x",
+    ];
+    let add = [
+        &["stores", "add", "--json"][..],
+        &domain,
+        &platform,
+        &["--webhook-secret", "shpss_x"],
+    ];
+    serde_json::from_str(&ask(server, &add.concat()).await).unwrap()
+}
+
+#[tokio::test]
+async fn a_store_is_added_and_looked_at_through_the_running_server() {
+    let directory = tempdir().unwrap();
+    let server = Serving::start(directory.path(), &[]).await;
+    let added = add_store(&server).await;
+    let id = added["id"].as_str().unwrap();
+    let intake = format!("http://{}/webhooks/shopify/", server.address);
+    assert!(added["intake_url"].as_str().unwrap().starts_with(&intake));
+
+    let list = ask(&server, &["stores", "list"]).await;
+    let row = list.lines().nth(1).unwrap();
+    assert!(
+        list.starts_with("ID") && row.starts_with(id) && row.contains("Toys"),
+        "{list}"
+    );
+    assert!(
+        row.split_whitespace().all(|cell| cell != "-"),
+        "every column has a value: {list}"
+    );
+    let shown = ask(&server, &["stores", "show", id]).await;
+    assert!(
+        shown.contains("keeper:") && shown.contains("store:"),
+        "{shown}"
+    );
+    assert!(!shown.contains("shpat_x"));
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_store_is_paused_and_resumed_through_the_running_server() {
+    let directory = tempdir().unwrap();
+    let server = Serving::start(directory.path(), &[]).await;
+    let added = add_store(&server).await;
+    let id = added["id"].as_str().unwrap();
+    ask(
+        &server,
+        &["stores", "pause", id, "--reason", "a test of pausing"],
+    )
+    .await;
+    let why = ask(&server, &["stores", "why", id]).await;
+    assert!(why.contains("a test of pausing"), "{why}");
+    ask(&server, &["stores", "resume", id]).await;
+    let why = ask(&server, &["stores", "why", id]).await;
+    assert!(!why.contains("a test of pausing"), "{why}");
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn dead_letters_are_counted_before_all_of_them_are_decided_about() {
+    let directory = tempdir().unwrap();
+    let server = Serving::start(directory.path(), &[]).await;
+    assert_eq!(
+        ask(&server, &["dead-letters", "list", "--json"])
+            .await
+            .trim(),
+        "[]"
+    );
+    let settled = ask(
+        &server,
+        &["dead-letters", "discard", "--class", "poison", "--yes"],
+    )
+    .await;
+    assert!(settled.contains("settled: 0"), "{settled}");
+
+    let (url, token) = (
+        format!("http://{}", server.address),
+        server.admin_token.clone().unwrap(),
+    );
+    let reach = ["--url", &url, "--token", &token];
+    let refusals: [(&[&str], &str); 3] = [
+        (
+            &["dead-letters", "retry", "--class", "poison"],
+            "0 dead letters match; add --yes to retry them",
+        ),
+        (&["dead-letters", "retry"], "name dead letters, or a filter"),
+        (&["stores", "show", "999"], "the server refused: "),
+    ];
+    for (arguments, expected) in refusals {
+        let (code, _, stderr) = run(&[arguments, &reach].concat()).await;
+        assert_eq!(code, Some(1));
+        assert!(
+            stderr.starts_with(&format!("storekeeper: {expected}")),
+            "{stderr}"
+        );
+    }
+    assert_eq!(server.end_with("-TERM").await, Some(0));
 }

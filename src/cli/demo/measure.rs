@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::TIME_SCALE;
 use super::options::DemoArgs;
+use super::play::TIME_SCALE;
 use super::report::{Percentiles, Report, StoreReport};
 use super::rest::drifting;
 use super::setup::DemoStore;

@@ -22,6 +22,9 @@ use crate::ids::{CallId, ItemId, OrderId};
 const BACKOFF_MAX_MS: i64 = 60_000;
 /// After this many reads of an order that were older than what is known, what is known stands.
 const STALE_READS_MAX: u32 = 5;
+/// After this many reads that told no location (about half an hour), an order is left unplaced: all its fulfilment
+/// orders were cancelled before we saw one. A later change of the order asks again.
+const ASSIGNMENT_READS_MAX: u32 = 12;
 /// The platform's clock is only taken to differ from ours when it does so by more than its resolution explains.
 const CLOCK_SLACK_MS: i64 = 2_000;
 
@@ -165,8 +168,8 @@ impl StoreState {
         };
         let moved = order.assign(assignments);
         if order.is_unplaced() && !order.deleted {
-            self.ledger.postpone(id, outcome.at);
-            order.needs_assignments = true;
+            let reads = self.ledger.postpone(id, outcome.at);
+            order.needs_assignments = reads < ASSIGNMENT_READS_MAX;
         }
         if moved {
             self.order_changed(order, outcome);

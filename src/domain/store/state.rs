@@ -123,6 +123,18 @@ pub(super) struct Counts {
     pub(super) dead: i64,
 }
 
+impl Counts {
+    const fn of(keeper: &KeeperRecord) -> Self {
+        Self {
+            cursor: keeper.cursor,
+            head: keeper.cursor,
+            applied: keeper.applied,
+            naked: keeper.naked,
+            dead: keeper.dead,
+        }
+    }
+}
+
 /// Everything of one store that its rules need.
 #[derive(Debug)]
 pub struct StoreState {
@@ -175,18 +187,14 @@ impl StoreState {
             calls,
             parked,
         } = loaded;
-        let memo = keeper.memo;
+
         let bundles = BundleBook::new(bundles);
+        let counts = Counts::of(&keeper);
+        let memo = keeper.memo;
         let mut state = Self {
             store,
             installed_at,
-            counts: Counts {
-                cursor: keeper.cursor,
-                head: keeper.cursor,
-                applied: keeper.applied,
-                naked: keeper.naked,
-                dead: keeper.dead,
-            },
+            counts,
             stock: StockBook::restore(items, levels),
             ledger: Ledger::restore(known_orders, unsettled_orders),
             lanes: Lanes::restore(parked, &settings.retry),

@@ -11,6 +11,7 @@ use super::store_documents::{
 };
 use super::{Deed, record};
 use crate::db::DbError;
+use crate::db::admin;
 use crate::db::admin::stores::{self, NewStore, StorePatch, Tokens};
 use crate::db::admin::{secrets, stores::StoreRecord};
 use crate::db::sealing::{SealingError, Secret};
@@ -347,7 +348,7 @@ async fn apply_patch(
         added.map_err(too_many_secrets)?;
     }
     for id in revoke {
-        secrets::mark_revoked(state.db(), store, *id, now)
+        admin::secrets::mark_revoked(state.db(), store, *id, now)
             .await
             .map_err(unknown_secret)?;
     }

@@ -7,16 +7,8 @@ mod assets;
 mod forms;
 pub(crate) mod live;
 pub(crate) mod pages;
+mod routes;
 mod session;
 
-use actix_web::web;
-
+pub(crate) use routes::configure;
 pub(crate) use session::Sessions;
-
-pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config
-        .configure(pages::configure)
-        .configure(forms::configure)
-        .configure(live::configure)
-        .configure(assets::configure);
-}

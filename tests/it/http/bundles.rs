@@ -69,10 +69,9 @@ async fn item_ids(sandbox: &Sandbox) -> Vec<String> {
         .clone();
     let mut items: Vec<String> = Vec::new();
     for level in list {
-        let item = match &level["item"] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let item = level["item"]
+            .as_str()
+            .map_or_else(|| level["item"].to_string(), str::to_owned);
         if !items.contains(&item) {
             items.push(item);
         }

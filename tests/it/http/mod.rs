@@ -6,6 +6,7 @@ mod dashboard;
 mod identity;
 mod intake;
 mod keepers;
+mod oauth;
 mod openapi;
 mod status;
 mod stores;

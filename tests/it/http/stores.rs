@@ -63,6 +63,13 @@ async fn what_is_malformed_registers_nothing() {
             answer.text
         );
     }
+    assert_eq!(app.admin().get(STORES).await.json()["items"], json!([]));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_are_json_and_bounded() {
+    let app = TestApp::start().await;
     let text = app.admin().request(Method::POST, STORES).body("x");
     Answer::of(text)
         .await

@@ -90,6 +90,13 @@ impl Serving {
             .expect("an answer comes")
     }
 
+    /// Asks again and again until the answer contains this.
+    pub(crate) async fn wait_for(&self, path: &str, wanted: &str) {
+        let found = async { while !self.get(path).await.1.contains(wanted) {} };
+        let message = format!("{path} answers with {wanted}");
+        timeout(PATIENCE, found).await.expect(&message);
+    }
+
     async fn try_get(&self, path: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address).await?;
         let request = format!(

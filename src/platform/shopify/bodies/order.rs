@@ -114,12 +114,11 @@ impl LineBody {
             .map(|Id(id)| LineId(id))
     }
 
-    /// `None` when the line does not say what it sold: null says that it was nothing of the catalog.
+    /// `None` when the line does not say what it sold. Null does not say it either: a custom line has no variant, but
+    /// neither has a line whose variant was deleted since, and that may have been a bundle with a ledger.
     pub(super) fn mention(&self, mentions: &mut Mentions) -> Option<()> {
-        let variant = self.variant_id.nullable("variant_id").ok()?;
-        mentions
-            .variants
-            .extend(variant.map(|Id(id)| VariantId(id)));
+        let Id(variant) = self.variant_id.known()?;
+        mentions.variants.push(VariantId(variant));
         mentions
             .products
             .extend(self.product_id.known().map(|Id(id)| ProductId(id)));

@@ -1,0 +1,12 @@
+//! Which files of this folder serve which addresses.
+
+use actix_web::web;
+
+use super::{dead_letters, keepers, stores};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .configure(stores::configure)
+        .configure(keepers::configure)
+        .configure(dead_letters::configure);
+}

@@ -1,0 +1,13 @@
+//! Which files of this folder serve which addresses.
+
+use actix_web::web;
+
+use super::{assets, forms, live, pages};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .configure(pages::configure)
+        .configure(forms::configure)
+        .configure(live::configure)
+        .configure(assets::configure);
+}

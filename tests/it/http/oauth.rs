@@ -1,0 +1,113 @@
+//! Installing: only what the platform signed, answering a redirect of ours, once.
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::{Method, StatusCode};
+use sha2::Sha256;
+use storekeeper::clock::Clock;
+use storekeeper::config::Secret;
+
+use crate::support::app::{Answer, TestApp};
+
+const INSTALL: &str = "/oauth/shopify/install?shop=toys.myshopify.com";
+
+async fn installable() -> TestApp {
+    TestApp::start_with(|config| {
+        config.platform.shopify.client_id = "app-1".to_owned();
+        config.platform.shopify.client_secret = Secret::new("hush");
+    })
+    .await
+}
+
+/// A query as the platform signs it: pairs in order, plain words only.
+fn signed(pairs: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"hush").unwrap();
+    mac.update(pairs.as_bytes());
+    let hmac = hex::encode(mac.finalize().into_bytes());
+    format!("/oauth/shopify/callback?{pairs}&hmac={hmac}")
+}
+
+fn now_s() -> i64 {
+    Clock::System.now().as_millis() / 1000
+}
+
+#[tokio::test]
+async fn without_an_app_there_is_nothing_to_install() {
+    let app = TestApp::start().await;
+    app.anyone()
+        .get(INSTALL)
+        .await
+        .assert_problem(StatusCode::NOT_FOUND, "route_not_found");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_merchant_is_sent_to_the_shop_and_nowhere_else() {
+    let app = installable().await;
+    let sent = app.anyone().get(INSTALL).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let address = sent.header("location");
+    assert!(
+        address.starts_with("https://toys.myshopify.com/admin/oauth/authorize?client_id=app-1&")
+    );
+    assert!(sent.header("set-cookie").contains("HttpOnly"));
+    for shop in [
+        "",
+        "evil.example",
+        "evil.example/.myshopify.com",
+        "a.b.myshopify.com",
+    ] {
+        let path = format!("/oauth/shopify/install?shop={shop}");
+        app.anyone()
+            .get(&path)
+            .await
+            .assert_problem(StatusCode::BAD_REQUEST, "malformed_query");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_way_back_that_is_not_genuine_installs_nothing() {
+    let app = installable().await;
+    let sent = app.anyone().get(INSTALL).await;
+    let nonce = sent
+        .header("location")
+        .split("state=")
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let good = |state: &str, at: i64| {
+        format!("code=c&shop=toys.myshopify.com&state={state}&timestamp={at}")
+    };
+    let refused = [
+        format!("/oauth/shopify/callback?{}&hmac=00", good(&nonce, now_s())),
+        format!("/oauth/shopify/callback?{}", good(&nonce, now_s())),
+        signed(&good(&nonce, now_s() - 600)),
+        signed(&good("guess", now_s())),
+        // Genuine, but from a browser that was not given the redirect; and now the nonce is spent.
+        signed(&good(&nonce, now_s())),
+    ];
+    for path in refused {
+        app.anyone()
+            .get(&path)
+            .await
+            .assert_problem(StatusCode::BAD_REQUEST, "oauth_refused");
+    }
+    let cookie = sent
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let spent = app
+        .anyone()
+        .request(Method::GET, &signed(&good(&nonce, now_s())))
+        .header("cookie", cookie);
+    Answer::of(spent)
+        .await
+        .assert_problem(StatusCode::BAD_REQUEST, "oauth_refused");
+    assert_eq!(
+        app.admin().get("/v1/admin/stores").await.json()["items"],
+        serde_json::json!([])
+    );
+    app.stop().await;
+}
