@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) struct ShopBuilder {
     request: ShopRequest,
     products: Vec<ProductRequest>,
     options: SandboxOptions,
-    config: Config,
+    config: Box<Config>,
     in_process: bool,
 }
 
@@ -76,7 +77,12 @@ impl ShopBuilder {
     }
 
     /// Opens the shop and installs it.
-    pub(crate) async fn open(mut self, database: TestDb) -> Shop {
+    pub(crate) fn open(self, database: TestDb) -> Pin<Box<dyn Future<Output = Shop>>> {
+        // Boxed, because each test would else hold all of it in its own future.
+        Box::pin(self.opened(database))
+    }
+
+    async fn opened(mut self, database: TestDb) -> Shop {
         drop(rustls::crypto::ring::default_provider().install_default());
         let sandbox = Sandbox::start(self.options).await.unwrap();
         self.request.products = Products::Listed(self.products);
@@ -119,7 +125,7 @@ impl ShopBuilder {
 enum Server {
     Down,
     Here(Box<App>),
-    Process(Serving),
+    Process(Box<Serving>),
 }
 
 /// A shop, the platform that it is on, and the server that keeps its stock.
@@ -135,7 +141,7 @@ pub(crate) struct Shop {
     /// Every recipe that ever was in force.
     pub(crate) recipes: Vec<Recipe>,
     client: reqwest::Client,
-    config: Config,
+    config: Box<Config>,
     in_process: bool,
     _directory: TempDir,
     pub(crate) database: TestDb,
@@ -146,7 +152,7 @@ impl Shop {
     /// A shop whose items have this stock at every location, in a server that sweeps only when a bundle is first
     /// defined.
     pub(crate) fn with_stock(stock: &[i64]) -> ShopBuilder {
-        let mut config = Config::default();
+        let mut config = Box::new(Config::default());
         config.retry.base_delay_ms = 20;
         config.calls.retry_base_ms = 20;
         let product = |available: &i64| ProductRequest {
@@ -171,7 +177,9 @@ impl Shop {
                 clock: Clock::System,
                 ids: Arc::new(IdSource::from_os()),
             };
-            let app = App::start(self.config.clone(), parts).await.unwrap();
+            let app = App::start(Config::clone(&self.config), parts)
+                .await
+                .unwrap();
             let token = app.first_admin_token().map(str::to_owned);
             self.server = Server::Here(Box::new(app));
             token
@@ -181,7 +189,7 @@ impl Shop {
             let address = self.config.server.bind.to_string();
             let serving = Serving::start_at(&address, data_dir, &flags).await;
             let token = serving.admin_token.clone();
-            self.server = Server::Process(serving);
+            self.server = Server::Process(Box::new(serving));
             token
         };
         self.admin_token = token.unwrap_or_else(|| std::mem::take(&mut self.admin_token));
