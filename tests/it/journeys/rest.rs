@@ -127,7 +127,11 @@ impl Shop {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
             ticks.tick().await;
-            assert!(Instant::now() < deadline, "never {what}");
+            if Instant::now() >= deadline {
+                let shown = self.observation().await;
+                let pending = self.sandbox.pending();
+                panic!("never {what}; {pending} webhooks pending; {shown:#}");
+            }
         }
     }
 
