@@ -43,14 +43,26 @@ impl ConnectedPlatform {
             Err(error) => return unsent(store, error),
         };
         let answer = self.client.send(&account, call).await;
-        if matches!(
-            answer.result,
-            Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
-        ) {
-            self.accounts.forget(store).await;
+        if !refuses_token(&answer) {
+            return answer;
         }
-        answer
+        self.accounts.forget(store).await;
+        // The token that was kept may have been replaced since: then the refusal was not about the store's token, and
+        // must not bar the store. Nothing was carried out, so the call may be made again.
+        match self.accounts.find(store).await {
+            Ok(fresh) if fresh.access_token != account.access_token => {
+                self.client.send(&fresh, call).await
+            }
+            Ok(_) | Err(_) => answer,
+        }
     }
+}
+
+fn refuses_token(answer: &Answer) -> bool {
+    matches!(
+        answer.result,
+        Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
+    )
 }
 
 /// The answer to a call that never left the process.
