@@ -171,6 +171,14 @@ impl Bucket {
             .max(reported_milli);
     }
 
+    /// A call ended without telling how much is in use. It may have been made of several requests, each paid with what
+    /// leaked meanwhile, so the level is what it was when the call began.
+    pub fn hold_to(&mut self, begun: BucketMemo) {
+        self.settled_milli = self
+            .settled_milli
+            .max(begun.used_milli.saturating_sub(self.held_milli));
+    }
+
     /// The platform refused a call although we had tokens for it: nothing is granted for the wait it asks for, within
     /// [`THROTTLE_WAIT_MAX_MS`].
     pub fn throttled(&mut self, wait_ms: Option<i64>, now: Timestamp) {

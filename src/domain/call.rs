@@ -56,6 +56,22 @@ pub const WRITE_POINTS_MAX: i64 = 20;
 /// Points that a read by GraphQL is surely done with: well below the platform's bound of 1,000 for one query.
 pub const READ_POINTS_MAX: i64 = 500;
 
+/// Points that looking up so many items is surely done with: each item, its variant and its product are an object
+/// of one point.
+#[must_use]
+pub const fn items_points_max(items: usize) -> i64 {
+    let mut points = ITEMS_POINTS_BASE;
+    let mut counted = 0;
+    while counted < items {
+        points += ITEM_POINTS;
+        counted += 1;
+    }
+    points
+}
+
+const ITEMS_POINTS_BASE: i64 = 10;
+const ITEM_POINTS: i64 = 4;
+
 /// A change of stock on the platform. At most [`WRITE_ENTRIES_MAX`] entries, each (item, location) at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Write {
@@ -150,9 +166,10 @@ impl Read {
     /// Requests or points that are surely enough for it.
     #[must_use]
     pub const fn cost_max(&self) -> i64 {
-        match self.meter() {
-            Meter::Rest => 1,
-            Meter::Graphql => READ_POINTS_MAX,
+        match self {
+            Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => 1,
+            Self::Items(items) => items_points_max(items.len()),
+            Self::Assignments(_) | Self::Subscriptions => READ_POINTS_MAX,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::domain::order::OrderState;
-use crate::ids::OrderId;
+use crate::ids::{ItemId, OrderId};
 
 /// Orders of one store.
 #[derive(Debug, Default)]
@@ -114,14 +114,26 @@ impl Ledger {
 
     /// The read of an order that the ledger does not have is done.
     pub fn forget_stranger(&mut self, order: OrderId) {
+        if !self.knows(order) {
+            self.postponed.remove(&order);
+        }
         self.strangers_to_read.remove(&order);
     }
 
     /// The next order whose snapshot must be read.
     #[must_use]
     pub fn next_to_read(&self, now: Timestamp) -> Option<OrderId> {
-        let stranger = self.strangers_to_read.first().copied();
+        let mut strangers = self.strangers_to_read.iter().copied();
+        let stranger = strangers.find(|order| self.may_read(*order, now));
         stranger.or_else(|| self.next_due(now, |order| order.needs_read))
+    }
+
+    /// Whether an order's read is not postponed.
+    #[must_use]
+    pub fn may_read(&self, order: OrderId, now: Timestamp) -> bool {
+        self.postponed
+            .get(&order)
+            .is_none_or(|postponed| postponed.until <= now)
     }
 
     /// The next order whose assignments must be read.
@@ -131,10 +143,7 @@ impl Ledger {
     }
 
     fn next_due(&self, now: Timestamp, wanted: impl Fn(&OrderState) -> bool) -> Option<OrderId> {
-        let is_due = |order: &&OrderState| {
-            let postponed = self.postponed.get(&order.order);
-            wanted(order) && postponed.is_none_or(|postponed| postponed.until <= now)
-        };
+        let is_due = |order: &&OrderState| wanted(order) && self.may_read(order.order, now);
         self.unsettled().find(is_due).map(|order| order.order)
     }
 
@@ -160,11 +169,34 @@ impl Ledger {
 
     /// When the next postponed read is due.
     #[must_use]
-    pub fn next_postponed(&self) -> Option<Timestamp> {
+    pub fn next_postponed(&self, now: Timestamp) -> Option<Timestamp> {
         self.postponed
             .values()
             .map(|postponed| postponed.until)
+            .filter(|until| *until > now)
             .min()
+    }
+
+    /// An item can be written again: what was refused of it is open again. Returns the orders that changed.
+    pub fn unblock(&mut self, item: ItemId) -> Vec<OrderState> {
+        let is_blocked = |order: &&OrderState| {
+            order
+                .cells
+                .iter()
+                .any(|cell| cell.item == item && cell.blocked)
+        };
+        let blocked = self
+            .unsettled()
+            .filter(is_blocked)
+            .cloned()
+            .collect::<Vec<_>>();
+        let unblocked = blocked.into_iter().map(|mut order| {
+            for cell in order.cells.iter_mut().filter(|cell| cell.item == item) {
+                cell.blocked = false;
+            }
+            order
+        });
+        unblocked.collect()
     }
 
     /// Forgets settled orders, save those that a write under way may still have to change.

@@ -127,6 +127,13 @@ impl StockBook {
             .collect()
     }
 
+    /// The levels of this item could not be read: left alone until then.
+    pub fn postpone_read(&mut self, item: ItemId, until: Timestamp) {
+        if let Some(not_before) = self.unread.get_mut(&item) {
+            *not_before = until;
+        }
+    }
+
     /// Marks an item's levels as to be read, from `not_before` on.
     pub fn mark_unread(&mut self, item: ItemId, not_before: Timestamp, changes: &mut Changes) {
         if self.items.get(&item).is_none_or(|record| record.gone) {
@@ -278,19 +285,31 @@ impl StockBook {
         stale && !believed
     }
 
-    /// Our own write took effect.
-    pub fn wrote(&mut self, written: Setting, at: Option<Timestamp>, changes: &mut Changes) {
+    /// Our own write took effect. When the level changed while it was under way, or the answer was to a repetition,
+    /// nobody knows what is there now: it is read.
+    pub fn wrote(
+        &mut self,
+        written: Setting,
+        at: Option<Timestamp>,
+        repeated: bool,
+        changes: &mut Changes,
+    ) {
         let Setting {
             item,
             location,
             quantity,
-            ..
+            change_from,
         } = written;
         let known = self
             .levels
             .get(&item)
             .and_then(|levels| levels.get(&location))
             .copied();
+        let overtaken = known.is_some_and(|level| level.available != Some(change_from));
+        if repeated || overtaken {
+            self.mark_unread(item, Timestamp::EPOCH, changes);
+            return;
+        }
         let stamp = known.map(|level| level.stamp).unwrap_or_default();
         let level = LevelSnapshot {
             item,
@@ -335,24 +354,31 @@ impl StockBook {
         true
     }
 
-    /// Takes in the settings of a product's variants. Returns the items that changed.
-    pub fn see_product(&mut self, product: &ProductSnapshot, changes: &mut Changes) -> Vec<ItemId> {
-        let mut changed = Vec::new();
-        for variant in &product.variants {
-            let Some(mut record) = self
+    /// Whether an item's settings are told otherwise than they are known.
+    #[must_use]
+    pub fn differs(&self, seen: &ItemSnapshot) -> bool {
+        self.items.get(&seen.item).is_some_and(|known| {
+            known.gone
+                || seen.tracked.is_some_and(|tracked| tracked != known.tracked)
+                || seen
+                    .sells_when_out
+                    .is_some_and(|sells| sells != known.sells_when_out)
+                || seen
+                    .composite
+                    .is_some_and(|composite| composite != known.composite)
+        })
+    }
+
+    /// The items of a product whose settings are told otherwise than they are known.
+    #[must_use]
+    pub fn differing(&self, product: &ProductSnapshot) -> Vec<ItemId> {
+        let known = product.variants.iter().filter_map(|variant| {
+            let record = self
                 .item_of(variant.variant)
-                .and_then(|item| self.items.get(&item))
-                .copied()
-            else {
-                continue;
-            };
-            if record.sells_when_out != variant.sells_when_out && !record.gone {
-                record.sells_when_out = variant.sells_when_out;
-                self.put_item(record, changes);
-                changed.push(record.item);
-            }
-        }
-        changed
+                .and_then(|item| self.items.get(&item))?;
+            (record.sells_when_out != variant.sells_when_out && !record.gone).then_some(record.item)
+        });
+        known.collect()
     }
 
     /// The item was deleted on the platform: a tombstone without levels stays. Returns whether that is new.

@@ -1,6 +1,7 @@
 //! A call turn: what the store wants of the platform now, committed first, then handed to the sender (INV-C).
 
 use crate::domain::store::command::Command;
+use crate::domain::store::outcome::Reply;
 use crate::ids::CallId;
 use crate::keeper::call_sender;
 use crate::keeper::commit::Decided;
@@ -26,13 +27,15 @@ impl KeeperCore {
         let planned = self
             .state
             .apply(now, command)
-            .map(|outcome| decided.absorb(outcome).1);
-        let call = planned.unwrap_or_else(|refusal| {
+            .map(|outcome| decided.absorb(outcome));
+        let (reply, call) = planned.unwrap_or_else(|refusal| {
             tracing::error!(store = %self.slot.store, %refusal, "call not planned");
-            None
+            (Reply::NoCall, None)
         });
         if call.is_none() && decided.changes.is_empty() {
-            return Ok(false);
+            // What was looked at is right: nothing to write down, but something to show.
+            self.show(&decided.touched, decided.interest_changed);
+            return Ok(reply != Reply::NoCall);
         }
         self.commit(fence, decided).await?;
         let Some(call) = call else { return Ok(true) };

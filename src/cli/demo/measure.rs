@@ -80,8 +80,6 @@ fn count_webhooks(log: &Log, report: &mut Report) -> i64 {
                     accepted.insert(webhook.webhook_id);
                 } else if body.contains("\"duplicate\"") {
                     report.duplicate += 1;
-                } else if body.contains("\"naked\"") {
-                    report.naked += 1;
                 }
             }
             Answer::Status { .. } | Answer::Failed { .. } => report.sent += 1,
@@ -104,6 +102,7 @@ fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report
         return;
     };
     report.applied += observation.applied;
+    report.naked += observation.naked;
     report.dead += observation.dead;
     let done = observation.cursor - observation.parked;
     report.lost += (accepted - done).max(0);

@@ -15,7 +15,8 @@ pub(super) struct Report {
     /// Deliveries answered `accepted`.
     pub(super) accepted: i64,
     pub(super) applied: i64,
-    pub(super) naked: u64,
+    /// Of no concern to any bundle: counted at the door, or found so in a turn.
+    pub(super) naked: i64,
     pub(super) duplicate: u64,
     pub(super) dead: i64,
     /// Accepted, and neither applied nor given up with a reason.

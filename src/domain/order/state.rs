@@ -77,10 +77,11 @@ pub struct CellDelta {
 }
 
 impl OrderState {
-    /// Whether anything is left to ask of the platform: an adjustment, or a read.
+    /// Whether anything is left to ask of the platform: an adjustment, blocked or not, or a read.
     #[must_use]
     pub fn unsettled(&self) -> bool {
-        self.needs_read || self.needs_assignments || self.cells.iter().any(Cell::is_open)
+        let differs = |cell: &Cell| cell.desired != cell.applied;
+        self.needs_read || self.needs_assignments || self.cells.iter().any(differs)
     }
 
     /// The adjustments that are due, ascending by (line, item, location). None while the assignments are to be read:

@@ -13,6 +13,7 @@ use crate::domain::fact::{
     Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
 };
 use crate::domain::order::OrderState;
+use crate::domain::stock::StockBook;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
@@ -71,11 +72,14 @@ impl StoreState {
             (Request::Read(Read::Levels(items)), CallReply::Levels(levels)) => {
                 self.levels_read(&items, &levels, outcome);
                 if is_sweep {
-                    self.levels_swept(&items, outcome.at);
+                    self.items_swept(&items, outcome.at);
                 }
             }
             (Request::Read(Read::Items(items)), CallReply::Items(found)) => {
                 self.items_read(&items, &found, outcome);
+                if is_sweep {
+                    self.items_swept(&items, outcome.at);
+                }
             }
             (Request::Read(Read::Order(order)), CallReply::Order(found)) => {
                 self.order_read(order, found.as_deref(), outcome);
@@ -114,11 +118,22 @@ impl StoreState {
 
     fn levels_read(&mut self, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
+        let places =
+            |stock: &StockBook, item: ItemId| stock.levels(item).map_or(0, |levels| levels.len());
+        let before = items
+            .iter()
+            .map(|item| places(&self.stock, *item))
+            .collect::<Vec<_>>();
         let changed = self
             .stock
             .finish_reading(items, levels, outcome.at, &mut outcome.changes);
-        for item in items.iter().filter(|item| self.stock.is_certain(**item)) {
-            self.dirty.became_certain(*item);
+        for (item, before) in items.iter().zip(before) {
+            if self.stock.is_certain(*item) {
+                self.dirty.became_certain(*item);
+            }
+            if places(&self.stock, *item) > before {
+                self.unblock(*item, outcome);
+            }
         }
         self.items_changed(&changed, outcome);
     }
@@ -134,6 +149,8 @@ impl StoreState {
                 None => self.stock.bury(*item, &mut outcome.changes),
             };
             if differs {
+                self.stock.mark_unusable(*item, false, &mut outcome.changes);
+                self.unblock(*item, outcome);
                 changed.push(*item);
             }
         }
@@ -181,6 +198,7 @@ impl StoreState {
             Some(mut order) => {
                 let sold = |variant| self.bundles.recipe_for(variant, created_at);
                 let absorbed = order.absorb_read(snapshot, sold);
+                self.lanes.wake(snapshot.order, outcome.at);
                 self.order_absorbed(order, absorbed, outcome);
             }
             None => {
@@ -191,6 +209,7 @@ impl StoreState {
 
     fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
+        self.step_aside(&in_flight.call.request, &error, outcome.at);
         match error {
             // The bucket knows the wait already.
             CallError::Throttled { .. } => self.resend_at(in_flight.call.id, outcome.at, outcome),
@@ -210,6 +229,32 @@ impl StoreState {
                 self.resend_at(in_flight.call.id, outcome.at, outcome);
             }
             CallError::Rejected { errors } => self.rejected(in_flight, &errors, outcome),
+        }
+    }
+
+    /// What was asked lets other things go first when its turn comes again, so that one question that always fails
+    /// does not stand before all others.
+    fn step_aside(&mut self, request: &Request, error: &CallError, now: Timestamp) {
+        let Request::Read(read) = request else { return };
+        if matches!(error, CallError::Throttled { .. } | CallError::Barred(_)) {
+            return;
+        }
+        match read {
+            Read::Order(order) | Read::Assignments(order) => {
+                self.ledger.postpone(*order, now);
+            }
+            Read::Levels(items) | Read::Items(items) if items.len() > 1 => {
+                self.read_limit = items.len().div_ceil(2);
+            }
+            Read::Levels(items) => {
+                for item in items {
+                    self.stock
+                        .postpone_read(*item, now.plus_millis(BACKOFF_MAX_MS));
+                }
+            }
+            // What was known stands until the next sweep asks again.
+            Read::Locations => self.locations_wanted = self.locations.is_none(),
+            Read::Items(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
         }
     }
 
@@ -252,24 +297,27 @@ impl StoreState {
         outcome: &mut Outcome,
     ) {
         match read {
-            Read::Levels(items) | Read::Items(items) if items.len() > 1 => {
-                self.read_limit = items.len().div_ceil(2);
-            }
+            // `step_aside` has cut it in half.
+            Read::Levels(items) | Read::Items(items) if items.len() > 1 => {}
             Read::Levels(items) => {
-                self.levels_read(&items, &[], outcome);
                 if is_sweep {
-                    self.levels_swept(&items, outcome.at);
+                    self.items_swept(&items, outcome.at);
                 }
             }
-            Read::Items(items) => self.items_read(&items, &[], outcome),
+            Read::Items(items) => {
+                // Nobody knows such an item, or nobody may ask: what is known of it stands.
+                for item in &items {
+                    self.items_wanted.remove(item);
+                    self.items_checked.insert(*item, outcome.at);
+                }
+                if is_sweep {
+                    self.items_swept(&items, outcome.at);
+                }
+            }
             Read::Order(order) => self.order_read(order, None, outcome),
-            Read::OrdersSince { .. } => {
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.page = None;
-                }
-                self.back_off(outcome.at, describe(errors));
-            }
-            Read::Assignments(_) | Read::Locations => self.back_off(outcome.at, describe(errors)),
+            Read::OrdersSince { .. } => self.end_sweep(outcome.at),
+            Read::Assignments(_) => {}
+            Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }
     }

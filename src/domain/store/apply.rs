@@ -36,7 +36,7 @@ impl StoreState {
                 self.retry_dead_letter(id, seq, &mut outcome)?;
             }
             Command::DiscardDeadLetter(id) => outcome.changes.put(Change::DeleteDeadLetter(id)),
-            Command::TokenRenewed => self.token_renewed(),
+            Command::TokenRenewed => self.token_renewed(now),
         }
         Ok(outcome)
     }
@@ -120,7 +120,9 @@ impl StoreState {
         self.bury_row(seq, DeadLetterClass::Poison, reason, outcome);
     }
 
-    fn token_renewed(&mut self) {
+    /// The app was installed again, or given another token: what was told of the time before is late.
+    fn token_renewed(&mut self, now: Timestamp) {
+        self.installed_at = Some(self.platform_now(now));
         if matches!(self.paused, Some(Pause::Barred(_) | Pause::Uninstalled)) {
             self.paused = None;
         }
@@ -132,13 +134,28 @@ impl StoreState {
         seq: Option<i64>,
         outcome: &mut Outcome,
     ) -> Result<(), Refusal> {
-        let seq = seq
+        let Some(seq) = seq else {
+            self.retry_refused_writes(id, outcome);
+            return Ok(());
+        };
+        let seq = Some(seq)
             .filter(|seq| dead_letter_id(self.store, *seq) == id)
             .ok_or(Refusal::NothingToRetry)?;
         let parked = self.lanes.revive(seq, &self.settings.retry, outcome.at);
-        self.counts.dead -= 1;
+        self.counts.dead = (self.counts.dead - 1).max(0);
         outcome.changes.put(Change::ReviveDeadLetter { id, parked });
         Ok(())
+    }
+
+    /// A write that was refused has no row of its own to retry: everything that is refused is tried again.
+    fn retry_refused_writes(&mut self, id: DeadLetterId, outcome: &mut Outcome) {
+        for item in self.stock.page_after(None, usize::MAX) {
+            self.stock.mark_unusable(item, false, &mut outcome.changes);
+            self.unblock(item, outcome);
+        }
+        self.dirty_all();
+        self.counts.dead = (self.counts.dead - 1).max(0);
+        outcome.changes.put(Change::DeleteDeadLetter(id));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::domain::bucket::Bucket;
-use crate::domain::call::{Answer, CallError, Meter};
+use crate::domain::call::{Answer, CallError, Cost, Meter, RateReport};
 use crate::domain::store::observation::BucketView;
 use crate::domain::store::state::BucketMemo;
 
@@ -14,6 +14,8 @@ pub(super) struct Buckets {
     rest: Bucket,
     graphql: Bucket,
     charged: Option<(Meter, i64)>,
+    /// The charged bucket when the call began.
+    begun: Option<BucketMemo>,
 }
 
 impl Buckets {
@@ -39,6 +41,7 @@ impl Buckets {
             rest: restore(Meter::Rest),
             graphql: restore(Meter::Graphql),
             charged: None,
+            begun: None,
         }
     }
 
@@ -68,6 +71,7 @@ impl Buckets {
         // The caller has made sure that it fits; a bucket that disagrees keeps its level and the reply corrects it.
         if self.of_mut(meter).try_take(cost, now).is_ok() {
             self.charged = Some((meter, cost));
+            self.begun = Some(self.of(meter).memo(now));
         }
     }
 
@@ -76,10 +80,13 @@ impl Buckets {
         let Some((meter, cost)) = self.charged.take() else {
             return;
         };
+        let begun = self.begun.take();
         let bucket = self.of_mut(meter);
         bucket.end(cost, now);
-        if let Some(report) = answer.rate.filter(|report| report.meter == meter) {
-            bucket.correct(&report, now);
+        match (reported(answer, meter, cost), begun) {
+            (Some(report), _) => bucket.correct(&report, now),
+            (None, Some(begun)) => bucket.hold_to(begun),
+            (None, None) => {}
         }
         if let Err(CallError::Throttled { wait_ms }) = answer.result {
             bucket.throttled(wait_ms, now);
@@ -113,4 +120,15 @@ impl Buckets {
             Meter::Graphql => &mut self.graphql,
         }
     }
+}
+
+/// What the answer told of this rate limit. What was charged beforehand was a bound, so that much less what the call
+/// really cost comes back; further requests of the same call have waited for their own points.
+fn reported(answer: &Answer, meter: Meter, charged: i64) -> Option<RateReport> {
+    let report = answer.rate.filter(|report| report.meter == meter)?;
+    let cost = report.cost.map(|cost| Cost {
+        requested: charged,
+        ..cost
+    });
+    Some(RateReport { cost, ..report })
 }

@@ -54,11 +54,11 @@ impl Lanes {
     }
 
     /// The next order that must be read before its rows are given up.
-    pub(super) fn next_to_read(&self) -> Option<OrderId> {
-        self.lanes
-            .iter()
-            .find(|(_, lane)| lane.wants_read())
+    pub(super) fn next_to_read(&self, may_read: impl Fn(OrderId) -> bool) -> Option<OrderId> {
+        let wanted = self.lanes.iter().filter(|(_, lane)| lane.wants_read());
+        wanted
             .map(|(order, _)| *order)
+            .find(|order| may_read(*order))
     }
 
     /// The order has come: its rows are due at once.
@@ -79,6 +79,13 @@ impl Lanes {
     /// Whether an order with a lane is known not to concern us.
     pub(super) fn is_unneeded(&self, order: OrderId) -> bool {
         self.unneeded.contains(&order)
+    }
+
+    /// Wakes the lanes of orders that have come meanwhile: a crash may lie between the order and its lane.
+    pub(super) fn wake_known(&mut self, is_known: impl Fn(OrderId) -> bool, now: Timestamp) {
+        for (_, lane) in self.lanes.iter_mut().filter(|(order, _)| is_known(**order)) {
+            lane.wake(now);
+        }
     }
 
     /// A row leaves: applied, or given up. The next one of its lane is due at once.
@@ -178,6 +185,26 @@ impl StoreState {
                 )
             }
         };
+        outcome.changes.put(Change::Park(record));
+        RowEnd::Parked
+    }
+
+    /// Parks a row that only a read of its order can explain.
+    pub(super) fn park_until_read(
+        &mut self,
+        row: &Row,
+        order: OrderId,
+        outcome: &mut Outcome,
+    ) -> RowEnd {
+        if row.from_lane {
+            return self.park_row(row, order, outcome);
+        }
+        let at_once = RetryPolicy {
+            retry_enabled: false,
+            ..self.settings.retry
+        };
+        let fresh = Lane::open(order, row.seq, &at_once, outcome.at, self.counts.head);
+        let record = self.lanes.park(order, row.seq, fresh);
         outcome.changes.put(Change::Park(record));
         RowEnd::Parked
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::domain::call::{
     Adjustment, Call, Meter, READ_ITEMS_MAX, READ_POINTS_MAX, Read, Request, SettledCell,
-    WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write,
+    WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write, items_points_max,
 };
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{CallRecord, Change};
@@ -22,8 +22,8 @@ const ORDERS_PER_ADJUSTMENT_MAX: usize = 500;
 enum Want {
     /// Repeat a write without a definite answer, under its key.
     Resend(CallId),
-    /// Look items up: a person waits for it.
-    Items,
+    /// Look so many items up: a person waits for it, or their settings changed.
+    Items(usize),
     Locations,
     Order(OrderId),
     Assignments(OrderId),
@@ -40,7 +40,9 @@ impl Want {
     const fn price(self) -> (Meter, i64) {
         match self {
             Self::Resend(_) | Self::Adjust | Self::Set => (Meter::Graphql, WRITE_POINTS_MAX),
-            Self::Items | Self::Assignments(_) | Self::Sweep(SweepStep::Subscriptions) => {
+            Self::Items(items) => (Meter::Graphql, items_points_max(items)),
+            Self::Sweep(SweepStep::Items) => (Meter::Graphql, items_points_max(READ_ITEMS_MAX)),
+            Self::Assignments(_) | Self::Sweep(SweepStep::Subscriptions) => {
                 (Meter::Graphql, READ_POINTS_MAX)
             }
             Self::Locations
@@ -72,15 +74,18 @@ impl StoreState {
             .min();
         let later = [
             self.stock.next_read_at(),
-            self.open_calls.values().map(|call| call.due_at).min(),
+            self.open_calls
+                .values()
+                .map(|call| call.due_at)
+                .filter(|at| *at > now)
+                .min(),
             self.next_sweep_at(),
             self.dirty.next_postponed(),
-            self.ledger.next_postponed(),
+            self.ledger.next_postponed(now),
         ];
-        let wanted = affordable
-            .into_iter()
-            .chain(later.into_iter().flatten())
-            .min();
+        // What is due already is among the wants, at the instant when the bucket can afford it.
+        let later = later.into_iter().flatten().filter(|at| *at > now);
+        let wanted = affordable.into_iter().chain(later).min();
         wanted.map(|at| at.max(self.backoff.until))
     }
 
@@ -108,6 +113,8 @@ impl StoreState {
                 self.start_call(call, want, outcome);
                 return;
             }
+            // Nothing differed, but what was looked at is done: there may be more.
+            outcome.reply = Reply::Done;
         }
     }
 
@@ -123,15 +130,19 @@ impl StoreState {
             .filter(move |call| call.due_at <= now)
             .map(|call| Want::Resend(call.id))
             .next();
+        let items = self.items_wanted.len().min(self.read_limit);
         let adjust = self.ledger.unsettled().any(has_deltas);
         let levels = self.stock.next_read_at().is_some_and(|at| at <= now);
         [
             resend,
-            (!self.items_wanted.is_empty()).then_some(Want::Items),
+            (items > 0).then_some(Want::Items(items)),
             self.locations_wanted.then_some(Want::Locations),
             self.ledger
                 .next_to_read(now)
-                .or_else(|| self.lanes.next_to_read())
+                .or_else(|| {
+                    self.lanes
+                        .next_to_read(|order| self.ledger.may_read(order, now))
+                })
                 .map(Want::Order),
             self.ledger.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
@@ -152,18 +163,16 @@ impl StoreState {
         let now = outcome.at;
         let request = match want {
             Want::Resend(id) => {
-                let write = self.open_calls.get(&id)?.write.clone();
-                return Some(Call {
-                    id,
-                    request: Request::Write(write),
-                });
+                let record = self.open_calls.get(&id)?;
+                if Self::is_forgotten(record, now) {
+                    self.give_up_call(id, outcome);
+                    return None;
+                }
+                let request = Request::Write(record.write.clone());
+                return Some(Call { id, request });
             }
-            Want::Items => Request::Read(Read::Items(
-                self.items_wanted
-                    .iter()
-                    .take(READ_ITEMS_MAX)
-                    .copied()
-                    .collect(),
+            Want::Items(items) => Request::Read(Read::Items(
+                self.items_wanted.iter().take(items).copied().collect(),
             )),
             Want::Locations => Request::Read(Read::Locations),
             Want::Order(order) => Request::Read(Read::Order(order)),
@@ -256,13 +265,13 @@ impl StoreState {
             .filter(|cell| cell.desired != cell.applied && !cell.blocked)
         {
             let record = self.stock.item(cell.item);
-            if record.is_none_or(|record| record.gone || record.unusable || record.composite) {
-                cell.blocked = true;
+            if record.is_none_or(|record| record.gone || record.composite || !record.tracked) {
+                // There is no stock to take it from, and nothing to make up for when there is again.
+                cell.applied = cell.desired;
                 continue;
             }
-            if record.is_some_and(|record| !record.tracked) {
-                // There is no stock to take it from, and nothing to make up for when tracking begins.
-                cell.applied = cell.desired;
+            if record.is_some_and(|record| record.unusable) {
+                cell.blocked = true;
                 continue;
             }
             let key = (cell.item, cell.location);

@@ -1,7 +1,7 @@
 //! What an inbox row changes: one fact at a time, in any order, any number of times.
 
 use crate::clock::Timestamp;
-use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, RefundSnapshot};
+use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, ProductSnapshot, RefundSnapshot};
 use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
 use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
@@ -63,7 +63,7 @@ impl StoreState {
                 self.take_order(snapshot, created_at, outcome)
             }
             Fact::Refund(refund) => self.take_refund(row, refund, outcome),
-            Fact::OrderTouched(order) => self.touch_order(*order, outcome),
+            Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
             Fact::Level(level) => {
                 let seen = self.stock.see_level(*level, &mut outcome.changes);
@@ -73,12 +73,9 @@ impl StoreState {
                 // Carries no stamp, so it may be older than what is known: read instead of believing it.
                 self.want_levels(*item, outcome)
             }
-            Fact::Item(item) => self.take_item(item, outcome),
+            Fact::Item(item) => self.take_item(item),
             Fact::ItemGone(item) => self.bury_item(*item, outcome),
-            Fact::Product(product) => {
-                let changed = self.stock.see_product(product, &mut outcome.changes);
-                self.items_changed(&changed, outcome)
-            }
+            Fact::Product(product) => self.take_product(product),
             Fact::ProductGone(product) => {
                 let items = self.stock.items_of(*product).collect::<Vec<_>>();
                 let ends = items
@@ -198,13 +195,17 @@ impl StoreState {
         })
     }
 
-    fn touch_order(&mut self, order: OrderId, outcome: &mut Outcome) -> RowEnd {
+    /// An order changed in a way that only a read tells.
+    fn touch_order(&mut self, row: &Row, order: OrderId, outcome: &mut Outcome) -> RowEnd {
+        if row.from_lane && (self.ledger.knows(order) || self.lanes.is_unneeded(order)) {
+            // It has been read since this row was parked.
+            return RowEnd::Cold;
+        }
         let Some(mut state) = self.ledger.take(order) else {
             if self.bundles.is_empty() {
                 return RowEnd::Naked;
             }
-            self.ledger.want_stranger(order);
-            return RowEnd::Hot;
+            return self.park_until_read(row, order, outcome);
         };
         state.touch();
         outcome.changes.put(Change::PutOrder(state.clone()));
@@ -223,15 +224,27 @@ impl StoreState {
         RowEnd::Hot
     }
 
-    fn take_item(&mut self, item: &ItemSnapshot, outcome: &mut Outcome) -> RowEnd {
+    /// Settings carry no stamp, so what differs may be older than what is known: it is read instead of believed.
+    fn take_item(&mut self, item: &ItemSnapshot) -> RowEnd {
         if self.stock.item(item.item).is_none() {
             return RowEnd::Naked;
         }
-        let changed = self.stock.see_item(item, &mut outcome.changes);
-        self.stock
-            .mark_unusable(item.item, false, &mut outcome.changes);
-        let changed = if changed { vec![item.item] } else { Vec::new() };
-        self.items_changed(&changed, outcome)
+        if !self.stock.differs(item) {
+            return RowEnd::Cold;
+        }
+        self.items_wanted.insert(item.item);
+        RowEnd::Hot
+    }
+
+    fn take_product(&mut self, product: &ProductSnapshot) -> RowEnd {
+        let differing = self.stock.differing(product);
+        let end = if differing.is_empty() {
+            RowEnd::Cold
+        } else {
+            RowEnd::Hot
+        };
+        self.items_wanted.extend(differing);
+        end
     }
 
     fn bury_item(&mut self, item: ItemId, outcome: &mut Outcome) -> RowEnd {
@@ -258,6 +271,14 @@ impl StoreState {
         self.stock
             .mark_unread(item, outcome.at, &mut outcome.changes);
         self.items_changed(&[item], outcome)
+    }
+
+    /// What the platform refused of this item is asked again.
+    pub(super) fn unblock(&mut self, item: ItemId, outcome: &mut Outcome) {
+        for order in self.ledger.unblock(item) {
+            outcome.changes.put(Change::PutOrder(order.clone()));
+            self.ledger.put(order);
+        }
     }
 
     /// Bundles that contain, or are, one of these items must be computed anew.

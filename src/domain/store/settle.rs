@@ -105,12 +105,15 @@ impl StoreState {
         let mut fought = None;
         for (location, quantity) in wanted.iter().copied() {
             let Some(level) = own.and_then(|levels| levels.get(&location)) else {
-                if quantity > 0 {
-                    let available = quantity;
-                    lacks = lacks.or(Some(Computed::Lacks {
-                        location,
-                        available,
-                    }));
+                match self.breaker.open_until(bundle.item, location, now) {
+                    Some(until) => fought = Some(Computed::Fought(until)),
+                    None if quantity > 0 && lacks.is_none() => {
+                        lacks = Some(Computed::Lacks {
+                            location,
+                            available: quantity,
+                        });
+                    }
+                    None => {}
                 }
                 continue;
             };

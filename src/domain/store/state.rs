@@ -222,7 +222,8 @@ impl StoreState {
             backoff: Backoff::default(),
             write_limit: WRITE_ENTRIES_MAX,
             read_limit: READ_ITEMS_MAX,
-            locations_wanted: memo.locations.is_none() && !bundles.is_empty(),
+            // A change may have been told just before the end of the predecessor.
+            locations_wanted: !bundles.is_empty(),
             locations: memo.locations,
             items_wanted: BTreeSet::new(),
             items_checked: BTreeMap::new(),
@@ -234,6 +235,8 @@ impl StoreState {
             bundles,
             settings,
         };
+        let ledger = &state.ledger;
+        state.lanes.wake_known(|order| ledger.knows(order), now);
         state.dirty_all();
         state
     }

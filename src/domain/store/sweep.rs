@@ -17,6 +17,8 @@ pub(super) enum SweepStep {
     Subscriptions,
     Orders,
     Levels,
+    /// Settings of items: whether they are tracked, and sold on when out.
+    Items,
 }
 
 /// A sweep under way. It is not remembered: after a crash it begins again from the watermark.
@@ -56,14 +58,16 @@ impl StoreState {
         }
     }
 
-    /// Starts a sweep now, whatever the schedule says.
+    /// Starts a sweep now, whatever the schedule says; one under way begins again.
     pub(super) fn reconcile_now(&mut self) {
+        self.sweep = None;
         self.sweep_memo.finished_at = None;
     }
 
     /// The read for the present step; begins a sweep when none is under way.
     pub(super) fn build_sweep(&mut self, now: Timestamp) -> Option<Read> {
         if self.sweep.is_none() {
+            self.locations_wanted = true;
             self.sweep = Some(self.begin_sweep(now));
         }
         let sweep = self.sweep.as_ref()?;
@@ -73,6 +77,10 @@ impl StoreState {
                 since: sweep.since,
                 page: sweep.page.clone(),
             },
+            SweepStep::Items => Read::Items(
+                self.stock
+                    .page_after(sweep.after_item, self.read_limit.min(READ_ITEMS_MAX)),
+            ),
             SweepStep::Levels => Read::Levels(
                 self.stock
                     .page_after(sweep.after_item, self.read_limit.min(READ_ITEMS_MAX)),
@@ -119,14 +127,26 @@ impl StoreState {
         }
     }
 
-    /// The levels of a page of items were read; after the last page the sweep is over.
-    pub(super) fn levels_swept(&mut self, items: &[ItemId], now: Timestamp) {
+    /// The levels, or the settings, of a page of items were read: on to the next page, the next step, or the end.
+    pub(super) fn items_swept(&mut self, items: &[ItemId], now: Timestamp) {
         let Some(sweep) = &mut self.sweep else { return };
         let last = items.last().copied();
-        sweep.after_item = last.or(sweep.after_item);
-        if self.stock.page_after(last, 1).is_empty() || last.is_none() {
-            self.sweep = None;
-            self.sweep_memo.finished_at = Some(now);
+        if last.is_some() && !self.stock.page_after(last, 1).is_empty() {
+            sweep.after_item = last;
+            return;
         }
+        match sweep.step {
+            SweepStep::Levels => {
+                sweep.step = SweepStep::Items;
+                sweep.after_item = None;
+            }
+            SweepStep::Subscriptions | SweepStep::Orders | SweepStep::Items => self.end_sweep(now),
+        }
+    }
+
+    /// The sweep is over, or cannot go on now: the next one comes when it is due.
+    pub(super) fn end_sweep(&mut self, now: Timestamp) {
+        self.sweep = None;
+        self.sweep_memo.finished_at = Some(now);
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::call::{
     Adjustment, Setting, UserError, UserErrorCode, WRITE_ENTRIES_MAX, Write,
 };
 use crate::domain::store::answers::describe;
-use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
+use crate::domain::store::change::{CallRecord, Change, DeadLetterClass, DeadLetterRecord};
 use crate::domain::store::outcome::Outcome;
 use crate::domain::store::state::{StoreState, entry_dead_letter_id};
 use crate::ids::{CallId, DeadLetterId, ItemId};
@@ -14,8 +14,8 @@ use crate::ids::{CallId, DeadLetterId, ItemId};
 const AMBIGUOUS_MAX_MS: i64 = 23 * 60 * 60 * 1_000;
 /// How many orders a dead letter names.
 const ORDERS_NAMED_MAX: usize = 5;
-/// How long a repeated write waits at least, milliseconds; the back-off of the whole store usually waits longer.
-const RESEND_DELAY_MS: i64 = 1_000;
+/// The longest delay before a write is repeated, milliseconds.
+const RESEND_MAX_MS: i64 = 10 * 60 * 1_000;
 
 /// An entry of a write that was at fault, and why if the platform says.
 type Fault<'e> = (usize, Option<&'e UserError>);
@@ -29,6 +29,10 @@ impl StoreState {
         at: Option<Timestamp>,
         outcome: &mut Outcome,
     ) {
+        let repeated = self
+            .open_calls
+            .get(&id)
+            .is_some_and(|record| record.attempts > 1);
         self.close_call(id, outcome);
         self.write_limit = (self.write_limit * 2).min(WRITE_ENTRIES_MAX);
         match write {
@@ -39,25 +43,25 @@ impl StoreState {
             }
             Write::Set(entries) => {
                 for entry in entries {
-                    self.stock.wrote(entry, at, &mut outcome.changes);
-                    outcome.touched_items.push(entry.item);
+                    self.level_written(entry, at, repeated, outcome);
                 }
             }
-            Write::Activate {
-                item,
-                location,
-                available,
-            } => {
-                let entry = Setting {
-                    item,
-                    location,
-                    quantity: available,
-                    change_from: 0,
-                };
-                self.stock.wrote(entry, at, &mut outcome.changes);
-                outcome.touched_items.push(item);
-            }
+            // What it was before is not known: it had no level.
+            Write::Activate { item, .. } => self.reread(item, outcome),
         }
+    }
+
+    /// Other locations of the bundle may still differ, so it is compared once more.
+    fn level_written(
+        &mut self,
+        entry: Setting,
+        at: Option<Timestamp>,
+        repeated: bool,
+        outcome: &mut Outcome,
+    ) {
+        self.stock.wrote(entry, at, repeated, &mut outcome.changes);
+        self.dirty.mark_item(entry.item);
+        outcome.touched_items.push(entry.item);
     }
 
     /// The platform refused the whole write: nothing of it took effect.
@@ -86,39 +90,59 @@ impl StoreState {
                 {
                     self.give_up_item(entry_dead_letter_id(id, 0), item, Some(error), outcome);
                 }
+                let misplaced = |error: &UserError| error.code == UserErrorCode::LocationUnusable;
+                self.locations_wanted |= errors.iter().any(misplaced);
                 self.reread(item, outcome);
             }
         }
     }
 
-    /// Sends the write under way again, not before `at`; gives it up when its key is about to be forgotten.
+    /// Sends the write under way again, not before `at`.
     pub(super) fn resend_at(&mut self, id: CallId, at: Timestamp, outcome: &mut Outcome) {
-        let Some(record) = self.open_calls.get_mut(&id) else {
-            return;
-        };
-        record.due_at = at;
-        if at.millis_since(record.created_at) < AMBIGUOUS_MAX_MS {
+        if let Some(record) = self.open_calls.get_mut(&id) {
+            record.due_at = at;
             outcome.changes.put(Change::PutCall(record.clone()));
-            return;
-        }
-        let write = record.write.clone();
-        self.close_call(id, outcome);
-        let reason =
-            "the platform gave no definite answer for 23 hours; look there whether it took effect"
-                .to_owned();
-        self.bury_entry(
-            entry_dead_letter_id(id, 0),
-            DeadLetterClass::Ambiguous,
-            reason,
-            outcome,
-        );
-        for item in items_of(&write) {
-            self.reread(item, outcome);
         }
     }
 
+    /// The same after a delay that doubles, longer than the store's own, so that other calls come in between.
     pub(super) fn resend_later(&mut self, id: CallId, outcome: &mut Outcome) {
-        self.resend_at(id, outcome.at.plus_millis(RESEND_DELAY_MS), outcome);
+        let attempts = self
+            .open_calls
+            .get(&id)
+            .map_or(0, |record| record.attempts.min(16));
+        let delay_ms = self
+            .settings
+            .call_retry_base_ms
+            .saturating_mul(1 << attempts)
+            .min(RESEND_MAX_MS);
+        self.resend_at(id, outcome.at.plus_millis(delay_ms), outcome);
+    }
+
+    /// Whether the platform may have forgotten the key of a write.
+    pub(super) const fn is_forgotten(record: &CallRecord, now: Timestamp) -> bool {
+        now.millis_since(record.created_at) >= AMBIGUOUS_MAX_MS
+    }
+
+    /// Leaves a write without a definite answer to a person: under another key it might take effect twice.
+    pub(super) fn give_up_call(&mut self, id: CallId, outcome: &mut Outcome) {
+        let Some(record) = self.open_calls.get(&id) else {
+            return;
+        };
+        let items = items_of(&record.write);
+        self.close_call(id, outcome);
+        let reason =
+            "the platform gave no definite answer for 23 hours; look there whether it took effect";
+        let letter = entry_dead_letter_id(id, 0);
+        self.bury_entry(
+            letter,
+            DeadLetterClass::Ambiguous,
+            reason.to_owned(),
+            outcome,
+        );
+        for item in items {
+            self.reread(item, outcome);
+        }
     }
 
     fn close_call(&mut self, id: CallId, outcome: &mut Outcome) {

@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Throws the state away and loads it from its rows, as after a crash.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         let loaded = Loaded {
             keeper: self.keeper.clone(),
             installed_at: None,
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// Takes what has arrived, then makes calls until none is wanted; may crash between any two commits.
-    fn work(&mut self, crashes: bool) {
+    pub(super) fn work(&mut self, crashes: bool) {
         for (topic, fact) in self.platform.arrived() {
             self.take(topic, fact);
         }

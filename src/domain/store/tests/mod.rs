@@ -2,5 +2,6 @@
 //! platform's levels end up as the orders and the recipes say.
 
 mod convergence;
+mod faults;
 mod lanes;
 mod model;

@@ -1,0 +1,265 @@
+//! Single faults, each with what must not follow from it.
+
+use super::convergence::World;
+use super::model::{BUNDLES, COMPONENTS, variant_of};
+use crate::domain::call::*;
+use crate::domain::fact::*;
+use crate::domain::store::command::Command;
+use crate::domain::store::outcome::{Reply as Answered, RowEnd};
+use crate::ids::*;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+fn world() -> World {
+    let mut world = World::new(21);
+    world.platform.lossy = false;
+    world.define(BUNDLES[0], &[(COMPONENTS[0], 1)], false);
+    world.define(BUNDLES[1], &[(COMPONENTS[1], 1)], false);
+    world.quiesce();
+    world
+}
+
+/// An order of one bundle that the platform knows too little of to be read.
+fn order(number: i64, world: &World) -> OrderSnapshot {
+    let variant = Some(variant_of(BUNDLES[0]));
+    OrderSnapshot {
+        order: OrderId(number),
+        created_at: world.platform.now,
+        updated_at: world.platform.now,
+        cancelled: false,
+        location: Some(LocationId(1)),
+        lines: vec![LineSnapshot {
+            line: LineId(number),
+            variant,
+            product: None,
+            quantity: 1,
+        }],
+        refunds: Vec::new(),
+    }
+}
+
+/// Plans calls, answering each but the first that `wanted` picks, which is given back unanswered.
+fn plan_until(world: &mut World, wanted: impl Fn(&Request) -> bool) -> Call {
+    for _ in 0..100 {
+        world.advance(1_000);
+        if !world.state.wants_call(world.platform.now) {
+            continue;
+        }
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        if wanted(&call.request) {
+            return call;
+        }
+        let answer = world.platform.answer(&call);
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+    }
+    panic!("never planned");
+}
+
+fn is_adjustment(request: &Request) -> bool {
+    matches!(request, Request::Write(Write::Adjust(_)))
+}
+
+fn failed(error: CallError) -> Answer {
+    Answer {
+        result: Err(error),
+        rate: None,
+        platform_time: None,
+    }
+}
+
+#[test]
+fn a_write_whose_key_may_be_forgotten_is_never_sent_again() {
+    let mut world = world();
+    world.advance(5_000);
+    let snapshot = order(900, &world);
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+    let call = plan_until(&mut world, is_adjustment);
+    world.advance(25 * HOUR_MS);
+    world.restart();
+    for _ in 0..20 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(next) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        assert_ne!(next.id, call.id);
+        let answer = world.platform.answer(&next);
+        world.apply(Command::CallAnswered {
+            call: next.id,
+            answer,
+        });
+    }
+    assert_eq!(
+        world.dead.values().next().unwrap().class.name(),
+        "ambiguous"
+    );
+}
+
+#[test]
+fn a_write_that_keeps_failing_lets_others_go_first() {
+    let mut world = world();
+    world.advance(5_000);
+    let snapshot = order(901, &world);
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+    let call = plan_until(&mut world, is_adjustment);
+    let unavailable = || {
+        failed(CallError::Unavailable {
+            reason: "503".to_owned(),
+        })
+    };
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: unavailable(),
+    });
+    world.apply(Command::ReconcileNow);
+    for _ in 0..5 {
+        let next = plan_until(&mut world, |request| {
+            is_adjustment(request) || matches!(request, Request::Read(_))
+        });
+        if !is_adjustment(&next.request) {
+            return;
+        }
+        world.apply(Command::CallAnswered {
+            call: next.id,
+            answer: unavailable(),
+        });
+    }
+    panic!("the failing write stood before all reads");
+}
+
+#[test]
+fn an_order_that_cannot_be_read_lets_others_go_first() {
+    let mut world = world();
+    world.take("orders/edited".to_owned(), Fact::OrderTouched(OrderId(902)));
+    let call = plan_until(&mut world, |request| {
+        matches!(request, Request::Read(Read::Order(_)))
+    });
+    let answer = failed(CallError::Unavailable {
+        reason: "500".to_owned(),
+    });
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    world.apply(Command::ReconcileNow);
+    let next = plan_until(&mut world, |request| matches!(request, Request::Read(_)));
+    assert!(
+        !matches!(next.request, Request::Read(Read::Order(_))),
+        "{next:?}"
+    );
+}
+
+#[test]
+fn a_touched_order_is_not_forgotten_over_a_restart() {
+    let mut world = world();
+    let end = world
+        .take("orders/edited".to_owned(), Fact::OrderTouched(OrderId(903)))
+        .reply;
+    assert_eq!(end, Answered::Row(RowEnd::Parked));
+    world.restart();
+    let mut asked = false;
+    for _ in 0..60 {
+        world.advance(1_000);
+        world.take_due_parked();
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        asked |= call.request == Request::Read(Read::Order(OrderId(903)));
+        let answer = world.platform.answer(&call);
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+    }
+    assert!(asked);
+    assert!(
+        world.parked.is_empty(),
+        "the order does not exist, so its row dies"
+    );
+}
+
+#[test]
+fn a_bundle_is_stocked_where_it_had_no_level() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        if world.platform.locations.len() < 2 {
+            continue;
+        }
+        world.platform.lossy = false;
+        world.platform.levels.remove(&(BUNDLES[0], LocationId(2)));
+        world.define(BUNDLES[0], &[(COMPONENTS[0], 1)], false);
+        world.define(BUNDLES[1], &[(COMPONENTS[1], 1)], false);
+        world.quiesce();
+        let level = world
+            .platform
+            .levels
+            .get(&(BUNDLES[0], LocationId(2)))
+            .map_or(0, |level| level.0);
+        assert_eq!(
+            level,
+            world.platform.bundle_expected(BUNDLES[0], LocationId(2)),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn settings_told_by_a_late_webhook_are_read_instead_of_believed() {
+    let mut world = world();
+    let late = ProductSnapshot {
+        product: ProductId(COMPONENTS[0].0 + 2_000),
+        updated_at: None,
+        variants: vec![VariantSnapshot {
+            variant: variant_of(COMPONENTS[0]),
+            sells_when_out: true,
+        }],
+    };
+    world.take("products/update".to_owned(), Fact::Product(late));
+    assert!(!world.state.leaf(COMPONENTS[0]).unwrap().unlimited);
+    let call = plan_until(&mut world, |request| {
+        matches!(request, Request::Read(Read::Items(_)))
+    });
+    assert_eq!(
+        call.request,
+        Request::Read(Read::Items(vec![COMPONENTS[0]]))
+    );
+}
+
+#[test]
+fn a_refused_component_is_asked_for_again_when_a_person_says_so() {
+    let mut world = world();
+    world.advance(5_000);
+    let snapshot = order(904, &world);
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+    let call = plan_until(&mut world, is_adjustment);
+    let error = UserError {
+        entry: Some(0),
+        code: UserErrorCode::NotStocked,
+        message: "not stocked".to_owned(),
+    };
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: failed(CallError::Rejected {
+            errors: vec![error],
+        }),
+    });
+    let letter = *world.dead.keys().next().unwrap();
+    assert_eq!(
+        world.state.observation(world.platform.now).unsettled_orders,
+        1
+    );
+    world.apply(Command::RetryDeadLetter {
+        id: letter,
+        seq: None,
+    });
+    assert!(world.dead.is_empty());
+    let again = plan_until(&mut world, is_adjustment);
+    assert_ne!(again.id, call.id, "a refused write needs a new key");
+}
