@@ -251,9 +251,9 @@ impl StoreState {
                 self.read_limit = items.len().div_ceil(2);
             }
             Read::Levels(items) => {
+                let until = now.plus_millis(self.back_off_delay_ms());
                 for item in items {
-                    self.stock
-                        .postpone_read(*item, now.plus_millis(BACKOFF_MAX_MS));
+                    self.stock.postpone_read(*item, until);
                 }
             }
             // What was known stands until the next sweep asks again.
@@ -270,17 +270,21 @@ impl StoreState {
 
     /// Lets the platform rest: doubling from the configured base, at most a minute.
     fn back_off(&mut self, now: Timestamp, reason: String) {
-        let doublings = self.backoff.failures.min(16);
-        let delay_ms = self
-            .settings
-            .call_retry_base_ms
-            .saturating_mul(1 << doublings)
-            .min(BACKOFF_MAX_MS);
+        let delay_ms = self.back_off_delay_ms();
         self.backoff = Backoff {
             failures: self.backoff.failures.saturating_add(1),
             until: now.plus_millis(delay_ms),
             reason: Some(reason),
         };
+    }
+
+    fn back_off_delay_ms(&self) -> i64 {
+        let doublings = self.backoff.failures.min(16);
+        let delay_ms = self
+            .settings
+            .call_retry_base_ms
+            .saturating_mul(1 << doublings);
+        delay_ms.min(BACKOFF_MAX_MS)
     }
 
     fn rejected(&mut self, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {

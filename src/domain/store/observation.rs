@@ -23,7 +23,7 @@ pub struct Observation {
     /// Bundles whose wanted level has yet to be compared with the platform's.
     pub dirty_bundles: usize,
     pub unsettled_orders: usize,
-    /// Levels that must be read before anything is computed from them.
+    /// Items whose levels or settings must be read before anything is computed from them.
     pub unsure_levels: usize,
     /// Writes without a definite answer.
     pub open_calls: usize,

@@ -91,7 +91,7 @@ impl StoreState {
             bundles: self.bundles.live().count(),
             dirty_bundles: self.dirty.count(),
             unsettled_orders: self.ledger.unsettled_count(),
-            unsure_levels: self.stock.unread_count(),
+            unsure_levels: self.stock.unread_count() + self.items_wanted.len(),
             open_calls: self.open_calls.len(),
             buckets: self.buckets.views(),
             paused: self.paused.clone(),
