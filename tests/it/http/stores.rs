@@ -198,3 +198,40 @@ async fn lists_and_paths_are_bounded_and_typed() {
         .assert_problem(StatusCode::NOT_FOUND, "unknown_store");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_key_of_another_request_registers_nothing() {
+    let app = TestApp::start().await;
+    let ask = |domain: &str| {
+        let request = app
+            .admin()
+            .request(Method::POST, STORES)
+            .header("idempotency-key", "key-1")
+            .json(&store_body(domain, "shpss_1"));
+        Answer::of(request)
+    };
+    let first = ask("one.myshopify.com").await;
+    assert_eq!(first.status, 201);
+    let other = ask("two.myshopify.com").await;
+    other.assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
+    let again = ask("one.myshopify.com").await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    let listed = app.admin().get(STORES).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_uninstalled_says_so() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    let gone = app.platform(&store).topic("app/uninstalled").send().await;
+    assert_eq!(gone.json()["outcome"], "accepted");
+    app.keeper_until(&store, |keeper| keeper["state"] == "paused")
+        .await;
+    let listed = app.admin().get(STORES).await.json();
+    assert_eq!(listed["items"][0]["status"], "uninstalled");
+    let read = app.admin().get("/v1/admin/stores/1").await.json();
+    assert_eq!(read["status"], "uninstalled");
+    app.stop().await;
+}
