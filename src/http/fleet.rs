@@ -15,6 +15,7 @@ use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::store::observation::Wait;
+use crate::domain::store::state::Pause;
 use crate::http::error::{ApiError, Problem};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
@@ -66,9 +67,13 @@ impl FleetSort {
     }
 }
 
+/// The state of a keeper that runs, but makes no calls.
+const PAUSED: &str = "paused";
+
 /// The states that a list can be narrowed to.
-pub(crate) const STATE_NAMES: [&str; 5] = [
+pub(crate) const STATE_NAMES: [&str; 6] = [
     "running",
+    PAUSED,
     "starting",
     "restarting",
     "quarantined",
@@ -102,7 +107,7 @@ pub(crate) struct Fleet {
     pub(crate) at: Timestamp,
     pub(crate) stores: u64,
     pub(crate) running: u64,
-    /// Keepers that are restarting or in quarantine.
+    /// Keepers that are restarting, in quarantine, or barred by the platform.
     pub(crate) ailing: u64,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
@@ -155,6 +160,15 @@ pub(crate) struct BucketLine {
 }
 
 impl BucketLine {
+    /// What it counts, for people.
+    pub(crate) fn label(&self) -> &str {
+        match self.name.as_str() {
+            "graphql" => "GraphQL points",
+            "rest" => "REST requests",
+            other => other,
+        }
+    }
+
     /// From where on it is nearly full.
     pub(crate) fn high(&self) -> i64 {
         self.size.saturating_mul(4) / 5
@@ -377,9 +391,7 @@ impl FleetBoard {
         Fleet {
             at: scan.at,
             stores: u64::try_from(totals.stores).unwrap_or(0),
-            running: count(statuses, |state| {
-                matches!(state, KeeperState::Running | KeeperState::Starting)
-            }),
+            running: count(statuses, is_working),
             ailing: count(statuses, is_ailing),
             backlog: totals.backlog,
             oldest_age_ms: totals
@@ -398,18 +410,41 @@ impl FleetBoard {
     }
 }
 
-const fn is_ailing(state: KeeperState) -> bool {
-    match state {
-        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
-        KeeperState::Starting | KeeperState::Running | KeeperState::Stopped => false,
+/// Why a keeper that runs makes no calls.
+fn pause_of(status: &KeeperStatus) -> Option<&Pause> {
+    match status.state {
+        KeeperState::Running => status.observation.as_ref()?.paused.as_ref(),
+        KeeperState::Starting
+        | KeeperState::Restarting { .. }
+        | KeeperState::Quarantined { .. }
+        | KeeperState::Stopped => None,
     }
 }
 
-fn count(statuses: &BTreeMap<StoreId, KeeperStatus>, wanted: impl Fn(KeeperState) -> bool) -> u64 {
-    let counted = statuses
-        .values()
-        .filter(|status| wanted(status.state))
-        .count();
+fn is_working(status: &KeeperStatus) -> bool {
+    match status.state {
+        KeeperState::Starting => true,
+        KeeperState::Running => pause_of(status).is_none(),
+        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } | KeeperState::Stopped => {
+            false
+        }
+    }
+}
+
+fn is_ailing(status: &KeeperStatus) -> bool {
+    match status.state {
+        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
+        // What an admin or the merchant wanted is no ailment.
+        KeeperState::Running => matches!(pause_of(status), Some(Pause::Barred(_))),
+        KeeperState::Starting | KeeperState::Stopped => false,
+    }
+}
+
+fn count(
+    statuses: &BTreeMap<StoreId, KeeperStatus>,
+    wanted: impl Fn(&KeeperStatus) -> bool,
+) -> u64 {
+    let counted = statuses.values().filter(|status| wanted(status)).count();
     u64::try_from(counted).unwrap_or(u64::MAX)
 }
 
@@ -442,10 +477,23 @@ fn choose<'a>(
         .collect()
 }
 
-fn state_name(status: Option<&KeeperStatus>) -> &'static str {
-    status
-        .map_or(KeeperState::Stopped, |status| status.state)
-        .name()
+/// A keeper's state as operators see it.
+pub(crate) fn state_name(status: Option<&KeeperStatus>) -> &'static str {
+    match status {
+        None => KeeperState::Stopped.name(),
+        Some(status) if pause_of(status).is_some() => PAUSED,
+        Some(status) => status.state.name(),
+    }
+}
+
+/// What went wrong last; for a keeper that never failed but makes no calls, what stops it.
+fn trouble_of(status: &KeeperStatus) -> Option<String> {
+    let pause = || {
+        pause_of(status)?;
+        let wait = status.observation.as_ref()?.waits_for.as_ref()?;
+        Some(format!("waits for {}", wait.reason))
+    };
+    status.last_error.clone().or_else(pause)
 }
 
 fn row_of(
@@ -475,7 +523,7 @@ fn row_of(
         parked: counts.parked,
         dead: counts.dead,
         restarts: status.map_or(0, |status| status.restarts),
-        last_error: status.and_then(|status| status.last_error.clone()),
+        last_error: status.and_then(trouble_of),
         waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
         buckets: buckets
             .map(|buckets| buckets.iter().map(bucket).collect())
