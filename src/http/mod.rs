@@ -30,6 +30,7 @@ mod status;
 
 pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
 pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
+pub use intake::door::begin_counting;
 pub use openapi::document as openapi_document;
 pub use routes::configure;
 pub use server::{ServeError, bind, serve};
