@@ -13,6 +13,7 @@ mod credentials;
 mod error;
 mod extract;
 mod fleet;
+mod keeper_row;
 mod replies;
 mod routes;
 mod server;

@@ -180,7 +180,7 @@ impl StatusDocument {
 }
 
 impl StoreStatus {
-    fn of(row: &crate::http::fleet::KeeperRow) -> Self {
+    fn of(row: &crate::http::keeper_row::KeeperRow) -> Self {
         Self {
             store: row.store.to_string(),
             state: row.state,
