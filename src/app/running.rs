@@ -24,7 +24,7 @@ use crate::ids::IdSource;
 use crate::keeper::Directory;
 use crate::platform::shopify::oauth;
 use crate::platform::{PlatformClient, PlatformKind};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, metric_name};
 
 /// What tests replace.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ impl App {
     pub async fn start(config: Config, parts: AppParts) -> Result<Self, AppError> {
         config.validate()?;
         let metrics = Metrics::install();
+        http::begin_counting();
+        metric_name::begin_platform(PlatformKind::Shopify.as_str());
         let storage = Storage::open(&config, &parts.ids, parts.clock.now()).await?;
         let listener = http::bind(&config.server)?;
         let address = listener.local_addr().unwrap_or(config.server.bind);
@@ -81,7 +83,12 @@ impl App {
         let (failure, failed) = watch::channel(None);
         let server = running.handle();
         let serving = tokio::spawn(serve(running, failure.clone()));
-        let tasks = start_tasks(&config, &parts.clock, &storage, (metrics, failure));
+        let tasks = start_tasks(
+            &config,
+            &parts.clock,
+            &storage,
+            (&directory, metrics, failure),
+        );
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -238,7 +245,7 @@ fn start_tasks(
     config: &Config,
     clock: &Clock,
     storage: &Storage,
-    (metrics, failure): (Metrics, Failure),
+    (directory, metrics, failure): (&Directory, Metrics, Failure),
 ) -> JoinSet<()> {
     let mut running = JoinSet::new();
     let (db, writer) = (storage.db.clone(), storage.writer.clone());
@@ -252,6 +259,7 @@ fn start_tasks(
     Gauges {
         clock: clock.clone(),
         db,
+        directory: directory.clone(),
         metrics,
         wal,
     }

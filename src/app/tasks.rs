@@ -15,6 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::InboxConfig;
 use crate::db::writer::Writer;
 use crate::db::{DatabaseLock, Db, DbError, fleet};
+use crate::keeper::{Directory, KeeperState, KeeperStatus};
 use crate::telemetry::{Metrics, metric_name};
 
 /// How often gauges are set, milliseconds.
@@ -98,6 +99,7 @@ fn hours_before(now: Timestamp, hours: u32) -> Timestamp {
 pub(super) struct Gauges {
     pub(super) clock: Clock,
     pub(super) db: Db,
+    pub(super) directory: Directory,
     pub(super) metrics: Metrics,
     /// The embedded database's write-ahead log.
     pub(super) wal: Option<PathBuf>,
@@ -127,6 +129,10 @@ impl Gauges {
         gauge!(metric_name::INBOX_BACKLOG).set(gauge_value(totals.backlog));
         gauge!(metric_name::INBOX_OLDEST_AGE_SECONDS).set(age);
         gauge!(metric_name::DEAD_LETTERS).set(gauge_value(totals.dead));
+        let statuses = self.directory.statuses();
+        let paused = statuses.iter().filter(|status| is_paused(status)).count();
+        gauge!(metric_name::KEEPERS, "state" => "paused")
+            .set(u32::try_from(paused).unwrap_or(u32::MAX));
         if let Some(wal) = &self.wal {
             let bytes = tokio::fs::metadata(wal).await.map_or(0, |file| file.len());
             gauge!(metric_name::WAL_BYTES)
@@ -134,6 +140,13 @@ impl Gauges {
         }
         Ok(())
     }
+}
+
+/// Whether it runs, but makes no calls.
+fn is_paused(status: &KeeperStatus) -> bool {
+    let observation = status.observation.as_ref();
+    status.state == KeeperState::Running
+        && observation.is_some_and(|observation| observation.paused.is_some())
 }
 
 /// A count as gauges hold it; exact up to four thousand million, and no larger.

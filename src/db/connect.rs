@@ -67,13 +67,7 @@ impl Db {
 
     /// Bytes of the write-ahead log; `None` where the database keeps it itself (PostgreSQL).
     pub async fn wal_bytes(&self) -> Option<u64> {
-        let path = self
-            .inner
-            .options
-            .url
-            .strip_prefix("sqlite:")?
-            .trim_start_matches("//");
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let path = sqlite_path(&self.inner.options.url)?;
         tokio::fs::metadata(format!("{path}-wal"))
             .await
             .ok()
@@ -159,6 +153,26 @@ impl Db {
     }
 }
 
+/// The file of an embedded database; `None` for others and for one in memory.
+fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    (!path.is_empty() && !path.starts_with(':')).then_some(path)
+}
+
+/// Creates the file when missing, for this user only; SQLite gives its journals the same mode.
+fn create_private(path: &str) -> std::io::Result<()> {
+    let mut open = std::fs::OpenOptions::new();
+    open.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    match open.open(path) {
+        Ok(_created) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Begins a transaction that will write: SQLite takes its lock at once, so that it cannot fail half-way.
 pub(super) async fn begin_writing(
     connection: &DatabaseConnection,
@@ -199,6 +213,9 @@ fn base_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
 }
 
 async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbError> {
+    if let Some(path) = sqlite_path(&options.url) {
+        create_private(path).map_err(|error| DbError::Broken(format!("{path}: {error}")))?;
+    }
     let mut writing = base_options(options, 1);
     let (busy, wal_bytes) = (options.busy_timeout, options.wal_bytes_max);
     let pages_max = options.pages_max;

@@ -171,6 +171,26 @@ pub(super) async fn is_secret_shared(
         .is_some())
 }
 
+/// Whether another store accepted this body within 7 days.
+pub async fn is_body_of_another(
+    db: &Db,
+    digest: &[u8; 32],
+    store: StoreId,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    const ANOTHER: &str = "SELECT store FROM body_digest \
+        WHERE digest = $1 AND store <> $2 AND received_at > $3 LIMIT 1";
+    let since = now.plus_millis(-SHARED_BODY_MS);
+    let values = [
+        hex::encode(digest).into(),
+        store.0.into(),
+        since.as_millis().into(),
+    ];
+    let query = statement(db.readers(), ANOTHER, values);
+    let found = db.reading(db.readers().query_one_raw(query)).await?;
+    Ok(found.is_some())
+}
+
 /// Remembers for each body that its delivery's store accepts it, unless another store did so within 7 days; returns the
 /// bodies that were not so refused.
 pub(super) async fn claim_body_digests(

@@ -15,7 +15,7 @@ pub async fn find(db: &Db, store: StoreId, key: &str) -> Result<Option<Idempoten
     db.reading(row).await?.map(reply).transpose()
 }
 
-pub(super) fn model(store: StoreId, reply: &IdempotentReply) -> idempotent_reply::Model {
+pub(in crate::db) fn model(store: StoreId, reply: &IdempotentReply) -> idempotent_reply::Model {
     idempotent_reply::Model {
         store: store.0,
         key: reply.key.clone(),

@@ -39,7 +39,7 @@ impl DataDirLock {
             path: shown.clone(),
             error,
         };
-        std::fs::create_dir_all(data_dir).map_err(failed)?;
+        create_private_dir(data_dir).map_err(failed)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -52,6 +52,15 @@ impl DataDirLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+/// Creates what is missing of the directory, for this user only: it holds the sealing key and customers' orders.
+fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// An advisory lock on a PostgreSQL database, on a connection of its own.

@@ -6,8 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::bundle::{Bundle, BundleBook, Component, Recipe, validate};
 use crate::domain::store::BundleView;
-use crate::domain::store::command::{BundleDraft, Command};
+use crate::domain::store::command::{BundleDraft, Command, DraftComponent};
 use crate::domain::store::outcome::{Refusal, Reply};
 use crate::http::bundle_documents::{BundleBody, BundleDocument, WhyDocument};
 use crate::http::error::{ApiError, Problem};
@@ -18,7 +19,7 @@ use crate::http::extract::{
 use crate::http::replies::{PageOf, Tagged, command_problem, problem_of_code, refusal_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
-use crate::ids::{BundleId, ItemId, StoreId};
+use crate::ids::{BundleId, ItemId, ProductId, StoreId, VariantId};
 use crate::keeper::{Answered, Board, Envelope, IdempotencyKey as RememberedKey};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
@@ -48,7 +49,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 400, description = "`malformed_json`, `malformed_path`, `malformed_header`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
-        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`unknown_item`, `native_bundle`, `idempotency_key_reused`, or the rule that it breaks"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn create_bundle(
@@ -82,7 +83,7 @@ pub(crate) async fn create_bundle(
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
         (status = 412, description = "`revision_mismatch`"),
-        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`unknown_item`, `native_bundle`, or the rule that it breaks"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn replace_bundle(
@@ -238,12 +239,44 @@ fn remember(key: IdempotencyKey, digest: RequestDigest, render: Render) -> Optio
     })
 }
 
+/// Refuses what is wrong whatever the store holds, before the platform is asked about the items. The keeper checks it all
+/// again, with the items' real variants.
+fn check_draft(draft: &BundleDraft) -> Result<(), ApiError> {
+    let (variant, product) = (VariantId(0), ProductId(0));
+    let component = |part: &DraftComponent| Component {
+        item: part.item,
+        variant,
+        product,
+        quantity: part.quantity,
+        optional: part.optional,
+    };
+    let recipe = Recipe {
+        effective_from: draft.arrived_at,
+        effective_to: None,
+        components: draft.components.iter().map(component).collect(),
+    };
+    let candidate = Bundle {
+        id: draft.id,
+        title: draft.title.clone(),
+        item: draft.item,
+        variant,
+        product,
+        mode: draft.mode,
+        cap: draft.cap,
+        recipes: vec![recipe],
+        deleted: false,
+    };
+    validate(&BundleBook::default(), &candidate)
+        .map_err(|refusal| refusal_problem(&Refusal::Bundle(refusal)))
+}
+
 async fn put(
     state: &AppState,
     store: StoreId,
     draft: BundleDraft,
     idempotency: Option<RememberedKey>,
 ) -> Result<Answered, ApiError> {
+    check_draft(&draft)?;
     let envelope = Envelope {
         command: Command::PutBundle(draft),
         idempotency,

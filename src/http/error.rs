@@ -49,6 +49,7 @@ pub enum Problem {
     UnknownBundle,
     UnknownDeadLetter,
     MethodNotAllowed,
+    RequestTimeout,
     SharedSecretReplay,
     StoreExists,
     BundleExists,
@@ -97,6 +98,7 @@ impl Problem {
         Self::UnknownBundle,
         Self::UnknownDeadLetter,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::SharedSecretReplay,
         Self::StoreExists,
         Self::BundleExists,
@@ -143,6 +145,7 @@ impl Problem {
             | Self::UnknownBundle
             | Self::UnknownDeadLetter => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists
@@ -192,6 +195,7 @@ impl Problem {
             Self::UnknownBundle => "unknown_bundle",
             Self::UnknownDeadLetter => "unknown_dead_letter",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
             Self::SharedSecretReplay => "shared_secret_replay",
             Self::StoreExists => "store_exists",
             Self::BundleExists => "bundle_exists",
@@ -243,6 +247,7 @@ impl Problem {
             Self::UnknownBundle => "There is no such bundle",
             Self::UnknownDeadLetter => "There is no such dead letter",
             Self::MethodNotAllowed => "The method is not served at this address",
+            Self::RequestTimeout => "The body did not arrive in time",
             Self::SharedSecretReplay => {
                 "Another store with the same secret accepted this body already"
             }
@@ -304,6 +309,7 @@ impl Problem {
             | Self::UnknownBundle
             | Self::UnknownDeadLetter
             | Self::MethodNotAllowed
+            | Self::RequestTimeout
             | Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists

@@ -14,11 +14,11 @@ use crate::clock::Timestamp;
 use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
-use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
+use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::{KeeperState, KeeperStatus};
+use crate::keeper::KeeperStatus;
 
 /// How long a scan serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -66,19 +66,10 @@ impl FleetSort {
     }
 }
 
-/// The states that a list can be narrowed to.
-pub(crate) const STATE_NAMES: [&str; 5] = [
-    "running",
-    "starting",
-    "restarting",
-    "quarantined",
-    "stopped",
-];
-
 /// Which keepers to list.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetQuery {
-    /// One of [`STATE_NAMES`].
+    /// One of [`STATE_NAMES`](crate::http::keeper_row::STATE_NAMES).
     pub(crate) state: Option<&'static str>,
     pub(crate) sort: FleetSort,
     pub(crate) offset: usize,
@@ -102,7 +93,7 @@ pub(crate) struct Fleet {
     pub(crate) at: Timestamp,
     pub(crate) stores: u64,
     pub(crate) running: u64,
-    /// Keepers that are restarting or in quarantine.
+    /// Keepers that are restarting, in quarantine, or barred by the platform.
     pub(crate) ailing: u64,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
@@ -126,83 +117,6 @@ impl Fleet {
     pub(crate) fn is_behind(&self) -> bool {
         self.oldest_age_ms.is_some_and(|age| age > RATE_WINDOW_MS)
     }
-}
-
-/// One store's keeper in a list.
-#[derive(Clone, Debug)]
-pub(crate) struct KeeperRow {
-    pub(crate) store: StoreId,
-    pub(crate) domain: String,
-    pub(crate) state: &'static str,
-    pub(crate) backlog: i64,
-    pub(crate) oldest_age_ms: Option<i64>,
-    pub(crate) applied: i64,
-    pub(crate) naked: i64,
-    pub(crate) parked: i64,
-    pub(crate) dead: i64,
-    pub(crate) restarts: u64,
-    pub(crate) last_error: Option<String>,
-    pub(crate) waits_for: Option<String>,
-    pub(crate) buckets: Vec<BucketLine>,
-}
-
-/// A bucket towards the platform.
-#[derive(Clone, Debug)]
-pub(crate) struct BucketLine {
-    pub(crate) name: String,
-    pub(crate) used: i64,
-    pub(crate) size: i64,
-}
-
-impl BucketLine {
-    /// From where on it is nearly full.
-    pub(crate) fn high(&self) -> i64 {
-        self.size.saturating_mul(4) / 5
-    }
-}
-
-impl KeeperRow {
-    pub(crate) fn oldest_age(&self) -> String {
-        age_text(self.oldest_age_ms)
-    }
-}
-
-/// An age as people read it.
-fn age_text(age_ms: Option<i64>) -> String {
-    let Some(age_ms) = age_ms else {
-        return "–".to_owned();
-    };
-    let seconds = age_ms.max(0) / 1_000;
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// Everything that a keeper waits for, the nearest reason first.
-pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
-    let Some(status) = status else {
-        return Vec::new();
-    };
-    let life = match status.state {
-        KeeperState::Restarting { until } => {
-            Some(("its keeper crashed and is started anew", Some(until)))
-        }
-        KeeperState::Quarantined { until } => Some(("its keeper is in quarantine", Some(until))),
-        KeeperState::Starting => Some(("its keeper reads the store", None)),
-        KeeperState::Running | KeeperState::Stopped => None,
-    };
-    let as_wait = |(reason, until): (&str, Option<Timestamp>)| Wait {
-        reason: reason.to_owned(),
-        until,
-    };
-    let mut reasons: Vec<Wait> = life.map(as_wait).into_iter().collect();
-    if let Some(observation) = &status.observation {
-        reasons.extend(observation.waits_for.clone());
-    }
-    reasons
 }
 
 /// The counters of all stores.
@@ -377,9 +291,7 @@ impl FleetBoard {
         Fleet {
             at: scan.at,
             stores: u64::try_from(totals.stores).unwrap_or(0),
-            running: count(statuses, |state| {
-                matches!(state, KeeperState::Running | KeeperState::Starting)
-            }),
+            running: count(statuses, is_working),
             ailing: count(statuses, is_ailing),
             backlog: totals.backlog,
             oldest_age_ms: totals
@@ -398,18 +310,11 @@ impl FleetBoard {
     }
 }
 
-const fn is_ailing(state: KeeperState) -> bool {
-    match state {
-        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
-        KeeperState::Starting | KeeperState::Running | KeeperState::Stopped => false,
-    }
-}
-
-fn count(statuses: &BTreeMap<StoreId, KeeperStatus>, wanted: impl Fn(KeeperState) -> bool) -> u64 {
-    let counted = statuses
-        .values()
-        .filter(|status| wanted(status.state))
-        .count();
+fn count(
+    statuses: &BTreeMap<StoreId, KeeperStatus>,
+    wanted: impl Fn(&KeeperStatus) -> bool,
+) -> u64 {
+    let counted = statuses.values().filter(|status| wanted(status)).count();
     u64::try_from(counted).unwrap_or(u64::MAX)
 }
 
@@ -440,45 +345,4 @@ fn choose<'a>(
         .skip(query.offset)
         .take(query.limit.saturating_add(1))
         .collect()
-}
-
-fn state_name(status: Option<&KeeperStatus>) -> &'static str {
-    status
-        .map_or(KeeperState::Stopped, |status| status.state)
-        .name()
-}
-
-fn row_of(
-    counts: &StoreCounts,
-    status: Option<&KeeperStatus>,
-    domain: String,
-    at: Timestamp,
-) -> KeeperRow {
-    let observation = status.and_then(|status| status.observation.as_deref());
-    let buckets = observation.map(|observation| &observation.buckets);
-    let bucket =
-        |(name, bucket): (&String, &crate::domain::store::observation::BucketView)| BucketLine {
-            name: name.clone(),
-            used: bucket.used,
-            size: bucket.size,
-        };
-    KeeperRow {
-        store: counts.store,
-        domain,
-        state: state_name(status),
-        backlog: counts.backlog,
-        oldest_age_ms: counts
-            .oldest_received_at
-            .map(|oldest| at.millis_since(oldest).max(0)),
-        applied: counts.applied,
-        naked: counts.naked,
-        parked: counts.parked,
-        dead: counts.dead,
-        restarts: status.map_or(0, |status| status.restarts),
-        last_error: status.and_then(|status| status.last_error.clone()),
-        waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
-        buckets: buckets
-            .map(|buckets| buckets.iter().map(bucket).collect())
-            .unwrap_or_default(),
-    }
 }

@@ -13,7 +13,7 @@ mod credentials;
 mod error;
 mod extract;
 mod fleet;
-mod new_token;
+mod keeper_row;
 mod replies;
 mod routes;
 mod server;
@@ -31,6 +31,7 @@ mod status;
 
 pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
 pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
+pub use intake::door::begin_counting;
 pub use openapi::document as openapi_document;
 pub use routes::configure;
 pub use server::{ServeError, bind, serve};

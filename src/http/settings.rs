@@ -38,6 +38,11 @@ impl HttpSettings {
         }
     }
 
+    /// Time in which a webhook's body arrives: three quarters of all, so that the disk has the rest.
+    pub(crate) fn intake_body_deadline(&self) -> Duration {
+        self.intake_deadline.saturating_mul(3) / 4
+    }
+
     /// Whether it is reached by HTTPS, so that cookies can insist on it.
     pub(crate) fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")

@@ -129,7 +129,7 @@ struct StatusDocument {
     at: String,
     stores: u64,
     keepers_running: u64,
-    /// Keepers that are restarting or in quarantine.
+    /// Keepers that are restarting, in quarantine, or barred by the platform.
     keepers_ailing: u64,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
@@ -180,7 +180,7 @@ impl StatusDocument {
 }
 
 impl StoreStatus {
-    fn of(row: &crate::http::fleet::KeeperRow) -> Self {
+    fn of(row: &crate::http::keeper_row::KeeperRow) -> Self {
         Self {
             store: row.store.to_string(),
             state: row.state,

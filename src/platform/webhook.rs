@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::clock::Timestamp;
 
 /// The longest header value that is kept, in bytes: delivery ids and topics become columns.
@@ -17,7 +15,7 @@ pub struct DeliveryHeaders<'request> {
     /// Lower case.
     pub shop_domain: String,
     /// Names this delivery; the same on its repetitions.
-    pub webhook_id: Option<&'request str>,
+    pub webhook_id: &'request str,
     /// Shared by all deliveries that one action of the merchant caused: for tracing only.
     pub event_id: Option<&'request str>,
     pub triggered_at: Option<Timestamp>,
@@ -25,23 +23,6 @@ pub struct DeliveryHeaders<'request> {
     pub api_version: Option<&'request str>,
     /// Sent by hand from the platform's tools.
     pub test: bool,
-}
-
-impl DeliveryHeaders<'_> {
-    /// What tells a repetition: the webhook id, or without one a digest of topic, body and instant.
-    #[must_use]
-    pub fn delivery_id(&self, body: &[u8]) -> String {
-        if let Some(webhook_id) = self.webhook_id {
-            return webhook_id.to_owned();
-        }
-        let triggered_at = self.triggered_at.map_or(-1, Timestamp::as_millis);
-        let mut digest = Sha256::new();
-        digest.update(self.topic.as_bytes());
-        digest.update([0]);
-        digest.update(Sha256::digest(body));
-        digest.update(triggered_at.to_be_bytes());
-        format!("sha256:{}", hex::encode(digest.finalize()))
-    }
 }
 
 /// Why a webhook's headers cannot be used.
@@ -111,51 +92,6 @@ impl fmt::Debug for Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers() -> DeliveryHeaders<'static> {
-        DeliveryHeaders {
-            topic: "orders/create",
-            signature: "",
-            shop_domain: "shop.example".to_owned(),
-            webhook_id: None,
-            event_id: None,
-            triggered_at: Some(Timestamp::from_millis(5)),
-            api_version: None,
-            test: false,
-        }
-    }
-
-    #[test]
-    fn the_webhook_id_names_the_delivery() {
-        let named = DeliveryHeaders {
-            webhook_id: Some("w-1"),
-            ..headers()
-        };
-        assert_eq!(named.delivery_id(b"{}"), "w-1");
-    }
-
-    #[test]
-    fn without_one_topic_body_and_instant_do() {
-        let first = headers().delivery_id(b"{}");
-        assert_eq!(first, headers().delivery_id(b"{}"));
-        assert_ne!(first, headers().delivery_id(b"{ }"));
-        assert_ne!(
-            first,
-            DeliveryHeaders {
-                topic: "orders/paid",
-                ..headers()
-            }
-            .delivery_id(b"{}")
-        );
-        assert_ne!(
-            first,
-            DeliveryHeaders {
-                triggered_at: None,
-                ..headers()
-            }
-            .delivery_id(b"{}")
-        );
-    }
 
     #[test]
     fn a_reason_tells_where_and_stays_short() {

@@ -1,6 +1,8 @@
 //! Every metric's name, kind and meaning.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 /// How a metric's values are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ catalogue! {
     TURNS_TOTAL: MetricKind::Counter, "storekeeper_turns_total";
     /// Time from asking for a turn to its start.
     TURN_WAIT_SECONDS: MetricKind::Histogram(Unit::Seconds), "storekeeper_turn_wait_seconds";
-    /// Keepers in memory, by `state`.
+    /// Keepers in memory, by `state`; those that are `paused` are among the `running`.
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
     /// Keepers started again after a failure, by `reason`.
     KEEPER_RESTARTS_TOTAL: MetricKind::Counter, "storekeeper_keeper_restarts_total";
@@ -65,6 +67,78 @@ catalogue! {
     /// Size of the embedded database's write-ahead log, in bytes.
     WAL_BYTES: MetricKind::Gauge, "storekeeper_wal_bytes";
 }
+
+/// Label values that are known in advance, with the metric and the label. What keepers count under must be here too.
+const KNOWN_LABELS: &[(&str, &str, &[&str])] = &[
+    (TURNS_TOTAL, "temperature", &["cold", "hot"]),
+    (
+        KEEPER_RESTARTS_TOTAL,
+        "reason",
+        &[
+            "fenced",
+            "commit_failed",
+            "commit_refused",
+            "panicked",
+            "row_panicked",
+            "load_failed",
+        ],
+    ),
+    (
+        KEEPERS,
+        "state",
+        &["starting", "running", "paused", "restarting", "quarantined"],
+    ),
+];
+
+/// How calls to a platform end.
+const CALL_OUTCOMES: &[&str] = &[
+    "ok",
+    "throttled",
+    "unavailable",
+    "ambiguous",
+    "busy",
+    "rejected",
+    "barred",
+];
+
+/// Begins every series whose labels are known here at zero, so that a first event is seen as a rise.
+pub(super) fn begin() {
+    for Metric { name, kind, .. } in CATALOGUE.iter().copied() {
+        let known = KNOWN_LABELS.iter().filter(|(metric, ..)| *metric == name);
+        for (_, label, value) in known.flat_map(|(metric, label, values)| {
+            values.iter().map(move |value| (metric, *label, *value))
+        }) {
+            match kind {
+                MetricKind::Counter => drop(counter!(name, label => value)),
+                MetricKind::Gauge => drop(gauge!(name, label => value)),
+                MetricKind::Histogram(_) => drop(histogram!(name, label => value)),
+            }
+        }
+        if !LABELLED.contains(&name) {
+            match kind {
+                MetricKind::Counter => drop(counter!(name)),
+                MetricKind::Gauge => drop(gauge!(name)),
+                MetricKind::Histogram(_) => drop(histogram!(name)),
+            }
+        }
+    }
+}
+
+/// Begins the calls to a platform at zero.
+pub fn begin_platform(platform: &'static str) {
+    for outcome in CALL_OUTCOMES.iter().copied() {
+        drop(counter!(PLATFORM_CALLS_TOTAL, "platform" => platform, "outcome" => outcome));
+    }
+}
+
+/// Metrics that have labels.
+const LABELLED: &[&str] = &[
+    WEBHOOKS_RECEIVED_TOTAL,
+    TURNS_TOTAL,
+    KEEPERS,
+    KEEPER_RESTARTS_TOTAL,
+    PLATFORM_CALLS_TOTAL,
+];
 
 /// Tells the installed recorder what each metric means.
 pub(super) fn describe() {

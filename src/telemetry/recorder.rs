@@ -72,5 +72,6 @@ fn build() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Full(metric_name::COMMIT_SHARES.to_owned()), SHARES)?
         .install_recorder()?;
     metric_name::describe();
+    metric_name::begin();
     Ok(handle)
 }

@@ -149,3 +149,23 @@ async fn an_address_that_is_taken_is_told() {
     let said = stderr(&refused);
     assert!(said.contains(&address) && said.contains("in use"), "{said}");
 }
+
+#[tokio::test]
+async fn what_it_keeps_is_for_its_own_user_only() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("deep/data");
+    let server = Serving::start(&data, &[]).await;
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let is_database = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains(".db"));
+        if is_database {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+    assert!(data.join("storekeeper.db").exists());
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}

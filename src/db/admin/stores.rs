@@ -1,6 +1,6 @@
 //! Stores: registered, found by what they are known by, changed and deleted.
 
-use entity::{inbox_head, store, store_secret};
+use entity::{idempotent_reply, inbox_head, store, store_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -11,9 +11,14 @@ use super::secrets;
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
+use crate::db::idempotency;
 use crate::db::keepers;
 use crate::db::sealing::{Place, Sealed, Sealer, SealingError, Secret};
+use crate::domain::store::change::IdempotentReply;
 use crate::ids::StoreId;
+
+/// Stands for the admins where idempotency keys belong to stores; no store has this id.
+const OF_ADMINS: StoreId = StoreId(0);
 
 /// A store as it is registered.
 #[derive(Clone, Debug)]
@@ -89,6 +94,18 @@ pub async fn insert(
     new: NewStore,
     now: Timestamp,
 ) -> Result<StoreId, SealingError> {
+    insert_once(db, sealer, new, None, now).await
+}
+
+/// As [`insert`], and remembers the reply under its key in the same transaction. [`DbError::Conflict`]: the domain is
+/// registered already, or the key is taken.
+pub async fn insert_once(
+    db: &Db,
+    sealer: &Sealer,
+    new: NewStore,
+    reply: Option<&IdempotentReply>,
+    now: Timestamp,
+) -> Result<StoreId, SealingError> {
     let transaction = begin_writing(db.writers()).await.map_err(DbError::from)?;
     let id = next_id(&transaction).await?;
     let secrets = new.webhook_secrets.clone();
@@ -110,8 +127,20 @@ pub async fn insert(
     for secret in &secrets {
         secrets::insert_within(&transaction, sealer, id, secret, now).await?;
     }
+    if let Some(reply) = reply {
+        let row = idempotency::model(OF_ADMINS, reply).into_active_model();
+        idempotent_reply::Entity::insert(row)
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(DbError::from)?;
+    }
     transaction.commit().await.map_err(DbError::from)?;
     Ok(id)
+}
+
+/// The reply that this key of the admins' was given, when it is still kept.
+pub async fn find_reply(db: &Db, key: &str) -> Result<Option<IdempotentReply>, DbError> {
+    idempotency::find(db, OF_ADMINS, key).await
 }
 
 /// The store of this id.

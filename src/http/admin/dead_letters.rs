@@ -244,7 +244,7 @@ pub(crate) async fn discard_dead_letter(
         (status = 400, description = "`malformed_json`, `malformed_query`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 412, description = "`revision_mismatch`: the count is another by now"),
-        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn settle_in_bulk(
     state: web::Data<AppState>,

@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::stores::get as get_record;
 use super::{Deed, record};
+use crate::clock::Timestamp;
 use crate::domain::store::command::Command;
 use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{Admin, StorePath, StrictJson, StrictQuery, encode_cursor, page_of};
-use crate::http::fleet::{FleetQuery, FleetSort, KeeperRow, STATE_NAMES, reasons};
+use crate::http::fleet::{FleetQuery, FleetSort};
+use crate::http::keeper_row::{KeeperRow, STATE_NAMES, reasons};
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -73,7 +75,7 @@ impl Verb {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeepersQuery {
-    /// `running`, `starting`, `restarting`, `quarantined` or `stopped`.
+    /// `running`, `paused`, `starting`, `restarting`, `quarantined` or `stopped`.
     pub(crate) state: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,
@@ -285,7 +287,7 @@ pub(crate) struct ReasonBody {
         (status = 400, description = "`malformed_json`, `malformed_path`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`, `route_not_found`"),
-        (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`invalid_field`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
@@ -383,7 +385,7 @@ pub(crate) fn reasons_of(state: &AppState, store: StoreId) -> Vec<Reason> {
         .collect()
 }
 
-/// A keeper's observation as JSON, its ids as strings.
+/// A keeper's observation as JSON: ids as strings, instants in words.
 pub(crate) fn observation_json(
     status: Option<&crate::keeper::KeeperStatus>,
 ) -> Result<Option<serde_json::Value>, ApiError> {
@@ -392,8 +394,19 @@ pub(crate) fn observation_json(
     };
     let mut json = serde_json::to_value(observation)
         .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
-    if let Some(store) = json.get_mut("store") {
-        *store = serde_json::Value::String(observation.store.to_string());
+    let until = observation.waits_for.as_ref().and_then(|wait| wait.until);
+    for (pointer, text) in [
+        ("/store", Some(observation.store.to_string())),
+        ("/at", Some(observation.at.to_rfc3339())),
+        (
+            "/last_sweep_at",
+            observation.last_sweep_at.map(Timestamp::to_rfc3339),
+        ),
+        ("/waits_for/until", until.map(Timestamp::to_rfc3339)),
+    ] {
+        if let (Some(value), Some(text)) = (json.pointer_mut(pointer), text) {
+            *value = serde_json::Value::String(text);
+        }
     }
     Ok(Some(json))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::clock::Timestamp;
-use crate::db::admin::stores::StoreRecord;
+use crate::db::admin::stores::{StoreRecord, StoreStatus};
 use crate::http::error::{ApiError, Problem};
 use crate::platform::PlatformKind;
 
@@ -237,7 +237,11 @@ pub(crate) struct SecretDocument {
 }
 
 impl StoreDocument {
-    pub(crate) fn of(record: &StoreRecord, webhook_secrets: Option<Vec<SecretDocument>>) -> Self {
+    pub(crate) fn of(
+        record: &StoreRecord,
+        status: StoreStatus,
+        webhook_secrets: Option<Vec<SecretDocument>>,
+    ) -> Self {
         Self {
             id: record.id.to_string(),
             platform: record.platform.clone(),
@@ -245,7 +249,7 @@ impl StoreDocument {
             name: record.name.clone(),
             api_base_url: record.api_base_url.clone(),
             plan: record.plan.clone(),
-            status: record.status.name(),
+            status: status.name(),
             installed_at: record.installed_at.to_rfc3339(),
             updated_at: record.updated_at.to_rfc3339(),
             token_expires_at: record.token_expires_at.map(Timestamp::to_rfc3339),

@@ -15,18 +15,20 @@ use crate::db::admin;
 use crate::db::admin::stores::{self, NewStore, StorePatch, StoreStatus, Tokens};
 use crate::db::admin::{secrets, stores::StoreRecord};
 use crate::db::sealing::{SealingError, Secret};
+use crate::domain::store::change::IdempotentReply;
+use crate::domain::store::command::Command;
+use crate::domain::store::state::Pause;
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
     Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
     encode_cursor, parse_id,
 };
-use crate::http::new_token;
 use crate::http::replies::{PageOf, Tagged};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::Control;
+use crate::keeper::{Control, Envelope};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -50,8 +52,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 400, description = "`malformed_json`, `malformed_header`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"),
-        (status = 409, description = "`store_exists`"), (status = 413, description = "`payload_too_large`"),
-        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
+        (status = 409, description = "`store_exists`"), (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`, `idempotency_key_reused`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn create_store(
     state: web::Data<AppState>,
@@ -59,14 +61,25 @@ pub(crate) async fn create_store(
     body: StrictJson<Admin, NewStoreBody>,
 ) -> Result<HttpResponse, ApiError> {
     let checked = body.value.check()?;
+    let digest = RequestDigest::of("POST stores", &body.raw);
     let keys = match &key.0 {
-        Some(key) => Keys::derived(&state, key, &RequestDigest::of("POST stores", &body.raw)),
+        Some(key) => Keys::derived(&state, key, &digest),
         None => Keys::fresh(&state),
     };
-    match register(&state, &checked, new_store(&checked, body.value, &keys)).await? {
-        Some(id) => Ok(created(&state, &checked, id, keys, false)),
-        None => repeat(&state, &checked, keys).await,
+    let reply = key.0.map(|key| remembered(&state, key, digest));
+    let seen_before = match &reply {
+        Some(reply) => is_repeated(&state, reply).await?,
+        None => false,
+    };
+    let new = new_store(&checked, body.value, &keys);
+    if !seen_before && let Some(id) = register(&state, &checked, new, reply.as_ref()).await? {
+        return Ok(created(&state, &checked, id, keys, false));
     }
+    if let Some(reply) = &reply {
+        // The same key may have been used at the same time.
+        is_repeated(&state, reply).await?;
+    }
+    repeat(&state, &checked, keys).await
 }
 
 /// List the stores, ascending by id.
@@ -100,7 +113,7 @@ pub(crate) async fn list_stores(
         .map(|record| encode_cursor(&record.id.to_string()));
     let items = records
         .iter()
-        .map(|record| StoreDocument::of(record, None))
+        .map(|record| StoreDocument::of(record, life_of(&state, record), None))
         .collect();
     Ok(Tagged::of(&PageOf::<StoreDocument> { items, next })?.respond(&request))
 }
@@ -129,7 +142,7 @@ pub(crate) async fn get_store(
         (status = 400, description = "`malformed_json`, `malformed_path`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
-        (status = 412, description = "`revision_mismatch`"), (status = 413, description = "`payload_too_large`"),
+        (status = 412, description = "`revision_mismatch`"), (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn change_store(
@@ -144,10 +157,9 @@ pub(crate) async fn change_store(
     let renewed = body.value.access_token.is_some();
     apply_patch(&state, path.0, body.value, api_base_url, &revoke).await?;
     state.forget_stores();
-    state.deps.platform.forget(path.0).await;
     record_deed(&state, "change store", path.0).await?;
     if renewed {
-        new_token::announce(&state, path.0).await;
+        lift_bar(&state, path.0).await;
     }
     let after = get(&state, path.0).await?;
     Ok(Tagged::of(&document(&state, &after).await?)?.with_status(StatusCode::OK))
@@ -232,13 +244,36 @@ fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStor
     }
 }
 
-/// Registers; `None`: the domain is registered already.
+/// What is kept under a key: that it was used, and for what. The digest is a fingerprint, because the request holds
+/// secrets; the answer is derived again, because it does too.
+fn remembered(state: &AppState, key: String, digest: RequestDigest) -> IdempotentReply {
+    IdempotentReply {
+        key,
+        digest: state.sealer.fingerprint(&Secret::new(digest.into_string())),
+        status: StatusCode::CREATED.as_u16(),
+        body: String::new(),
+        at: state.clock().now(),
+    }
+}
+
+/// Whether this very request was answered under its key before; refuses another one under the same key.
+async fn is_repeated(state: &AppState, reply: &IdempotentReply) -> Result<bool, ApiError> {
+    match stores::find_reply(state.db(), &reply.key).await? {
+        Some(earlier) if earlier.digest == reply.digest => Ok(true),
+        Some(_) => Err(ApiError::plain(Problem::IdempotencyKeyReused)),
+        None => Ok(false),
+    }
+}
+
+/// Registers; `None`: the domain is registered already, or the key is used.
 async fn register(
     state: &AppState,
     checked: &CheckedStore,
     new: NewStore,
+    reply: Option<&IdempotentReply>,
 ) -> Result<Option<StoreId>, ApiError> {
-    match stores::insert(state.db(), &state.sealer, new, state.clock().now()).await {
+    let now = state.clock().now();
+    match stores::insert_once(state.db(), &state.sealer, new, reply, now).await {
         Ok(id) => {
             state.forget_stores();
             let detail = &checked.domain;
@@ -321,7 +356,21 @@ async fn document(state: &AppState, record: &StoreRecord) -> Result<StoreDocumen
         id: secret.id.to_string(),
         created_at: secret.created_at.to_rfc3339(),
     });
-    Ok(StoreDocument::of(record, Some(secrets.collect())))
+    Ok(StoreDocument::of(
+        record,
+        life_of(state, record),
+        Some(secrets.collect()),
+    ))
+}
+
+/// Where the store is in its life: the row tells of installing, its keeper of an uninstallation since.
+fn life_of(state: &AppState, record: &StoreRecord) -> StoreStatus {
+    let status = state.directory.status(record.id);
+    let observation = status.and_then(|status| status.observation);
+    match observation.and_then(|observation| observation.paused.clone()) {
+        Some(Pause::Uninstalled) => StoreStatus::Uninstalled,
+        Some(Pause::ByAdmin { .. } | Pause::Barred(_)) | None => record.status,
+    }
 }
 
 async fn apply_patch(
@@ -357,9 +406,7 @@ async fn apply_patch(
         name: body.name,
         api_base_url,
         plan: body.plan,
-        // Who installed the app again brings a new token; whoever just has a new one loses nothing by it.
-        status: tokens.is_some().then_some(StoreStatus::Installed),
-        installed_anew: tokens.is_some(),
+        status: None,
         tokens,
     };
     stores::update(state.db(), &state.sealer, store, patch, now).await?;
@@ -384,6 +431,17 @@ fn unknown_secret(error: DbError) -> ApiError {
         );
     }
     error.into()
+}
+
+/// Tells the keeper that it may call again. Should that fail, the store stays barred until it is told once more.
+async fn lift_bar(state: &AppState, store: StoreId) {
+    if let Err(error) = state
+        .directory
+        .command(store, Envelope::plain(Command::TokenRenewed))
+        .await
+    {
+        tracing::warn!(%store, %error, "failed to tell the keeper of a new access token");
+    }
 }
 
 async fn record_deed(state: &AppState, action: &str, store: StoreId) -> Result<(), ApiError> {

@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::http::admin::dead_letters::{Settlement, settle};
 use crate::http::admin::keepers::{Verb, control};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{DeadLetterPath, StorePath, read_body};
+use crate::http::extract::{BODY_WITHIN, DeadLetterPath, StorePath, read_body};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -58,7 +58,7 @@ async fn read_form<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, ApiError> {
-    let body = read_body(request, payload, FORM_BYTES_MAX).await?;
+    let body = read_body(request, payload, FORM_BYTES_MAX, BODY_WITHIN).await?;
     let text =
         std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
     // Databases differ in whether they keep a NUL.

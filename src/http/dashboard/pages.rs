@@ -10,7 +10,8 @@ use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuer
 use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{StorePath, StrictQuery, encode_cursor};
-use crate::http::fleet::{Fleet, FleetQuery, FleetSort, KeeperRow, STATE_NAMES};
+use crate::http::fleet::{Fleet, FleetQuery, FleetSort};
+use crate::http::keeper_row::{KeeperRow, STATE_NAMES};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;

@@ -1,5 +1,7 @@
 //! Bodies and queries, strictly: bounded, typed, and without fields that nobody asked for.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -12,6 +14,9 @@ use crate::http::error::{ApiError, Problem};
 
 /// The largest JSON body, in bytes. Nesting is bounded by the parser, at 128 levels.
 const JSON_BYTES_MAX: usize = 256 * 1024;
+
+/// Time in which a body arrives whole; webhooks have less.
+pub(crate) const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A body that was JSON of exactly this type, from somebody who may send it. `raw` is what was sent, for digests.
 ///
@@ -41,7 +46,7 @@ where
         Box::pin(async move {
             let who = Who::from_request(&request, &mut Payload::None).await?;
             require_json(&request)?;
-            let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
+            let raw = read_body(&request, payload, JSON_BYTES_MAX, BODY_WITHIN).await?;
             if raw.is_empty() {
                 return Err(ApiError::plain(Problem::EmptyBody));
             }
@@ -130,8 +135,19 @@ fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
     ))
 }
 
-/// Reads a body up to a bound. What is announced to be larger is refused before it is read.
+/// Reads a body up to a bound, and no longer than `within`. What is announced to be larger is refused before it is read.
 pub(crate) async fn read_body(
+    request: &HttpRequest,
+    payload: Payload,
+    max: usize,
+    within: Duration,
+) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(within, read_chunks(request, payload, max))
+        .await
+        .unwrap_or_else(|_elapsed| Err(ApiError::plain(Problem::RequestTimeout)))
+}
+
+async fn read_chunks(
     request: &HttpRequest,
     mut payload: Payload,
     max: usize,

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
+use crate::db::fleet;
 use crate::db::inbox::Acceptance;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
@@ -14,6 +15,9 @@ use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::platform::PlatformKind;
 use crate::telemetry::metric_name;
+
+/// What ends a store's installation, or deletes what is known of it.
+const ENDING_TOPICS: [&str; 2] = ["app/uninstalled", "shop/redact"];
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -61,7 +65,7 @@ pub(crate) struct Received {
         (status = 401, description = "`bad_signature`, `wrong_domain`"),
         (status = 404, description = "`unknown_platform`, `unknown_store`"),
         (status = 409, description = "`shared_secret_replay`"),
-        (status = 413, description = "`payload_too_large`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 503, description = "`not_durable`, with `Retry-After`")))]
 pub(crate) async fn receive_by_domain(
     state: web::Data<AppState>,
@@ -82,7 +86,7 @@ pub(crate) async fn receive_by_domain(
         (status = 401, description = "`bad_signature`, `wrong_domain`"),
         (status = 404, description = "`unknown_platform`, `unknown_store`"),
         (status = 409, description = "`shared_secret_replay`"),
-        (status = 413, description = "`payload_too_large`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 503, description = "`not_durable`, with `Retry-After`")))]
 pub(crate) async fn receive_by_token(
     state: web::Data<AppState>,
@@ -123,10 +127,19 @@ async fn take_in(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Outcome, ApiError> {
-    let body = read_body(request, payload, state.settings.webhook_bytes_max).await?;
+    let (bytes_max, within) = (
+        state.settings.webhook_bytes_max,
+        state.settings.intake_body_deadline(),
+    );
+    let body = read_body(request, payload, bytes_max, within).await?;
     let webhook = verify(state, platform, request, body).await?;
     let store = webhook.store.id;
+    if is_empty_threat(&webhook) {
+        state.directory.count_naked(store);
+        return Ok(Outcome::Naked);
+    }
     if is_naked(state, platform, &webhook) {
+        refuse_replay(state, &webhook).await?;
         state.directory.count_naked(store);
         return Ok(Outcome::Naked);
     }
@@ -137,6 +150,24 @@ async fn take_in(
         }
         Ok(Acceptance::Duplicate) => Ok(Outcome::Duplicate),
         Ok(Acceptance::SharedBody) => Err(ApiError::plain(Problem::SharedSecretReplay)),
+        Err(error) => Err(ApiError::caused(Problem::NotDurable, &error)),
+    }
+}
+
+/// Whether it is a sample of a webhook that ends the store: sent by hand to try the address, it must end nothing.
+fn is_empty_threat(webhook: &VerifiedWebhook<'_>) -> bool {
+    webhook.headers.test && ENDING_TOPICS.contains(&webhook.headers.topic)
+}
+
+/// Refuses what another store accepted, as acceptance would: a naked webhook is not stored, and so never gets there.
+async fn refuse_replay(state: &AppState, webhook: &VerifiedWebhook<'_>) -> Result<(), ApiError> {
+    let Some(digest) = webhook.shared_digest() else {
+        return Ok(());
+    };
+    let (store, now) = (webhook.store.id, state.clock().now());
+    match fleet::is_body_of_another(state.db(), &digest, store, now).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ApiError::plain(Problem::SharedSecretReplay)),
         Err(error) => Err(ApiError::caused(Problem::NotDurable, &error)),
     }
 }
@@ -152,6 +183,43 @@ fn is_naked(state: &AppState, platform: PlatformKind, webhook: &VerifiedWebhook<
         .is_some_and(|mentions| interest.is_naked(topic, &mentions))
 }
 
+/// Problems that a webhook's answer may carry, once its platform is known.
+const INTAKE_PROBLEMS: [Problem; 13] = [
+    Problem::MissingHeader,
+    Problem::MalformedHeader,
+    Problem::EmptyBody,
+    Problem::UnreadableBody,
+    Problem::BadSignature,
+    Problem::WrongDomain,
+    Problem::UnknownStore,
+    Problem::RequestTimeout,
+    Problem::SharedSecretReplay,
+    Problem::PayloadTooLarge,
+    Problem::NotDurable,
+    Problem::NotReady,
+    Problem::Internal,
+];
+
+/// Begins the counts of what becomes of webhooks at zero.
+pub fn begin_counting() {
+    let outcomes =
+        [Outcome::Accepted, Outcome::Duplicate, Outcome::Naked].map(Outcome::metric_label);
+    let problems = INTAKE_PROBLEMS.map(Problem::metric_label);
+    for platform in PlatformKind::ALL {
+        for outcome in outcomes.iter().chain(&problems).copied() {
+            drop(counter_of(platform.as_str(), outcome));
+        }
+    }
+    drop(counter_of(
+        "unknown",
+        Problem::UnknownPlatform.metric_label(),
+    ));
+}
+
+fn counter_of(platform: &'static str, outcome: &'static str) -> metrics::Counter {
+    metrics::counter!(metric_name::WEBHOOKS_RECEIVED_TOTAL, "platform" => platform, "outcome" => outcome)
+}
+
 fn count(platform: &'static str, outcome: &'static str) {
-    metrics::counter!(metric_name::WEBHOOKS_RECEIVED_TOTAL, "platform" => platform, "outcome" => outcome).increment(1);
+    counter_of(platform, outcome).increment(1);
 }

@@ -22,19 +22,25 @@ pub(super) struct VerifiedWebhook<'request> {
 }
 
 impl VerifiedWebhook<'_> {
-    /// As it is to be made durable.
-    pub(super) fn into_delivery(self, state: &AppState) -> Delivery {
+    /// What tells the body among all stores, when it could have been made for another one.
+    pub(super) fn shared_digest(&self) -> Option<[u8; 32]> {
         // A test delivery is the platform's own sample: the same for every store.
         let digested = self.shared && !self.headers.test;
+        digested.then(|| Sha256::digest(&self.body).into())
+    }
+
+    /// As it is to be made durable.
+    pub(super) fn into_delivery(self, state: &AppState) -> Delivery {
+        let shared_digest = self.shared_digest();
         Delivery {
             store: self.store.id,
             topic: self.headers.topic.to_owned(),
-            delivery_id: self.headers.delivery_id(&self.body),
+            delivery_id: self.headers.webhook_id.to_owned(),
             event_id: self.headers.event_id.map(str::to_owned),
             triggered_at: self.headers.triggered_at,
             api_version: self.headers.api_version.map(str::to_owned),
             received_at: state.clock().now(),
-            shared_digest: digested.then(|| Sha256::digest(&self.body).into()),
+            shared_digest,
             body: self.body,
         }
     }

@@ -45,7 +45,7 @@ impl Spellings {
 
 /// Reads a webhook's headers. `lookup` is asked for lower-case names and must ignore case, as header maps do.
 ///
-/// Topic, signature and shop domain are required; an unreadable instant counts as absent.
+/// Topic, signature, shop domain and webhook id are required; an unreadable instant counts as absent.
 ///
 /// # Errors
 /// Names all required headers that are missing, or the first that is too long.
@@ -55,11 +55,15 @@ pub fn parse<'request>(
     let topic = TOPIC.find(&lookup)?;
     let signature = SIGNATURE.find(&lookup)?;
     let shop_domain = SHOP_DOMAIN.find(&lookup)?;
-    let (Some(topic), Some(signature), Some(shop_domain)) = (topic, signature, shop_domain) else {
+    let webhook_id = WEBHOOK_ID.find(&lookup)?;
+    let (Some(topic), Some(signature), Some(shop_domain), Some(webhook_id)) =
+        (topic, signature, shop_domain, webhook_id)
+    else {
         let required = [
             (TOPIC, topic),
             (SIGNATURE, signature),
             (SHOP_DOMAIN, shop_domain),
+            (WEBHOOK_ID, webhook_id),
         ];
         let missing = required
             .iter()
@@ -71,7 +75,7 @@ pub fn parse<'request>(
         topic,
         signature,
         shop_domain: shop_domain.to_ascii_lowercase(),
-        webhook_id: WEBHOOK_ID.find(&lookup)?,
+        webhook_id,
         event_id: EVENT_ID.find(&lookup)?,
         triggered_at: TRIGGERED_AT
             .find(&lookup)?
@@ -119,10 +123,7 @@ mod tests {
     fn both_families_say_the_same() {
         let headers = parse_pairs(&WHOLE).unwrap();
         assert_eq!(headers.shop_domain, "shop.myshopify.com");
-        assert_eq!(
-            headers.webhook_id,
-            Some("f6f877dc-5aa2-4f17-b5fa-6f0288c41dd4")
-        );
+        assert_eq!(headers.webhook_id, "f6f877dc-5aa2-4f17-b5fa-6f0288c41dd4");
         assert_eq!(
             headers.event_id,
             Some("98880550-7158-44d4-b7cd-2c97c8a091b5")
@@ -143,17 +144,16 @@ mod tests {
             "x-shopify-topic",
             "x-shopify-hmac-sha256",
             "x-shopify-shop-domain",
+            "x-shopify-webhook-id",
         ];
         assert_eq!(problem, HeaderProblem::Missing(names));
     }
 
     #[test]
-    fn only_three_are_required() {
-        let headers = parse_pairs(&WHOLE[..3]).unwrap();
-        assert_eq!(
-            (headers.webhook_id, headers.event_id, headers.triggered_at),
-            (None, None, None)
-        );
+    fn only_four_are_required() {
+        let required = [WHOLE[0], WHOLE[1], WHOLE[2], WHOLE[4]];
+        let headers = parse_pairs(&required).unwrap();
+        assert_eq!((headers.event_id, headers.triggered_at), (None, None));
         assert_eq!((headers.api_version, headers.test), (None, false));
     }
 

@@ -225,3 +225,21 @@ async fn what_breaks_a_rule_defines_nothing() {
     answer.assert_problem(StatusCode::BAD_REQUEST, "malformed_query");
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_wrong_by_itself_is_refused_although_the_platform_is_away() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    let part = json!({"item": "2", "quantity": 1});
+    for (title, parts, code) in [
+        ("", json!([part]), "title_length"),
+        ("Set", json!([]), "no_components"),
+        ("Set", json!([part, part]), "duplicate_component"),
+    ] {
+        let body = json!({"title": title, "item": "1", "mode": "pooled", "components": parts});
+        let path = format!("/v1/stores/{}/bundles", store.id);
+        let refused = app.merchant(&store).post(&path, &body).await;
+        refused.assert_problem(StatusCode::UNPROCESSABLE_ENTITY, code);
+    }
+    app.stop().await;
+}

@@ -54,6 +54,11 @@ async fn what_is_not_genuine_changes_nothing() {
             "missing_header",
         ),
         (
+            app.platform(&store).id(" "),
+            StatusCode::BAD_REQUEST,
+            "missing_header",
+        ),
+        (
             app.platform(&store).topic(&"t".repeat(300)),
             StatusCode::BAD_REQUEST,
             "malformed_header",
@@ -101,6 +106,7 @@ async fn every_missing_header_is_named() {
         "x-shopify-topic",
         "x-shopify-hmac-sha256",
         "x-shopify-shop-domain",
+        "x-shopify-webhook-id",
     ] {
         assert!(answer.text.contains(name), "{}", answer.text);
     }
@@ -115,6 +121,7 @@ async fn the_newer_family_of_headers_is_understood() {
         .anyone()
         .request(reqwest::Method::POST, &store.intake_path)
         .header("shopify-topic", "orders/create")
+        .header("shopify-webhook-id", "delivery-1")
         .header("shopify-shop-domain", "one.myshopify.com")
         .header("shopify-hmac-sha256", sign("shpss_1", body.as_bytes()))
         .body(body);
@@ -221,10 +228,53 @@ async fn a_body_that_never_ends_is_not_waited_for() {
         .await
         .unwrap();
     assert!(
-        answer[..read].starts_with(b"HTTP/1.1 503"),
+        answer[..read].starts_with(b"HTTP/1.1 408"),
         "{}",
         String::from_utf8_lossy(&answer)
     );
     assert!(started.elapsed() < Duration::from_secs(5));
+    app.stop().await;
+}
+
+/// An order of something that is in no bundle.
+const FOREIGN_ORDER: &str =
+    r#"{"id":7,"line_items":[{"id":1,"variant_id":2,"product_id":3,"quantity":1}]}"#;
+
+#[tokio::test]
+async fn a_body_made_for_another_store_is_refused_even_if_it_is_naked_here() {
+    let app = TestApp::start().await;
+    let one = app.register("one.myshopify.com", "shpss_shared").await;
+    let two = app.register("two.myshopify.com", "shpss_shared").await;
+    let reason = serde_json::json!({"reason": "so that it finds nothing naked"});
+    let runs = |keeper: &serde_json::Value| {
+        keeper["state"] == "running" && !keeper["observation"].is_null()
+    };
+    app.keeper_until(&one, runs).await;
+    app.keeper_until(&two, runs).await;
+    let admin = app.admin();
+    let rest = admin.post("/v1/admin/keepers/1/quarantine", &reason).await;
+    assert_eq!(rest.status, 202);
+    app.keeper_until(&one, |keeper| keeper["state"] == "quarantined")
+        .await;
+    let order = |store| app.platform(store).body(FOREIGN_ORDER);
+    assert_eq!(order(&one).send().await.json()["outcome"], "accepted");
+    let replay = order(&two).id("forged").send().await;
+    replay.assert_problem(StatusCode::CONFLICT, "shared_secret_replay");
+    let sample = order(&two).id("sample").test().send().await;
+    assert_eq!(sample.json()["outcome"], "naked");
+    let own = FOREIGN_ORDER.replace('7', "8");
+    let own = app.platform(&two).id("own").body(own).send().await;
+    assert_eq!(own.json()["outcome"], "naked");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_sample_of_an_uninstallation_ends_nothing() {
+    let (app, store) = one_store().await;
+    for topic in ["app/uninstalled", "shop/redact"] {
+        let sample = app.platform(&store).topic(topic).id(topic).test();
+        assert_eq!(sample.send().await.json()["outcome"], "naked", "{topic}");
+    }
+    assert_eq!(app.accepted(&store).await, 0);
     app.stop().await;
 }

@@ -136,3 +136,37 @@ async fn a_malformed_webhook_becomes_a_dead_letter_that_can_be_discarded() {
     );
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_paused_keeper_does_not_look_like_a_running_one() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    app.register("two.myshopify.com", "shpss_2").await;
+    let reason = json!({"reason": "stocktaking"});
+    let admin = app.admin();
+    let pause = admin.post("/v1/admin/keepers/1/pause", &reason).await;
+    assert_eq!(pause.status, 202);
+    let keeper = app
+        .keeper_until(&store, |keeper| keeper["state"] == "paused")
+        .await;
+    assert!(
+        keeper["last_error"]
+            .as_str()
+            .unwrap()
+            .contains("stocktaking"),
+        "{keeper}"
+    );
+    let at = keeper["observation"]["at"].as_str().unwrap();
+    assert!(at.ends_with('Z'), "{at}");
+    let listed = app.admin().get("/v1/admin/keepers?state=paused").await;
+    let listed = listed.json()["items"].as_array().unwrap().clone();
+    assert_eq!((listed.len(), &listed[0]["store"]), (1, &json!("1")));
+    let status = app.anyone().request(Method::GET, "/status");
+    let status = Answer::of(status.header("accept", "application/json")).await;
+    let status = status.json();
+    let states = &status["per_store"];
+    let paused = states.as_array().unwrap().iter();
+    assert_eq!(paused.filter(|row| row["state"] == "paused").count(), 1);
+    assert_eq!(status["keepers_ailing"], 0, "an admin wanted it: {status}");
+    app.stop().await;
+}

@@ -141,6 +141,24 @@ impl TestApp {
         }
     }
 
+    /// Waits until a store's keeper, as operators see it, is as wanted.
+    pub(crate) async fn keeper_until(
+        &self,
+        store: &TestStore,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let path = format!("/v1/admin/keepers/{}", store.id);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let keeper = self.admin().get(&path).await.json();
+            if wanted(&keeper) {
+                return keeper;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{keeper}");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// How many webhooks were ever accepted.
     pub(crate) async fn accepted(&self, store: &TestStore) -> i64 {
         let path = format!("/v1/admin/keepers/{}", store.id);

@@ -1,0 +1,190 @@
+//! One store's keeper as operators see it: its state, its counters, and what it waits for.
+
+use crate::clock::Timestamp;
+use crate::db::fleet::StoreCounts;
+use crate::domain::store::observation::{BucketView, Wait};
+use crate::domain::store::state::Pause;
+use crate::ids::StoreId;
+use crate::keeper::{KeeperState, KeeperStatus};
+
+/// The state of a keeper that runs, but makes no calls.
+const PAUSED: &str = "paused";
+
+/// The states that a list can be narrowed to.
+pub(crate) const STATE_NAMES: [&str; 6] = [
+    "running",
+    PAUSED,
+    "starting",
+    "restarting",
+    "quarantined",
+    "stopped",
+];
+
+/// One store's keeper in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct KeeperRow {
+    pub(crate) store: StoreId,
+    pub(crate) domain: String,
+    pub(crate) state: &'static str,
+    pub(crate) backlog: i64,
+    pub(crate) oldest_age_ms: Option<i64>,
+    pub(crate) applied: i64,
+    pub(crate) naked: i64,
+    pub(crate) parked: i64,
+    pub(crate) dead: i64,
+    pub(crate) restarts: u64,
+    pub(crate) last_error: Option<String>,
+    pub(crate) waits_for: Option<String>,
+    pub(crate) buckets: Vec<BucketLine>,
+}
+
+/// A bucket towards the platform.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketLine {
+    pub(crate) name: String,
+    pub(crate) used: i64,
+    pub(crate) size: i64,
+}
+
+impl BucketLine {
+    /// What it counts, for people.
+    pub(crate) fn label(&self) -> &str {
+        match self.name.as_str() {
+            "graphql" => "GraphQL points",
+            "rest" => "REST requests",
+            other => other,
+        }
+    }
+
+    /// From where on it is nearly full.
+    pub(crate) fn high(&self) -> i64 {
+        self.size.saturating_mul(4) / 5
+    }
+}
+
+impl KeeperRow {
+    pub(crate) fn oldest_age(&self) -> String {
+        age_text(self.oldest_age_ms)
+    }
+}
+
+/// An age as people read it.
+pub(super) fn age_text(age_ms: Option<i64>) -> String {
+    let Some(age_ms) = age_ms else {
+        return "–".to_owned();
+    };
+    let seconds = age_ms.max(0) / 1_000;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Everything that a keeper waits for, the nearest reason first.
+pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
+    let Some(status) = status else {
+        return Vec::new();
+    };
+    let life = match status.state {
+        KeeperState::Restarting { until } => {
+            Some(("its keeper crashed and is started anew", Some(until)))
+        }
+        KeeperState::Quarantined { until } => Some(("its keeper is in quarantine", Some(until))),
+        KeeperState::Starting => Some(("its keeper reads the store", None)),
+        KeeperState::Running | KeeperState::Stopped => None,
+    };
+    let as_wait = |(reason, until): (&str, Option<Timestamp>)| Wait {
+        reason: reason.to_owned(),
+        until,
+    };
+    let mut reasons: Vec<Wait> = life.map(as_wait).into_iter().collect();
+    if let Some(observation) = &status.observation {
+        reasons.extend(observation.waits_for.clone());
+    }
+    reasons
+}
+
+/// Why a keeper that runs makes no calls.
+fn pause_of(status: &KeeperStatus) -> Option<&Pause> {
+    match status.state {
+        KeeperState::Running => status.observation.as_ref()?.paused.as_ref(),
+        KeeperState::Starting
+        | KeeperState::Restarting { .. }
+        | KeeperState::Quarantined { .. }
+        | KeeperState::Stopped => None,
+    }
+}
+
+pub(super) fn is_working(status: &KeeperStatus) -> bool {
+    match status.state {
+        KeeperState::Starting => true,
+        KeeperState::Running => pause_of(status).is_none(),
+        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } | KeeperState::Stopped => {
+            false
+        }
+    }
+}
+
+pub(super) fn is_ailing(status: &KeeperStatus) -> bool {
+    match status.state {
+        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
+        // What an admin or the merchant wanted is no ailment.
+        KeeperState::Running => matches!(pause_of(status), Some(Pause::Barred(_))),
+        KeeperState::Starting | KeeperState::Stopped => false,
+    }
+}
+
+/// A keeper's state as operators see it.
+pub(crate) fn state_name(status: Option<&KeeperStatus>) -> &'static str {
+    match status {
+        None => KeeperState::Stopped.name(),
+        Some(status) if pause_of(status).is_some() => PAUSED,
+        Some(status) => status.state.name(),
+    }
+}
+
+/// What went wrong last; for a keeper that never failed but makes no calls, what stops it.
+fn trouble_of(status: &KeeperStatus) -> Option<String> {
+    let pause = || {
+        pause_of(status)?;
+        let wait = status.observation.as_ref()?.waits_for.as_ref()?;
+        Some(format!("waits for {}", wait.reason))
+    };
+    status.last_error.clone().or_else(pause)
+}
+
+pub(super) fn row_of(
+    counts: &StoreCounts,
+    status: Option<&KeeperStatus>,
+    domain: String,
+    at: Timestamp,
+) -> KeeperRow {
+    let observation = status.and_then(|status| status.observation.as_deref());
+    let buckets = observation.map(|observation| &observation.buckets);
+    let bucket = |(name, bucket): (&String, &BucketView)| BucketLine {
+        name: name.clone(),
+        used: bucket.used,
+        size: bucket.size,
+    };
+    KeeperRow {
+        store: counts.store,
+        domain,
+        state: state_name(status),
+        backlog: counts.backlog,
+        oldest_age_ms: counts
+            .oldest_received_at
+            .map(|oldest| at.millis_since(oldest).max(0)),
+        applied: counts.applied,
+        naked: counts.naked,
+        parked: counts.parked,
+        dead: counts.dead,
+        restarts: status.map_or(0, |status| status.restarts),
+        last_error: status.and_then(trouble_of),
+        waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
+        buckets: buckets
+            .map(|buckets| buckets.iter().map(bucket).collect())
+            .unwrap_or_default(),
+    }
+}
