@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
@@ -38,4 +39,9 @@ pub trait Platform: fmt::Debug + Send + Sync {
 
     /// Sends one call for a store and waits for its answer. Whatever goes wrong is part of the answer.
     fn send<'call>(&'call self, store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer>;
+
+    /// Forgets what it remembers of a store: to be called when how the store is reached was changed.
+    fn forget(&self, _store: StoreId) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
 }

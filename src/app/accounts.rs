@@ -1,7 +1,7 @@
 //! Stores' accounts on their platforms: opened tokens, kept fresh.
 //!
 //! Tokens are sealed in the database; opened ones live here only, for minutes. One that expires is renewed before its
-//! end, by one renewal at a time for each store, whoever asks.
+//! end, by one renewal at a time for each store, whoever asks; it is carried through even when whoever asked has gone.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct AccountParts {
 
 /// Looks accounts up.
 pub struct Accounts {
-    parts: AccountParts,
+    parts: Arc<AccountParts>,
     slots: Mutex<HashMap<StoreId, Slot>>,
 }
 
@@ -78,7 +78,7 @@ impl Accounts {
     #[must_use]
     pub fn new(parts: AccountParts) -> Self {
         Self {
-            parts,
+            parts: Arc::new(parts),
             slots: Mutex::default(),
         }
     }
@@ -89,20 +89,32 @@ impl Accounts {
     ///
     /// See [`AccountError`].
     pub async fn find(&self, store: StoreId) -> Result<Arc<Account>, AccountError> {
-        let slot = self.slot(store);
-        let mut opened = slot.lock().await;
+        let opened = self.slot(store).lock_owned().await;
         if let Some(opened) = opened.as_ref().filter(|opened| self.parts.is_good(opened)) {
             return Ok(Arc::clone(&opened.account));
         }
-        // What cannot be opened any more must not be found again.
-        *opened = None;
-        let fresh = self.parts.load(store).await?;
-        let account = Arc::clone(&fresh.account);
-        *opened = Some(fresh);
-        Ok(account)
+        // Whoever asks may stop waiting at any moment; a renewal that the platform has carried out must still be saved.
+        let opening = tokio::spawn(open(Arc::clone(&self.parts), store, opened));
+        opening.await.unwrap_or_else(|lost| {
+            tracing::error!(store = store.0, %lost, "opening an account ended early");
+            Err(AccountError::Unavailable(
+                "the account could not be opened".to_owned(),
+            ))
+        })
     }
 
-    /// Forgets what was opened: the platform no longer takes it, so somebody may have changed it.
+    /// Waits until no account is being opened, so that no renewed token is lost; a later caller may open one again.
+    pub async fn settle(&self) {
+        let slots: Vec<Slot> = {
+            let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.values().map(Arc::clone).collect()
+        };
+        for slot in slots {
+            drop(slot.lock().await);
+        }
+    }
+
+    /// Forgets what was opened: somebody changed it, or the platform no longer takes it.
     pub async fn forget(&self, store: StoreId) {
         *self.slot(store).lock().await = None;
     }
@@ -115,6 +127,20 @@ impl Accounts {
         }
         Arc::clone(slots.entry(store).or_default())
     }
+}
+
+/// Opens an account, holding the store's lock to the end.
+async fn open(
+    parts: Arc<AccountParts>,
+    store: StoreId,
+    mut opened: tokio::sync::OwnedMutexGuard<Option<Opened>>,
+) -> Result<Arc<Account>, AccountError> {
+    // What cannot be opened any more must not be found again.
+    *opened = None;
+    let fresh = parts.load(store).await?;
+    let account = Arc::clone(&fresh.account);
+    *opened = Some(fresh);
+    Ok(account)
 }
 
 impl AccountParts {
@@ -161,7 +187,8 @@ impl AccountParts {
         let (Some(app), Some(refresh)) = (&self.shopify_app, &tokens.refresh) else {
             return self.still_good(tokens, AccountError::NoToken);
         };
-        let refresh = Secret::new(refresh.expose());
+        let used = refresh.clone();
+        let refresh = Secret::new(used.expose());
         match self
             .client
             .shopify()
@@ -178,7 +205,7 @@ impl AccountParts {
                         .or(tokens.refresh),
                     expires_at: renewed.expires_at,
                 };
-                self.save(record.id, &renewed).await;
+                self.save(record.id, &used, &renewed).await;
                 Ok(renewed)
             }
             Err(OAuthError::Unavailable(reason)) => {
@@ -200,9 +227,18 @@ impl AccountParts {
         if ended { Err(otherwise) } else { Ok(tokens) }
     }
 
-    async fn save(&self, store: StoreId, tokens: &Tokens) {
+    /// Saves what `used` was exchanged for, unless somebody stored other tokens meanwhile: theirs are newer.
+    async fn save(&self, store: StoreId, used: &sealing::Secret, tokens: &Tokens) {
         for attempt in 1..=SAVES_MAX {
             let now = self.clock.now();
+            let stored = stores::load_tokens(&self.db, &self.sealer, store).await;
+            if stored.is_ok_and(|stored| stored.refresh.as_ref() != Some(used)) {
+                tracing::info!(
+                    store = store.0,
+                    "the access token was changed while it was renewed"
+                );
+                return;
+            }
             let patch = StorePatch {
                 tokens: Some(tokens.clone()),
                 ..StorePatch::default()

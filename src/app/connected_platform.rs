@@ -14,10 +14,10 @@ use crate::platform::{PlatformClient, PlatformKind};
 
 /// The real platforms, over HTTP.
 #[derive(Debug)]
-pub(super) struct ConnectedPlatform {
-    pub(super) kind: PlatformKind,
-    pub(super) client: Arc<PlatformClient>,
-    pub(super) accounts: Accounts,
+pub struct ConnectedPlatform {
+    pub kind: PlatformKind,
+    pub client: Arc<PlatformClient>,
+    pub accounts: Arc<Accounts>,
 }
 
 impl Platform for ConnectedPlatform {
@@ -34,6 +34,10 @@ impl Platform for ConnectedPlatform {
     fn send<'call>(&'call self, store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {
         self.send_call(store, call).boxed()
     }
+
+    fn forget(&self, store: StoreId) -> BoxFuture<'_, ()> {
+        self.accounts.forget(store).boxed()
+    }
 }
 
 impl ConnectedPlatform {
@@ -43,14 +47,25 @@ impl ConnectedPlatform {
             Err(error) => return unsent(store, error),
         };
         let answer = self.client.send(&account, call).await;
-        if matches!(
-            answer.result,
-            Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
-        ) {
-            self.accounts.forget(store).await;
+        if !is_token_refused(&answer) {
+            return answer;
         }
-        answer
+        self.accounts.forget(store).await;
+        // Somebody may have stored another token since ours was opened: a refused call was not carried out.
+        match self.accounts.find(store).await {
+            Ok(fresh) if fresh.access_token.expose() != account.access_token.expose() => {
+                self.client.send(&fresh, call).await
+            }
+            Ok(_) | Err(_) => answer,
+        }
     }
+}
+
+const fn is_token_refused(answer: &Answer) -> bool {
+    matches!(
+        answer.result,
+        Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
+    )
 }
 
 /// The answer to a call that never left the process.

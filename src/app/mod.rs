@@ -16,6 +16,7 @@ mod storage;
 mod tasks;
 
 pub use accounts::{AccountError, AccountParts, Accounts};
+pub use connected_platform::ConnectedPlatform;
 pub use error::AppError;
 pub use running::{App, AppParts};
 pub use settings::database_options;

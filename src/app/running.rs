@@ -40,6 +40,7 @@ pub struct App {
     stop_deadline: Duration,
     storage: Storage,
     directory: Directory,
+    accounts: Arc<Accounts>,
     state: web::Data<AppState>,
     server: ServerHandle,
     /// The HTTP server's own task ends when it has drained.
@@ -67,7 +68,8 @@ impl App {
             &settings::client_settings(&config.platform.shopify),
             parts.clock.clone(),
         )?);
-        let deps = deps(&config, &parts, &storage, (&public_url, &client));
+        let accounts = accounts(&config, &parts, &storage, (&public_url, &client));
+        let deps = deps(&parts, &storage, (&client, &accounts));
         let directory = Directory::start(deps.clone(), settings::keeper_settings(&config))
             .map_err(AppError::Keepers)?;
         let state = web::Data::new(AppState::new(http::AppParts {
@@ -94,6 +96,7 @@ impl App {
             stop_deadline: Duration::from_millis(config.server.stop_deadline_ms),
             storage,
             directory,
+            accounts,
             state,
             server,
             serving,
@@ -149,11 +152,12 @@ impl App {
     }
 
     /// Stops without losing anything: no longer ready, HTTP drains, turns finish, tasks end, the database closes and
-    /// the locks go. Takes at most twice the configured deadline.
+    /// the locks go. Takes at most three times the configured deadline.
     pub async fn stop(self) {
         let Self {
             storage,
             directory,
+            accounts,
             state,
             server,
             serving,
@@ -174,6 +178,12 @@ impl App {
             );
         }
         tasks.shutdown().await;
+        if tokio::time::timeout(stop_deadline, accounts.settle())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a renewal of an access token did not end in time");
+        }
         if let Err(error) = storage.close().await {
             tracing::warn!(%error, "failed to close the database");
         }
@@ -189,31 +199,37 @@ async fn serve(server: actix_web::dev::Server, failure: Failure) {
     failure.send_replace(Some(Fatal::ServerEnded));
 }
 
-fn deps(
+fn accounts(
     config: &Config,
     parts: &AppParts,
     storage: &Storage,
     (public_url, client): (&str, &Arc<PlatformClient>),
-) -> Deps {
-    let AppParts { clock, ids } = parts.clone();
+) -> Arc<Accounts> {
     let shopify = &config.platform.shopify;
-    let client = Arc::clone(client);
-    let accounts = Accounts::new(AccountParts {
-        clock: clock.clone(),
+    Arc::new(Accounts::new(AccountParts {
+        clock: parts.clock.clone(),
         db: storage.db.clone(),
         sealer: storage.sealer.clone(),
-        client: Arc::clone(&client),
+        client: Arc::clone(client),
         shopify_app: (!shopify.client_id.is_empty()).then(|| oauth::App {
             client_id: shopify.client_id.clone(),
             client_secret: settings::platform_secret(&shopify.client_secret),
         }),
         public_url: public_url.to_owned(),
         renewal_ahead_ms: settings::signed(shopify.token_renewal_ahead_ms),
-    });
+    }))
+}
+
+fn deps(
+    parts: &AppParts,
+    storage: &Storage,
+    (client, accounts): (&Arc<PlatformClient>, &Arc<Accounts>),
+) -> Deps {
+    let AppParts { clock, ids } = parts.clone();
     let platform = ConnectedPlatform {
         kind: PlatformKind::Shopify,
-        client,
-        accounts,
+        client: Arc::clone(client),
+        accounts: Arc::clone(accounts),
     };
     let (db, writer) = (storage.db.clone(), storage.writer.clone());
     Deps {

@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod fleet;
 mod keeper_row;
+mod new_token;
 mod replies;
 mod routes;
 mod server;

@@ -15,15 +15,14 @@ use serde::Serialize;
 
 use crate::db::admin::stores::{self, NewStore, StorePatch, StoreStatus, Tokens};
 use crate::db::sealing::Secret as SealedSecret;
-use crate::domain::store::command::Command;
 use crate::http::admin::{Deed, record};
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
+use crate::http::new_token;
 use crate::http::routes::resource;
 use crate::http::settings::OauthApp;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::Envelope;
 use crate::platform::PlatformKind;
 use crate::platform::shopify::oauth::{
     OAuthError, Tokens as Granted, authorize_url, is_shop_domain,
@@ -246,6 +245,7 @@ async fn reinstall(
     let patch = StorePatch {
         status: Some(StoreStatus::Installed),
         tokens: Some(tokens(granted)),
+        installed_anew: true,
         ..StorePatch::default()
     };
     stores::update(state.db(), &state.sealer, id, patch, state.clock().now()).await?;
@@ -260,13 +260,7 @@ async fn reinstall(
         },
     )
     .await?;
-    if let Err(error) = state
-        .directory
-        .command(id, Envelope::plain(Command::TokenRenewed))
-        .await
-    {
-        tracing::warn!(store = %id, %error, "failed to tell the keeper of a new access token");
-    }
+    new_token::announce(state, id).await;
     let known = Installed {
         id: id.to_string(),
         intake_url: None,

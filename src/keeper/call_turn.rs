@@ -32,11 +32,12 @@ impl KeeperCore {
             tracing::error!(store = %self.slot.store, %refusal, "call not planned");
             (Reply::NoCall, None)
         });
-        if call.is_none() && decided.changes.is_empty() {
-            return Ok(reply != Reply::NoCall);
-        }
+        // Also when nothing is to be done after all: what was dirty is no longer, and without that written down the
+        // store would count as due for ever, and be shown as busy.
         self.commit(fence, decided).await?;
-        let Some(call) = call else { return Ok(true) };
+        let Some(call) = call else {
+            return Ok(reply != Reply::NoCall);
+        };
         call_sender::send(&self.shared, &self.slot, call);
         Ok(true)
     }

@@ -69,7 +69,7 @@ impl KeeperCore {
         self.state.committed();
         self.cursor = cursor;
         self.commits = self.commits.saturating_add(1);
-        self.publish(&decided.touched, decided.interest_changed);
+        self.show(&decided.touched, decided.interest_changed);
         Ok(())
     }
 
@@ -104,7 +104,8 @@ impl KeeperCore {
         self.slot.publish_interest(Arc::new(wider));
     }
 
-    fn publish(&mut self, touched: &BTreeSet<ItemId>, interest_changed: bool) {
+    /// Shows readers and observers what is known now.
+    pub(super) fn show(&mut self, touched: &BTreeSet<ItemId>, interest_changed: bool) {
         let now = self.now();
         if interest_changed {
             self.slot.publish_interest(Arc::new(self.state.interest()));

@@ -281,6 +281,19 @@ impl Shop {
         }
     }
 
+    /// Turns an item into a native bundle, or back: apps may not write its stock then.
+    pub(super) fn set_native_bundle(&mut self, action: Action, item: i64, native: bool) {
+        let Some(variant) = self.catalog.items.get(&item).map(|found| found.variant) else {
+            return;
+        };
+        if let Some(found) = self.catalog.variants.get_mut(&variant) {
+            found.native_bundle = native;
+            found.updated_at = action.now;
+            let product = found.product;
+            self.emit(action, "products/update", Subject::Product(product));
+        }
+    }
+
     /// Opens or closes a location. False when there is none.
     pub(super) fn set_location_active(&mut self, action: Action, id: i64, active: bool) -> bool {
         let Some(location) = self.catalog.locations.get_mut(&id) else {

@@ -223,6 +223,7 @@ async fn levels(platform: Data<Platform>, path: Path<String>) -> HttpResponse {
 struct ItemChange {
     tracked: Option<bool>,
     continue_selling: Option<bool>,
+    native_bundle: Option<bool>,
 }
 
 async fn change_item(
@@ -239,6 +240,9 @@ async fn change_item(
         }
         if let Some(continues) = request.continue_selling {
             shop.set_continue_selling(action, path.1, continues);
+        }
+        if let Some(native) = request.native_bundle {
+            shop.set_native_bundle(action, path.1, native);
         }
         Ok(json!({}))
     });

@@ -3,14 +3,22 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use storekeeper::app::{AccountError, AccountParts, Accounts};
+use storekeeper::app::{AccountError, AccountParts, Accounts, ConnectedPlatform};
 use storekeeper::clock::{Clock, Timestamp};
 use storekeeper::db::admin::stores::{self, StorePatch, Tokens};
 use storekeeper::db::sealing::Secret;
-use storekeeper::ids::StoreId;
+use storekeeper::deps::Platform;
+use storekeeper::domain::call::{Bar, Call, CallError, Read, Reply, Request};
+use storekeeper::ids::{CallId, StoreId};
 use storekeeper::platform::shopify::oauth;
-use storekeeper::platform::{ClientSettings, PlatformClient, Secret as PlatformSecret};
+use storekeeper::platform::{
+    ClientSettings, PlatformClient, PlatformKind, Secret as PlatformSecret,
+};
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopOpened, ShopRequest};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::support::database::TestDb;
 
@@ -175,5 +183,162 @@ async fn what_was_changed_is_seen_once_the_old_is_forgotten() {
     );
     let unknown = accounts.find(StoreId(999)).await.unwrap_err();
     assert!(matches!(unknown, AccountError::UnknownStore), "{unknown}");
+    fixture.sandbox.stop().await;
+}
+
+/// Something that answers like the platform: each request as `answer` says, once `open` holds. `seen` counts requests.
+struct Door {
+    url: String,
+    seen: watch::Receiver<usize>,
+    open: watch::Sender<bool>,
+}
+
+impl Door {
+    async fn answering(answer: fn(&str) -> (u16, &'static str)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (count, seen) = watch::channel(0);
+        let (open, opened) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut bytes = vec![0; 16 * 1024];
+                let length = stream.read(&mut bytes).await.unwrap();
+                let request = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                count.send_modify(|count| *count += 1);
+                let mut opened = opened.clone();
+                opened.wait_for(|open| *open).await.unwrap();
+                let (status, body) = answer(&request);
+                let reply = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                // Whoever asked may have gone.
+                drop(stream.write_all(reply.as_bytes()).await);
+            }
+        });
+        Self { url, seen, open }
+    }
+}
+
+impl Fixture {
+    /// Changes how the store is reached, behind the back of whoever opened its account.
+    async fn change(&self, url: &str, tokens: Tokens) {
+        let patch = StorePatch {
+            api_base_url: Some(url.to_owned()),
+            tokens: Some(tokens),
+            ..StorePatch::default()
+        };
+        let TestDb { db, sealer, .. } = &self.database;
+        stores::update(db, sealer, self.store, patch, Clock::System.now())
+            .await
+            .unwrap();
+    }
+
+    fn platform(&self) -> ConnectedPlatform {
+        let client = PlatformClient::new(&ClientSettings::default(), Clock::System).unwrap();
+        ConnectedPlatform {
+            kind: PlatformKind::Shopify,
+            client: Arc::new(client),
+            accounts: Arc::new(self.accounts()),
+        }
+    }
+}
+
+fn lasting(token: &str) -> Tokens {
+    Tokens {
+        access: Some(Secret::new(token)),
+        ..Tokens::default()
+    }
+}
+
+/// The old refresh token is dead once the platform has answered, so the answer must not be lost.
+#[tokio::test]
+async fn a_renewal_is_saved_although_whoever_asked_has_gone() {
+    let door = Door::answering(|_| {
+        let tokens = r#"{"access_token":"renewed","refresh_token":"next","expires_in":3600}"#;
+        (200, tokens)
+    })
+    .await;
+    door.open.send_replace(false);
+    let fixture = Fixture::expiring_in(AHEAD_MS).await;
+    let ending = Tokens {
+        refresh: Some(Secret::new("first")),
+        expires_at: Some(Clock::System.now().plus_millis(AHEAD_MS / 2)),
+        ..lasting("ending")
+    };
+    fixture.change(&door.url, ending).await;
+    let accounts = fixture.accounts();
+    let mut seen = door.seen.clone();
+    tokio::select! {
+        _ = accounts.find(fixture.store) => panic!("the platform has not answered"),
+        asked = seen.wait_for(|count| *count == 1) => drop(asked.unwrap()),
+    }
+    door.open.send_replace(true);
+    accounts.settle().await;
+    let stored = fixture.stored().await;
+    assert_eq!(stored.access, Some(Secret::new("renewed")));
+    assert_eq!(stored.refresh, Some(Secret::new("next")));
+    let found = accounts.find(fixture.store).await.unwrap();
+    assert_eq!(found.access_token.expose(), "renewed");
+    assert_eq!(*seen.borrow(), 1, "one renewal serves all");
+    fixture.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_stored_during_a_renewal_stay() {
+    let door = Door::answering(|_| (200, r#"{"access_token":"renewed","expires_in":3600}"#)).await;
+    door.open.send_replace(false);
+    let fixture = Fixture::expiring_in(AHEAD_MS).await;
+    let ending = Tokens {
+        refresh: Some(Secret::new("first")),
+        expires_at: Some(Clock::System.now().plus_millis(AHEAD_MS / 2)),
+        ..lasting("ending")
+    };
+    fixture.change(&door.url, ending).await;
+    let accounts = fixture.accounts();
+    let mut seen = door.seen.clone();
+    let installing = async {
+        drop(seen.wait_for(|count| *count == 1).await.unwrap());
+        fixture.change(&door.url, lasting("installed anew")).await;
+        door.open.send_replace(true);
+    };
+    let (found, ()) = tokio::join!(accounts.find(fixture.store), installing);
+    found.unwrap();
+    let stored = fixture.stored().await;
+    assert_eq!(stored.access, Some(Secret::new("installed anew")));
+    fixture.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_was_changed_unnoticed_is_found_when_the_old_one_is_refused() {
+    let door = Door::answering(|request| {
+        if request.contains("x-shopify-access-token: good") {
+            (200, r#"{"locations":[]}"#)
+        } else {
+            (401, r#"{"errors":"Invalid API key or access token"}"#)
+        }
+    })
+    .await;
+    let fixture = Fixture::expiring_in(AHEAD_MS).await;
+    let platform = fixture.platform();
+    let call = Call {
+        id: CallId(uuid::Uuid::from_u128(1)),
+        request: Request::Read(Read::Locations),
+    };
+    fixture.change(&door.url, lasting("dead")).await;
+    let answer = platform.send(fixture.store, &call).await;
+    assert_eq!(answer.result, Err(CallError::Barred(Bar::TokenDead)));
+    assert_eq!(*door.seen.borrow(), 1, "the same token is not tried again");
+
+    platform.accounts.find(fixture.store).await.unwrap();
+    fixture.change(&door.url, lasting("good")).await;
+    let answer = platform.send(fixture.store, &call).await;
+    assert_eq!(answer.result, Ok(Reply::Locations(Vec::new())));
+    assert_eq!(*door.seen.borrow(), 3);
+
+    fixture.change(&door.url, lasting("good too")).await;
+    platform.forget(fixture.store).await;
+    let account = platform.accounts.find(fixture.store).await.unwrap();
+    assert_eq!(account.access_token.expose(), "good too");
     fixture.sandbox.stop().await;
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement, TransactionTrait};
 use storekeeper::clock::Timestamp;
+use storekeeper::db::admin::stores;
 use storekeeper::db::inbox::{self, Acceptance, Head};
 use storekeeper::db::writer::WriteError;
 use storekeeper::db::{Db, DbError, fleet};
@@ -218,6 +219,9 @@ async fn wakes_stores_with_backlog_or_deadline(test: TestDb) {
         counts.iter().map(|counts| counts.store).collect::<Vec<_>>(),
         [timed, idle]
     );
+    stores::delete(&test.db, idle, NOW).await.unwrap();
+    let totals = fleet::totals(&test.db).await.unwrap();
+    assert_eq!(totals.stores, 2, "deleted stores are not counted");
 }
 
 async fn forgets_old_delivery_ids(test: TestDb) {

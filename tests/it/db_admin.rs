@@ -15,6 +15,7 @@ on_both_databases!(
     registers_and_finds_stores,
     a_domain_is_registered_once_at_a_time,
     changes_a_store_and_its_tokens,
+    only_a_new_installation_moves_its_instant,
     rotates_webhook_secrets,
     tells_shared_secrets,
     refuses_a_wrong_key_and_rotates_the_right_one,
@@ -116,6 +117,25 @@ async fn changes_a_store_and_its_tokens(test: TestDb) {
             .unwrap(),
         tokens
     );
+}
+
+async fn only_a_new_installation_moves_its_instant(test: TestDb) {
+    let store = test.store("a").await;
+    let later = NOW.plus_millis(5);
+    let renewed = StorePatch {
+        tokens: Some(Tokens::default()),
+        ..StorePatch::default()
+    };
+    let anew = StorePatch {
+        installed_anew: true,
+        ..renewed.clone()
+    };
+    for (patch, installed_at) in [(renewed, NOW), (anew, later)] {
+        let changed = stores::update(&test.db, &test.sealer, store, patch, later).await;
+        assert_eq!(changed.unwrap().installed_at, installed_at);
+    }
+    let (_, activation) = test.activate(store).await;
+    assert_eq!(activation.loaded.installed_at, Some(later));
 }
 
 async fn rotates_webhook_secrets(test: TestDb) {

@@ -12,6 +12,7 @@ mod db_admin;
 mod db_commit;
 mod db_schema;
 mod http;
+mod journeys;
 mod keeper_commands;
 mod keeper_supervision;
 mod keeper_turns;

@@ -9,7 +9,7 @@ use crate::config::{Config, Layers};
 use crate::sandbox::{ApiFaults, Faults, OutsiderFaults, WebhookFaults};
 
 /// How often each store is swept, so that a short run shows the repair of lost webhooks, milliseconds.
-const SWEEP_INTERVAL_MS: u64 = 2_000;
+const SWEEP_INTERVAL_MS: u64 = 8_000;
 /// What the demo's own log shows unless told otherwise: the sandbox cuts connections on purpose, which its HTTP library would report.
 const LOG_FILTER: &str = "error,actix_http=off";
 

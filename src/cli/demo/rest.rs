@@ -8,7 +8,10 @@ use super::options::DemoArgs;
 use super::setup::DemoStore;
 use crate::app::App;
 use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::domain::store::command::Command;
 use crate::domain::store::observation::Observation;
+use crate::ids::StoreId;
+use crate::keeper::Envelope;
 use crate::sandbox::Sandbox;
 use crate::sandbox::reference::drift;
 
@@ -32,6 +35,9 @@ pub(super) async fn come_to_rest(
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     sandbox.settle(REST_MAX).await?;
     let quiet_since = Clock::System.now();
+    for store in stores {
+        reconcile(app, store).await;
+    }
     while watch.elapsed() < REST_MAX {
         ticks.tick().await;
         if is_at_rest(app, sandbox, stores.len(), quiet_since) && drifting(sandbox, stores) == 0 {
@@ -39,6 +45,18 @@ pub(super) async fn come_to_rest(
         }
     }
     Ok(())
+}
+
+/// Starts a sweep now. A keeper that is too busy to be told comes to it by its own schedule.
+async fn reconcile(app: &App, store: &DemoStore) {
+    let Ok(id) = store.id.parse() else { return };
+    let told = app
+        .directory()
+        .command(StoreId(id), Envelope::plain(Command::ReconcileNow))
+        .await;
+    if let Err(error) = told {
+        tracing::warn!(store = store.id, %error, "failed to start the last sweep");
+    }
 }
 
 /// How many levels differ from the reference.
@@ -65,11 +83,9 @@ fn is_at_rest(app: &App, sandbox: &Sandbox, stores: usize, quiet_since: Timestam
     sandbox.pending() == 0 && resting == stores
 }
 
-/// Two sweeps have ended since: the first may have begun before.
+/// The sweep that was asked for has ended, and it left nothing to do.
 fn is_settled(observation: &Observation, quiet_since: Timestamp) -> bool {
-    let swept = observation
-        .last_sweep_at
-        .is_some_and(|at| at.millis_since(quiet_since) > 2_500);
+    let swept = observation.last_sweep_at.is_some_and(|at| at > quiet_since);
     swept
         && observation.dirty_bundles == 0
         && observation.unsettled_orders == 0

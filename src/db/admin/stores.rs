@@ -76,6 +76,8 @@ pub struct StorePatch {
     pub plan: Option<String>,
     pub status: Option<StoreStatus>,
     pub tokens: Option<Tokens>,
+    /// The app was installed anew: what was said of the installation before is over.
+    pub installed_anew: bool,
 }
 
 /// Which of a store's keys a hash is of.
@@ -244,11 +246,10 @@ pub async fn update(
     if let Some(plan) = patch.plan {
         row.plan = Set(Some(plan));
     }
+    if patch.installed_anew {
+        row.installed_at = Set(now.as_millis());
+    }
     if let Some(status) = patch.status {
-        let was_uninstalled = row.status.as_ref() == StoreStatus::Uninstalled.name();
-        if was_uninstalled && status == StoreStatus::Installed {
-            row.installed_at = Set(now.as_millis());
-        }
         row.status = Set(status.name().to_owned());
     }
     if let Some(tokens) = patch.tokens {

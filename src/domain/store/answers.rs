@@ -183,12 +183,16 @@ impl StoreState {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
-        order.assign(assignments);
+        let moved = order.assign(assignments);
         if order.is_unplaced() && !order.deleted {
             let reads = self.ledger.postpone(id, outcome.at);
             order.needs_assignments = reads < ASSIGNMENT_READS_MAX;
         }
-        self.order_changed(order, outcome);
+        if moved {
+            self.order_changed(order, outcome);
+        } else {
+            self.keep_order(order, outcome);
+        }
     }
 
     /// Applies an order that was read: newer than any webhook of the same stamp.

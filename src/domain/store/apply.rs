@@ -35,7 +35,10 @@ impl StoreState {
             Command::RetryDeadLetter { id, seq } => {
                 self.retry_dead_letter(id, seq, &mut outcome)?;
             }
-            Command::DiscardDeadLetter(id) => outcome.changes.put(Change::DeleteDeadLetter(id)),
+            Command::DiscardDeadLetter(id) => {
+                self.counts.dead = (self.counts.dead - 1).max(0);
+                outcome.changes.put(Change::DeleteDeadLetter(id));
+            }
             Command::TokenRenewed => self.token_renewed(now),
         }
         Ok(outcome)

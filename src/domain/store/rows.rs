@@ -110,7 +110,19 @@ impl StoreState {
         self.lanes.wake(snapshot.order, outcome.at);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
         let absorbed = order.absorb(snapshot, sold);
+        if absorbed == Absorbed::Same && self.ships_from_anywhere(&order) {
+            // The body does not tell where goods ship from, and its stamp tells seconds only: they may have moved
+            // within the second of what is known.
+            order.needs_assignments = true;
+            self.keep_order(order, outcome);
+            return RowEnd::Hot;
+        }
         self.order_absorbed(order, absorbed, outcome)
+    }
+
+    /// Whether only the platform's assignments tell where the order's units are taken.
+    fn ships_from_anywhere(&self, order: &OrderState) -> bool {
+        !order.deleted && order.location.is_none() && !self.has_one_location()
     }
 
     /// An order that the ledger does not have: keep it only if it sold a bundle.
@@ -144,8 +156,7 @@ impl StoreState {
             }
             Absorbed::Applied | Absorbed::Conflict => {
                 // Goods may have moved between locations with any change.
-                order.needs_assignments |=
-                    !order.deleted && order.location.is_none() && !self.has_one_location();
+                order.needs_assignments |= self.ships_from_anywhere(&order);
                 self.order_changed(order, outcome);
                 RowEnd::Hot
             }

@@ -16,7 +16,6 @@ use crate::db::admin::stores::{self, NewStore, StorePatch, StoreStatus, Tokens};
 use crate::db::admin::{secrets, stores::StoreRecord};
 use crate::db::sealing::{SealingError, Secret};
 use crate::domain::store::change::IdempotentReply;
-use crate::domain::store::command::Command;
 use crate::domain::store::state::Pause;
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
@@ -24,11 +23,12 @@ use crate::http::extract::{
     Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
     encode_cursor, parse_id,
 };
+use crate::http::new_token;
 use crate::http::replies::{PageOf, Tagged};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::{Control, Envelope};
+use crate::keeper::Control;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -157,9 +157,10 @@ pub(crate) async fn change_store(
     let renewed = body.value.access_token.is_some();
     apply_patch(&state, path.0, body.value, api_base_url, &revoke).await?;
     state.forget_stores();
+    state.deps.platform.forget(path.0).await;
     record_deed(&state, "change store", path.0).await?;
     if renewed {
-        lift_bar(&state, path.0).await;
+        new_token::announce(&state, path.0).await;
     }
     let after = get(&state, path.0).await?;
     Ok(Tagged::of(&document(&state, &after).await?)?.with_status(StatusCode::OK))
@@ -406,7 +407,9 @@ async fn apply_patch(
         name: body.name,
         api_base_url,
         plan: body.plan,
-        status: None,
+        // Who installed the app again brings a new token; whoever just has a new one loses nothing by it.
+        status: tokens.is_some().then_some(StoreStatus::Installed),
+        installed_anew: tokens.is_some(),
         tokens,
     };
     stores::update(state.db(), &state.sealer, store, patch, now).await?;
@@ -431,17 +434,6 @@ fn unknown_secret(error: DbError) -> ApiError {
         );
     }
     error.into()
-}
-
-/// Tells the keeper that it may call again. Should that fail, the store stays barred until it is told once more.
-async fn lift_bar(state: &AppState, store: StoreId) {
-    if let Err(error) = state
-        .directory
-        .command(store, Envelope::plain(Command::TokenRenewed))
-        .await
-    {
-        tracing::warn!(%store, %error, "failed to tell the keeper of a new access token");
-    }
 }
 
 async fn record_deed(state: &AppState, action: &str, store: StoreId) -> Result<(), ApiError> {

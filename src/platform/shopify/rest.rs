@@ -54,7 +54,8 @@ impl LocationBody {
         let Id(location) = self.id.required("id")?;
         Ok(LocationSnapshot {
             location: LocationId(location),
-            active: self.active.required("active")?,
+            // Only a location that is switched off has to say so.
+            active: self.active.known().unwrap_or(true),
         })
     }
 }

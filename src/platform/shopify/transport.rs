@@ -78,7 +78,10 @@ impl HttpReply {
         ))
     }
 
-    fn read<T: DeserializeOwned>(&self, effect: Effect) -> Result<T, CallError> {
+    fn read<'body, T: serde::Deserialize<'body>>(
+        &'body self,
+        effect: Effect,
+    ) -> Result<T, CallError> {
         serde_json::from_slice(&self.body)
             .map_err(|error| effect.lost(format!("unreadable reply: {error}")))
     }
@@ -91,8 +94,9 @@ struct GraphqlRequest<'call, V> {
 }
 
 #[derive(serde::Deserialize)]
-struct GraphqlReply<D> {
-    data: Option<D>,
+struct GraphqlReply<'body> {
+    #[serde(borrow)]
+    data: Option<&'body serde_json::value::RawValue>,
     #[serde(default)]
     errors: Vec<TopLevelError>,
     extensions: Option<Extensions>,
@@ -173,7 +177,7 @@ impl<'call> Session<'call> {
             .post(self.url("graphql.json"))
             .json(&request);
         let reply = self.exchange(request).await?.success(self.effect)?;
-        let reply: GraphqlReply<D> = reply.read(self.effect)?;
+        let reply: GraphqlReply<'_> = reply.read(self.effect)?;
         let cost = reply.extensions.and_then(|extensions| extensions.cost);
         self.rate = cost.map(QueryCost::report).or(self.rate);
         if !reply.errors.is_empty() {
@@ -184,9 +188,12 @@ impl<'call> Session<'call> {
                 self.effect,
             ));
         }
-        reply
+        // Errors come with `data` in which their part is null, so the data is only read when there are none.
+        let data = reply
             .data
-            .ok_or_else(|| self.effect.lost("reply without data"))
+            .ok_or_else(|| self.effect.lost("reply without data"))?;
+        serde_json::from_str(data.get())
+            .map_err(|error| self.effect.lost(format!("unreadable reply: {error}")))
     }
 
     /// Waits until what the last request took has been restored.

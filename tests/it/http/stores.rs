@@ -2,8 +2,9 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use storekeeper::clock::Clock;
 
-use crate::support::app::{Answer, TestApp, store_body};
+use crate::support::app::{Answer, PATIENCE, TestApp, TestStore, store_body};
 
 const STORES: &str = "/v1/admin/stores";
 
@@ -233,5 +234,59 @@ async fn a_store_that_was_uninstalled_says_so() {
     assert_eq!(listed["items"][0]["status"], "uninstalled");
     let read = app.admin().get("/v1/admin/stores/1").await.json();
     assert_eq!(read["status"], "uninstalled");
+    app.stop().await;
+}
+
+/// Waits until the keeper's reasons to wait are as `expected` says.
+async fn keeper_waits(app: &TestApp, store: &TestStore, expected: impl Fn(&str) -> bool) {
+    let path = format!("/v1/admin/keepers/{}/why", store.id);
+    let waiting = async {
+        while !expected(&app.admin().get(&path).await.text) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.expect("the keeper waits for something else");
+}
+
+async fn say_uninstalled(app: &TestApp, store: &TestStore, at: &str) {
+    let webhook = app.platform(store).topic("app/uninstalled").id(at);
+    let request = webhook.request().header("x-shopify-triggered-at", at);
+    assert_eq!(Answer::of(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_token_brings_a_removed_store_back_for_good() {
+    const REMOVED: &str = "the merchant to install the app again";
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    let path = format!("{STORES}/{}", store.id);
+    let installed_at = async || app.admin().get(&path).await.json()["installed_at"].clone();
+    let patch = async |body: Value| {
+        let answer = app.admin().send(Method::PATCH, &path, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    let first = installed_at().await;
+    let removed_at = Clock::System.now();
+    say_uninstalled(&app, &store, &removed_at.to_rfc3339()).await;
+    keeper_waits(&app, &store, |reasons| reasons.contains(REMOVED)).await;
+    patch(json!({"name": "One"})).await;
+    assert_eq!(installed_at().await, first);
+
+    patch(json!({"access_token": "shpat_anew"})).await;
+    assert_ne!(installed_at().await, first);
+    keeper_waits(&app, &store, |reasons| !reasons.contains(REMOVED)).await;
+    // Said of the installation before, and late.
+    let late = removed_at.plus_millis(-1).to_rfc3339();
+    say_uninstalled(&app, &store, &late).await;
+    let row = format!("/v1/admin/keepers/{}", store.id);
+    let applied = async {
+        while app.admin().get(&row).await.json()["observation"]["cursor"] != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let applied = tokio::time::timeout(PATIENCE, applied).await;
+    applied.expect("the late webhook is not applied");
+    keeper_waits(&app, &store, |reasons| !reasons.contains(REMOVED)).await;
     app.stop().await;
 }

@@ -44,8 +44,13 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts on a free port and waits until it says that it serves.
     pub(crate) async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", data_dir, arguments).await
+    }
+
+    /// Starts at an address of the test's choice, so that a successor can be found where its predecessor was.
+    pub(crate) async fn start_at(address: &str, data_dir: &Path, arguments: &[&str]) -> Self {
         let data_dir = data_dir.to_str().unwrap();
-        let mut command = program(&["serve", "--bind", "127.0.0.1:0", "--data-dir", data_dir]);
+        let mut command = program(&["serve", "--bind", address, "--data-dir", data_dir]);
         command
             .args(arguments)
             .stdout(Stdio::piped())

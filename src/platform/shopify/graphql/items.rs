@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, READ_ITEMS_MAX, READ_POINTS_MAX, Reply};
+use crate::domain::call::{CallError, Meter, READ_ITEMS_MAX, READ_POINTS_MAX, Reply};
 use crate::domain::fact::ItemSnapshot;
 use crate::ids::{ItemId, ProductId, VariantId};
 use crate::platform::shopify::graphql::gid::Gid;
@@ -15,6 +15,20 @@ const ITEMS: &str = "query inventoryItems($ids: [ID!]!) { nodes(ids: $ids) { ...
 /// Points: for each item itself, its variant and its product.
 const COST: i64 = 3 * 50 + 1;
 const _: () = assert!(COST <= READ_POINTS_MAX && READ_ITEMS_MAX == 50);
+
+const ITEM: &str = "query inventoryItem($id: ID!) { inventoryItem(id: $id) { id tracked \
+    variant { id inventoryPolicy requiresComponents product { id } } } }";
+
+#[derive(Serialize)]
+struct OneVariable {
+    id: Gid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OneData {
+    inventory_item: Option<ItemNode>,
+}
 
 #[derive(Serialize)]
 struct Variables {
@@ -63,14 +77,34 @@ pub(in crate::platform::shopify) async fn read(
         return Ok(Reply::Items(Vec::new()));
     }
     let ids = items.iter().copied().map(Gid::item).collect();
-    let data: Data = session.graphql(ITEMS, Variables { ids }).await?;
-    Ok(Reply::Items(
-        data.nodes
-            .into_iter()
-            .flatten()
-            .filter_map(ItemNode::into_snapshot)
-            .collect(),
-    ))
+    let nodes = match session.graphql::<Data>(ITEMS, Variables { ids }).await {
+        Ok(data) => data.nodes,
+        // Emulated platforms often know `inventoryItem` alone, and one bad id spoils the question about all.
+        Err(CallError::Rejected { .. } | CallError::Unavailable { .. }) => {
+            one_by_one(session, items).await?
+        }
+        Err(error) => return Err(error),
+    };
+    let found = nodes
+        .into_iter()
+        .flatten()
+        .filter_map(ItemNode::into_snapshot);
+    Ok(Reply::Items(found.collect()))
+}
+
+/// The same, with a question for each item.
+async fn one_by_one(
+    session: &mut Session<'_>,
+    items: &[ItemId],
+) -> Result<Vec<Option<ItemNode>>, CallError> {
+    let mut nodes = Vec::new();
+    for item in items {
+        session.pace(Meter::Graphql).await;
+        let id = Gid::item(*item);
+        let data: OneData = session.graphql(ITEM, OneVariable { id }).await?;
+        nodes.push(data.inventory_item);
+    }
+    Ok(nodes)
 }
 
 impl ItemNode {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
+use crate::domain::call::{Bar, CallError, Meter, READ_POINTS_MAX, Reply};
 use crate::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
 use crate::platform::shopify::errors::{self, RawUserError, classify_user_errors};
 use crate::platform::shopify::transport::Session;
@@ -93,7 +93,7 @@ pub(in crate::platform::shopify) async fn ensure(
     };
     let present = list(session, &uri).await?;
     let mut created = 0;
-    let mut refusal = None;
+    let mut refused = Vec::new();
     let needed = NEEDED_TOPICS.iter().map(|topic| (*topic, true));
     for (topic, is_needed) in needed.chain(WANTED_TOPICS.iter().map(|topic| (*topic, false))) {
         let name = enum_name(topic);
@@ -103,13 +103,26 @@ pub(in crate::platform::shopify) async fn ensure(
         session.pace(Meter::Graphql).await;
         match create(session, &name, &uri).await? {
             Ok(()) => created += 1,
-            Err(error) => {
-                tracing::warn!(topic, ?error, "platform refused a webhook subscription");
-                refusal = refusal.or(Some(error).filter(|_| is_needed));
-            }
+            Err(error) => refused.push((topic, is_needed, error)),
         }
     }
-    refusal.map_or(Ok(Reply::Subscriptions { created }), Err)
+    report(session, &refused);
+    let needed = refused.into_iter().find(|(_, is_needed, _)| *is_needed);
+    needed.map_or(Ok(Reply::Subscriptions { created }), |(_, _, error)| {
+        Err(error)
+    })
+}
+
+/// One line for all of them: they are usually refused for the same reason.
+fn report(session: &Session<'_>, refused: &[(&str, bool, CallError)]) {
+    if let Some((_, _, error)) = refused.first() {
+        let topics = refused
+            .iter()
+            .map(|(topic, _, _)| *topic)
+            .collect::<Vec<_>>();
+        let store = session.account().store;
+        tracing::warn!(%store, ?topics, ?error, "platform refused webhook subscriptions");
+    }
 }
 
 /// The topics that are subscribed to at `uri`, by the schema's names.
@@ -163,8 +176,18 @@ async fn create(
         webhook_subscription,
     };
     let data: CreateData = match session.graphql(CREATE, variables).await {
-        // The schema of an older version may not know the topic at all.
-        Err(refusal @ CallError::Rejected { .. }) => return Ok(Err(refusal)),
+        // The schema of an older version may not know the topic, or the token may lack the scope for it alone: neither
+        // says anything about the shop.
+        Err(CallError::Rejected { errors }) => return Ok(Err(CallError::Rejected { errors })),
+        Err(CallError::Barred(Bar::ScopeMissing)) => {
+            return Ok(Err(errors::rejected(
+                "ACCESS_DENIED",
+                "the token lacks the scope of this topic",
+            )));
+        }
+        Err(CallError::Unavailable { reason }) => {
+            return Ok(Err(errors::rejected("REFUSED", &reason)));
+        }
         other => other?,
     };
     let payload = data
