@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::postgres::chosen_url;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use storekeeper::app::{App, AppParts};
 use storekeeper::clock::Clock;
-use storekeeper::config::Config;
+use storekeeper::config::{Config, Secret};
 use storekeeper::ids::IdSource;
 use tempfile::TempDir;
 
@@ -51,6 +52,9 @@ impl TestApp {
         config.server.workers = 1;
         config.keeper.arbiters = 1;
         config.database.data_dir = directory.path().to_owned();
+        if let Some(url) = chosen_url().await {
+            config.database.url = Secret::new(url);
+        }
         adjust(&mut config);
         let parts = AppParts {
             clock: Clock::System,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::postgres::chosen_url;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::ConnectionTrait;
@@ -51,7 +52,9 @@ impl Rig {
     /// One store, and settings that differ from the defaults as `adjust` says.
     pub(crate) async fn start(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
-        let url = format!("sqlite://{}", files.path().join("store.db").display());
+        let url = chosen_url()
+            .await
+            .unwrap_or_else(|| format!("sqlite://{}", files.path().join("store.db").display()));
         let db = Db::connect(&DatabaseOptions::new(&url, files.path()))
             .await
             .expect("a database");

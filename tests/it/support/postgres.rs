@@ -17,6 +17,8 @@ use sea_orm::{ConnectionTrait, Database};
 
 /// Names the directory of `postgres` and `initdb` when it is neither on the `PATH` nor where Debian puts it.
 const BIN_VARIABLE: &str = "STOREKEEPER_TEST_POSTGRES_BIN";
+/// Set to `postgres`, the tests whose database does not matter to them run on PostgreSQL instead of SQLite.
+const DATABASE_VARIABLE: &str = "STOREKEEPER_TEST_DATABASE";
 /// Where Debian installs one directory per major version.
 const DEBIAN_ROOT: &str = "/usr/lib/postgresql";
 /// A free port can be taken by somebody else before the server binds it; then another one is tried.
@@ -117,6 +119,14 @@ fn launch(bin: &Path) -> Result<TestPostgres, String> {
 }
 
 /// The first directory that holds both programs: Debian's wrappers put some of them on the `PATH` without the others.
+/// A fresh PostgreSQL database for a test that takes either kind, when the environment asks for that kind.
+pub(crate) async fn chosen_url() -> Option<String> {
+    match std::env::var_os(DATABASE_VARIABLE)?.to_str() {
+        Some("postgres") => Some(TestPostgres::start().database_url().await),
+        other => panic!("{DATABASE_VARIABLE} is {other:?}, not postgres"),
+    }
+}
+
 fn find_bin() -> PathBuf {
     if let Some(named) = std::env::var_os(BIN_VARIABLE) {
         let named = PathBuf::from(named);

@@ -4,4 +4,5 @@
 mod convergence;
 mod faults;
 mod lanes;
+mod many;
 mod model;
