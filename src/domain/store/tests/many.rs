@@ -128,7 +128,7 @@ fn make_calls(state: &mut StoreState, now: &mut Timestamp) -> Vec<usize> {
                 location: HERE,
                 active: true,
             }]),
-            other => panic!("not expected: {other:?}"),
+            other @ (Request::Write(_) | Request::Read(_)) => panic!("not expected: {other:?}"),
         };
         let answer = Answer {
             result: Ok(reply),
