@@ -214,6 +214,9 @@ impl StoreState {
     fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
         self.step_aside(&in_flight.call.request, &error, outcome.at);
+        if in_flight.is_sweep {
+            self.sweep_stumbled(&in_flight.call.request, &error, outcome.at);
+        }
         match error {
             // The bucket knows the wait already.
             CallError::Throttled { .. } => self.resend_at(in_flight.call.id, outcome.at, outcome),
@@ -233,6 +236,27 @@ impl StoreState {
                 self.resend_at(in_flight.call.id, outcome.at, outcome);
             }
             CallError::Rejected { errors } => self.rejected(in_flight, &errors, outcome),
+        }
+    }
+
+    /// A step of the sweep that the platform does not answer is left out, so that it does not stand before the others
+    /// for ever; what was refused is dealt with where refusals are.
+    fn sweep_stumbled(&mut self, request: &Request, error: &CallError, now: Timestamp) {
+        let Request::Read(read) = request else { return };
+        match error {
+            CallError::Unavailable { .. } | CallError::Ambiguous { .. } | CallError::Busy => {}
+            CallError::Throttled { .. } | CallError::Barred(_) | CallError::Rejected { .. } => {
+                return;
+            }
+        }
+        match read {
+            Read::Subscriptions => self.subscriptions_swept(),
+            // Asked again in halves.
+            Read::Levels(items) | Read::Items(items) if items.len() > 1 => {}
+            Read::Levels(items) | Read::Items(items) => self.items_swept(items, now),
+            Read::OrdersSince { .. } | Read::Order(_) | Read::Assignments(_) | Read::Locations => {
+                self.end_sweep(now);
+            }
         }
     }
 

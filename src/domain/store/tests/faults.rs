@@ -186,6 +186,36 @@ fn a_touched_order_is_not_forgotten_over_a_restart() {
 }
 
 #[test]
+fn a_platform_without_subscriptions_is_swept_all_the_same() {
+    let mut world = world();
+    world.apply(Command::ReconcileNow);
+    let call = plan_until(&mut world, |request| {
+        *request == Request::Read(Read::Subscriptions)
+    });
+    let answer = failed(CallError::Unavailable {
+        reason: "unknown operation".to_owned(),
+    });
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    let next = plan_until(&mut world, |request| {
+        matches!(request, Request::Read(Read::OrdersSince { .. }))
+    });
+    let answer = world.platform.answer(&next);
+    world.apply(Command::CallAnswered {
+        call: next.id,
+        answer,
+    });
+    let before = world.state.observation(world.platform.now).last_sweep_at;
+    for _ in 0..20 {
+        world.advance(1_000);
+        world.work(false);
+    }
+    assert!(world.state.observation(world.platform.now).last_sweep_at > before);
+}
+
+#[test]
 fn a_bundle_is_stocked_where_it_had_no_level() {
     for seed in 0..20 {
         let mut world = World::new(seed);
