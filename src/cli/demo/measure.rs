@@ -9,7 +9,7 @@ use super::report::{Percentiles, Report, StoreReport};
 use super::rest::drifting;
 use super::setup::DemoStore;
 use crate::app::App;
-use crate::sandbox::reference::Recipe;
+use crate::sandbox::reference::{Drift, Recipe, drift};
 use crate::sandbox::{Answer, Cause, LevelKey, Log, Moment, Sandbox, StockState};
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -42,6 +42,16 @@ pub(super) fn judge(
             sale_to_stock: Percentiles::of(of_store.clone()),
         });
         delays.add(store.noisy, of_store);
+        let standing = sandbox.standing(&store.domain);
+        let drifted = drift(&log, &standing, &store.recipes);
+        let describe = |it: &Drift| {
+            let LevelKey { item, location } = it.key;
+            format!(
+                "{}: item {item} at {location}: expected {}, is {:?}",
+                store.domain, it.expected, it.actual
+            )
+        };
+        report.drifted.extend(drifted.iter().map(describe));
     }
     report.drift = drifting(sandbox, stores);
     report.sale_to_stock = Percentiles::of(delays.all);

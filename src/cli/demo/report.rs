@@ -34,6 +34,9 @@ pub(super) struct Report {
     pub(super) noisy: Percentiles,
     #[serde(skip)]
     pub(super) per_store: Vec<StoreReport>,
+    /// Each level that differs, for people.
+    #[serde(skip)]
+    pub(super) drifted: Vec<String>,
 }
 
 impl Report {
@@ -119,6 +122,9 @@ pub(super) fn print(report: &Report, json: bool) {
             millis(p50_ms),
             millis(p99_ms)
         ));
+    }
+    for line in &report.drifted {
+        print::line(line);
     }
     print::line(&format!("lost: {}  drift: {}", report.lost, report.drift));
 }
