@@ -142,7 +142,8 @@ async fn register(
 
 /// Kits of two to three parts that share some of them; the last one contains the first.
 fn recipes(items: &[i64], sandbox: &Sandbox) -> Vec<Recipe> {
-    let from = sandbox.now();
+    // Orders are stamped with whole seconds, and the first one may be made within this one.
+    let from = sandbox.now().whole_seconds();
     let component = |position: usize, quantity: i64| {
         items.get(position).map(|item| Component {
             item: *item,
