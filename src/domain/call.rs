@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::domain::fact::{
-    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+    Assignments, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
 };
 use crate::ids::{CallId, ItemId, LineId, LocationId, OrderId};
 
@@ -209,7 +209,7 @@ pub enum Reply {
         orders: Vec<OrderSnapshot>,
         next: Option<String>,
     },
-    Assignments(Vec<Assignment>),
+    Assignments(Assignments),
     Locations(Vec<LocationSnapshot>),
     /// How many subscriptions lacked and were created.
     Subscriptions {

@@ -164,3 +164,12 @@ pub struct Assignment {
     /// Units, positive.
     pub quantity: i64,
 }
+
+/// What the platform tells of where an order's units are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignments {
+    pub current: Vec<Assignment>,
+    /// Of fulfillment orders that were cancelled, newest first. They place units that no current one tells of, such as
+    /// those of an order that was cancelled without restock; of units that moved on they are history.
+    pub former: Vec<Assignment>,
+}

@@ -1,6 +1,6 @@
 //! How what the platform tells of an order changes its state: the newest snapshot wins, refunds add up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::bundle::SoldBundle;
 use crate::domain::fact::{Assignment, OrderSnapshot, RefundLine, RefundSnapshot, Restock};
@@ -120,6 +120,32 @@ impl OrderState {
         self.previous = self.attributed();
         self.assignments = Some(merged);
         true
+    }
+
+    /// Takes in where cancelled fulfillment orders were to ship from. It places only lines of which nothing else has
+    /// told: the rest is remembered better. Whether any was placed by it.
+    pub fn recall(&mut self, former: &[Assignment]) -> bool {
+        let is_untold = |line: &LineId, state: &LineState| {
+            self.told(*line, state.quantity).is_empty() && state.quantity > 0
+        };
+        let untold: BTreeSet<LineId> = self
+            .lines
+            .iter()
+            .filter(|(line, state)| is_untold(line, state))
+            .map(|(line, _)| *line)
+            .collect();
+        let mut placed = false;
+        for entry in former.iter().filter(|entry| untold.contains(&entry.line)) {
+            let same = |before: &Assignment| {
+                (before.line, before.location) == (entry.line, entry.location)
+            };
+            // A newer one at the same location tells more than an older one.
+            if entry.quantity > 0 && !self.previous.iter().any(same) {
+                self.previous.push(*entry);
+                placed = true;
+            }
+        }
+        placed
     }
 
     /// The order changed in a way that was not described: it must be read, and where it ships from.

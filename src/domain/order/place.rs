@@ -165,7 +165,7 @@ impl OrderState {
     }
 
     /// What the assignments tell, and for units that have left them, what they told before.
-    fn told(&self, line: LineId, quantity: i64) -> UnitsBy<LocationId> {
+    pub(super) fn told(&self, line: LineId, quantity: i64) -> UnitsBy<LocationId> {
         let of_line = |assignment: &&Assignment| assignment.line == line;
         let mut told = BTreeMap::new();
         let mut left = quantity;

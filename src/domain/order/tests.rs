@@ -423,6 +423,32 @@ fn nothing_is_guessed_before_the_platform_has_told_where() {
 }
 
 #[test]
+fn a_cancelled_order_that_was_never_placed_is_placed_by_what_was_to_ship() {
+    let mut order = order(5);
+    order.recompute(&Placement::ByAssignment);
+    order.assign(&[]);
+    assert!(!order.recall(&[ships(PLAIN, HERE, 1)]), "of another line");
+    let newest_first = [
+        ships(KIT, THERE, 3),
+        ships(KIT, HERE, 4),
+        ships(KIT, THERE, 9),
+    ];
+    assert!(order.recall(&newest_first));
+    assert!(!order.recall(&newest_first), "no news");
+    order.recompute(&Placement::ByAssignment);
+    assert_eq!(foams(&order), [(1, 2), (2, 3)]);
+}
+
+#[test]
+fn what_was_to_ship_says_nothing_of_units_that_are_placed() {
+    let mut order = placed(3, &[ships(KIT, HERE, 3)]);
+    order.assign(&[ships(KIT, THERE, 2)]);
+    assert!(!order.recall(&[ships(KIT, THERE, 3)]));
+    order.recompute(&Placement::ByAssignment);
+    assert_eq!(foams(&order), [(1, 1), (2, 2)]);
+}
+
+#[test]
 fn a_point_of_sale_order_is_taken_where_it_happened() {
     let mut order = OrderState::first_seen(
         &OrderSnapshot {

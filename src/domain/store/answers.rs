@@ -10,7 +10,7 @@ use crate::domain::call::{
     UserErrorCode,
 };
 use crate::domain::fact::{
-    Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
+    Assignments, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
 };
 use crate::domain::order::OrderState;
 use crate::domain::stock::StockBook;
@@ -179,11 +179,11 @@ impl StoreState {
 
     /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
     /// yet is asked about again.
-    fn assignments_read(&mut self, id: OrderId, assignments: &[Assignment], outcome: &mut Outcome) {
+    fn assignments_read(&mut self, id: OrderId, assignments: &Assignments, outcome: &mut Outcome) {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
-        let moved = order.assign(assignments);
+        let moved = order.assign(&assignments.current) | order.recall(&assignments.former);
         if order.is_unplaced() && !order.deleted {
             let reads = self.ledger.postpone(id, outcome.at);
             order.needs_assignments = reads < ASSIGNMENT_READS_MAX;

@@ -10,6 +10,7 @@ use crate::support::database::{TestDb, on_both_databases};
 
 on_both_databases!(
     an_online_order_is_taken_where_it_ships_from_and_moves_along,
+    an_order_cancelled_without_restock_before_it_was_placed_stays_taken,
     an_order_at_the_till_is_taken_there,
     a_pooled_bundle_shows_the_sum,
     a_single_location_bundle_counts_the_first,
@@ -64,6 +65,15 @@ async fn an_online_order_is_taken_where_it_ships_from_and_moves_along(database: 
     shop.refund(order, 1, RestockType::Cancel);
     shop.comes_right().await;
     assert_eq!(shop.levels(shop.item(0)), [Some(10), Some(37)]);
+}
+
+async fn an_order_cancelled_without_restock_before_it_was_placed_stays_taken(database: TestDb) {
+    let (shop, kit) = two_places(database, |kit| kit).await;
+    let order = shop.sell(&[(kit, 4)]);
+    shop.cancel(order, false);
+    shop.comes_right().await;
+    assert_eq!(shop.levels(shop.item(0)), [Some(6), Some(40)]);
+    assert_eq!(shop.levels(kit), [Some(6), Some(10)]);
 }
 
 async fn an_order_at_the_till_is_taken_there(database: TestDb) {

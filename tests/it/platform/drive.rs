@@ -7,7 +7,7 @@ use storekeeper::clock::{Clock, Timestamp};
 use storekeeper::domain::call::{
     Adjustment, Answer, Call, CallError, Meter, Read, Reply, Request, Setting, UserErrorCode, Write,
 };
-use storekeeper::domain::fact::{Assignment, Fact, LevelSnapshot};
+use storekeeper::domain::fact::{Assignment, Assignments, Fact, LevelSnapshot};
 use storekeeper::ids::{CallId, ItemId, LineId, LocationId, OrderId, StoreId};
 use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};
 use storekeeper::platform::shopify::client::ShopifyClient;
@@ -398,11 +398,29 @@ async fn assignments_tell_where_an_order_ships_from() {
     }];
     assert_eq!(
         drive.read(Read::Assignments(order)).await,
-        Ok(Reply::Assignments(expected))
+        Ok(Reply::Assignments(Assignments {
+            current: expected.clone(),
+            former: Vec::new(),
+        }))
     );
     assert_eq!(
         drive.read(Read::Assignments(OrderId(1))).await,
-        Ok(Reply::Assignments(Vec::new()))
+        Ok(Reply::Assignments(Assignments::default()))
+    );
+    let without_restock = CancelRequest {
+        restock: false,
+        ..CancelRequest::default()
+    };
+    let cancelled = drive
+        .sandbox
+        .cancel_order(DOMAIN, order.0, &without_restock);
+    cancelled.expect("a cancelled order");
+    assert_eq!(
+        drive.read(Read::Assignments(order)).await,
+        Ok(Reply::Assignments(Assignments {
+            current: Vec::new(),
+            former: expected,
+        }))
     );
 }
 

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::call::{CallError, Meter, Read, Reply, Request};
-use storekeeper::domain::fact::{Assignment, ItemSnapshot, LevelSnapshot, LocationSnapshot};
+use storekeeper::domain::fact::{
+    Assignment, Assignments, ItemSnapshot, LevelSnapshot, LocationSnapshot,
+};
 use storekeeper::ids::{ItemId, LineId, LocationId, OrderId, ProductId, VariantId};
 use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
 
@@ -258,11 +260,10 @@ async fn assignments_are_summed_over_fulfillment_orders_and_pages() {
     };
     assert_eq!(
         answer.result,
-        Ok(Reply::Assignments(vec![
-            assign(11, 1, 3),
-            assign(12, 2, 1),
-            assign(13, 1, 4)
-        ]))
+        Ok(Reply::Assignments(Assignments {
+            current: vec![assign(11, 1, 3), assign(12, 2, 1), assign(13, 1, 4)],
+            former: vec![assign(12, 2, 5), assign(11, 2, 3)],
+        }))
     );
     // Nothing told what the pages cost, so each is taken to have cost a second.
     assert_eq!(waited_ms, 2000);

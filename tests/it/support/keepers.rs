@@ -18,7 +18,7 @@ use storekeeper::db::{DatabaseOptions, Db, migrate};
 use storekeeper::deps::{Deps, Platform};
 use storekeeper::domain::bundle::Mode;
 use storekeeper::domain::call::{Answer, Call, Read, Reply, Request};
-use storekeeper::domain::fact::{Fact, ItemSnapshot, LevelSnapshot, LocationSnapshot};
+use storekeeper::domain::fact::{Assignments, Fact, ItemSnapshot, LevelSnapshot, LocationSnapshot};
 use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
 use storekeeper::domain::store::settings::StoreSettings;
 use storekeeper::ids::{BundleId, IdSource, ItemId, LocationId, ProductId, StoreId, VariantId};
@@ -317,7 +317,7 @@ fn reply_to(request: &Request) -> Reply {
             orders: Vec::new(),
             next: None,
         },
-        Request::Read(Read::Assignments(_)) => Reply::Assignments(Vec::new()),
+        Request::Read(Read::Assignments(_)) => Reply::Assignments(Assignments::default()),
         Request::Read(Read::Locations) => Reply::Locations(vec![LocationSnapshot {
             location: LocationId(1),
             active: true,

@@ -359,18 +359,22 @@ impl Platform {
             }
             Read::Assignments(order) => {
                 let found = self.orders.iter().filter(|it| it.snapshot.order == *order);
-                let assign = |it: &Order| {
-                    let location = it.location;
-                    let lines = it.snapshot.lines.iter();
-                    lines
-                        .map(|line| Assignment {
-                            line: line.line,
-                            location,
-                            quantity: line.quantity,
-                        })
-                        .collect::<Vec<_>>()
-                };
-                Reply::Assignments(found.flat_map(assign).collect())
+                let mut told = Assignments::default();
+                for order in found {
+                    // As on the platform: of a cancelled order only its past is told.
+                    let assignments = if order.snapshot.cancelled {
+                        &mut told.former
+                    } else {
+                        &mut told.current
+                    };
+                    let lines = order.snapshot.lines.iter();
+                    assignments.extend(lines.map(|line| Assignment {
+                        line: line.line,
+                        location: order.location,
+                        quantity: line.quantity,
+                    }));
+                }
+                Reply::Assignments(told)
             }
             Read::Locations => {
                 let location = |it: &LocationId| LocationSnapshot {

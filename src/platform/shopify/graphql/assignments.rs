@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
-use crate::domain::fact::Assignment;
+use crate::domain::fact::{Assignment, Assignments};
 use crate::ids::{LineId, LocationId, OrderId};
 use crate::platform::shopify::errors;
 use crate::platform::shopify::graphql::gid::Gid;
@@ -127,6 +127,7 @@ pub(in crate::platform::shopify) async fn read(
 ) -> Result<Reply, CallError> {
     let mut pages = Pages {
         units: Units::new(),
+        former: Vec::new(),
         read: 0,
     };
     let mut after: Option<String> = None;
@@ -152,6 +153,8 @@ pub(in crate::platform::shopify) async fn read(
 /// What has been read so far, and with how many requests.
 struct Pages {
     units: Units,
+    /// Of cancelled fulfillment orders, in the platform's order: oldest first.
+    former: Vec<Assignment>,
     read: usize,
 }
 
@@ -200,25 +203,43 @@ impl Pages {
         let Some(location) = fulfillment_order.location() else {
             return;
         };
+        let is_cancelled = fulfillment_order.status.eq_ignore_ascii_case("cancelled");
         for node in &fulfillment_order.line_items.nodes {
             let line = node.line_item.as_ref().and_then(|line| line.id.known());
-            let units = node.units(&fulfillment_order.status);
-            if let (Some(Id(line)), Some(units)) = (line, units) {
-                let sum = self.units.entry((LineId(line), location)).or_default();
-                *sum = sum.saturating_add(units);
+            let Some(Id(line)) = line else { continue };
+            let (total, remaining) = node.units();
+            if is_cancelled {
+                self.assign(LineId(line), location, remaining);
+                self.former.push(Assignment {
+                    line: LineId(line),
+                    location,
+                    quantity: total,
+                });
+            } else {
+                self.assign(LineId(line), location, total);
             }
         }
     }
 
-    fn into_assignments(self) -> Vec<Assignment> {
-        let assignments = self.units.into_iter();
-        assignments
-            .map(|((line, location), quantity)| Assignment {
-                line,
-                location,
-                quantity,
-            })
-            .collect()
+    fn assign(&mut self, line: LineId, location: LocationId, units: i64) {
+        if units > 0 {
+            let sum = self.units.entry((line, location)).or_default();
+            *sum = sum.saturating_add(units);
+        }
+    }
+
+    fn into_assignments(self) -> Assignments {
+        let units = self.units.into_iter();
+        let current = units.map(|((line, location), quantity)| Assignment {
+            line,
+            location,
+            quantity,
+        });
+        let newest_first = self.former.into_iter().rev();
+        Assignments {
+            current: current.collect(),
+            former: newest_first.filter(|entry| entry.quantity > 0).collect(),
+        }
     }
 }
 
@@ -231,16 +252,11 @@ impl FulfillmentOrderNode {
 }
 
 impl LineNode {
-    /// What is shipped from there, done or to do. A cancelled fulfillment order ships only what remains of it: the
-    /// rest went to another, and would be counted twice.
-    fn units(&self, status: &str) -> Option<i64> {
-        let told = if status.eq_ignore_ascii_case("cancelled") {
-            self.remaining_quantity
-        } else {
-            self.total_quantity
-        };
-        told.known()
-            .map(|Quantity(units)| units)
-            .filter(|units| *units > 0)
+    /// Units in all, and what of them is still to be shipped. A cancelled fulfillment order ships only what remains of
+    /// it: the rest went to another, and would be counted twice, or nowhere, when the order was cancelled.
+    fn units(&self) -> (i64, i64) {
+        let told =
+            |quantity: &Scalar<Quantity>| quantity.known().map_or(0, |Quantity(units)| units);
+        (told(&self.total_quantity), told(&self.remaining_quantity))
     }
 }
