@@ -1,5 +1,6 @@
 //! Turns: fair between stores, complete over restarts, and on time after any sleep.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use storekeeper::domain::call::{Read, Request};
@@ -21,11 +22,36 @@ fn item_of(row: &Row) -> i64 {
     }
 }
 
+/// Holds whatever passes it until it is opened.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    reached: AtomicBool,
+}
+
+impl Gate {
+    fn pass(&self) {
+        self.reached.store(true, Ordering::SeqCst);
+        let is_open = self.is_open.lock().expect("not poisoned");
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
+    }
+
+    fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().expect("not poisoned") = true;
+        self.opened.notify_all();
+    }
+}
+
 #[tokio::test]
 async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     const BUSY_ROWS: i64 = 400;
     let order: Arc<Mutex<Vec<i64>>> = Arc::default();
-    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let gate: Arc<Gate> = Arc::default();
     let (order_of_hook, gate_of_hook) = (Arc::clone(&order), Arc::clone(&gate));
     let rig = Rig::start(|settings| {
         settings.turns_in_flight_max = 1;
@@ -34,8 +60,7 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
                 .lock()
                 .expect("not poisoned")
                 .push(item_of(row));
-            let (open, opened) = &*gate_of_hook;
-            drop(opened.wait_while(open.lock().expect("not poisoned"), |open| !*open));
+            gate_of_hook.pass();
         }));
     })
     .await;
@@ -44,17 +69,13 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     }
     rig.accept_level(QUIET, QUIET_ITEM).await;
     rig.directory.ring(BUSY);
-    eventually("the busy store's first turn", || {
-        !order.lock().expect("not poisoned").is_empty()
-    })
-    .await;
+    eventually("the busy store's first turn", || gate.is_reached()).await;
     rig.directory.ring(QUIET);
     eventually("the quiet store's keeper", || {
         rig.state(QUIET) == KeeperState::Running
     })
     .await;
-    *gate.0.lock().expect("not poisoned") = true;
-    gate.1.notify_all();
+    gate.open();
     eventually("all rows", || {
         rig.cursor(BUSY) == BUSY_ROWS && rig.cursor(QUIET) == 1
     })
@@ -73,15 +94,28 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
 
 #[tokio::test]
 async fn a_turn_holds_at_most_twenty_resources_but_every_row_of_the_same_few() {
-    let rig = Rig::start(|_| {}).await;
+    let gate: Arc<Gate> = Arc::default();
+    let gate_of_hook = Arc::clone(&gate);
+    let rig = Rig::start(|settings| {
+        settings.turns_in_flight_max = 1;
+        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
+    })
+    .await;
+    // A neighbour holds the only turn, so that all rows are there before the store's first.
+    rig.accept_level(QUIET, QUIET_ITEM).await;
+    rig.directory.ring(QUIET);
+    eventually("the neighbour's turn", || gate.is_reached()).await;
     for item in 1..=40 {
         rig.accept_level(STORE, item).await;
     }
     for _repetition in 0..100 {
         rig.accept_level(STORE, 40).await;
     }
+    gate.open();
     rig.directory.ring(STORE);
     eventually("all rows", || rig.cursor(STORE) == 140).await;
+    // The last turn is counted a moment after its rows are.
+    rig.pass_time_until_stopped().await;
     assert_eq!(
         rig.directory.status(STORE).map(|status| status.turns),
         Some(2)
