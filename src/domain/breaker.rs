@@ -94,7 +94,6 @@ impl Breaker {
             return None;
         }
         let until = now.plus_millis(self.window_ms);
-        watched.writes.clear();
         watched.open_until = Some(until);
         watched.open_until
     }

@@ -304,6 +304,31 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_attempt_waits_for_the_head_as_it_stood_then() {
+        let mut lane = lane();
+        lane.fail(&POLICY, after(3_000), 30);
+        let due = after(9_000);
+        assert_eq!(
+            lane.next_attempt(due, 29, true),
+            NextAttempt::Cursor { behind_seq: 30 }
+        );
+        assert_eq!(
+            lane.next_attempt(due, 30, true),
+            NextAttempt::Now { seq: 10 }
+        );
+    }
+
+    #[test]
+    fn the_next_row_has_all_its_attempts() {
+        let mut lane = lane();
+        lane.push(12);
+        lane.fail(&POLICY, after(3_000), 30);
+        assert_eq!(lane.record(10).attempts, 1);
+        lane.leave(10, after(4_000));
+        assert_eq!(lane.record(12).attempts, 0);
+    }
+
+    #[test]
     fn a_lane_survives_a_restart() {
         let mut lane = lane();
         lane.push(12);

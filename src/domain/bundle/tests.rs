@@ -640,6 +640,28 @@ fn multiplied_needs_and_leaves_are_bounded_in_the_bundles_above_too() {
 }
 
 #[test]
+fn an_item_that_a_bundle_gives_up_is_a_leaf_again() {
+    let mut book = BundleBook::new(vec![simple(11, &[(1, 1)]), simple(12, &[(11, 2)])]);
+    book.put(Bundle {
+        item: ItemId(21),
+        ..simple(11, &[(1, 1)])
+    });
+    assert_eq!(book.needs(id(12)), Some(&map(&[(11, 2)])));
+    assert_eq!(book.parents_of(ItemId(1)).collect::<Vec<_>>(), [id(11)]);
+}
+
+#[test]
+fn a_recipe_ends_before_its_end() {
+    let end = START.plus_millis(1_000);
+    let book = BundleBook::new(vec![deleted_at(simple(11, &[(1, 1)]), end)]);
+    assert!(
+        book.recipe_for(VariantId(11), end.plus_millis(-1))
+            .is_some()
+    );
+    assert_eq!(book.recipe_for(VariantId(11), end), None);
+}
+
+#[test]
 fn a_component_of_ten_thousand_bundles_is_found_and_updated_in_place() {
     let mut book = BundleBook::new(
         (0..10_000)

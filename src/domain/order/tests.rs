@@ -503,6 +503,14 @@ fn units_that_left_the_assignments_stay_where_they_were_last() {
 }
 
 #[test]
+fn a_unit_that_left_is_missing_where_fewer_are_assigned_than_before() {
+    let mut order = placed(3, &[ships(KIT, HERE, 2), ships(KIT, THERE, 1)]);
+    order.assign(&[ships(KIT, HERE, 2)]);
+    order.recompute(&Placement::ByAssignment);
+    assert_eq!(foams(&order), [(1, 2), (2, 1)]);
+}
+
+#[test]
 fn a_return_to_another_location_is_given_back_there() {
     let mut order = placed(2, &[ships(KIT, HERE, 2)]);
     order.add_refund(&refund(1, 1, Restock::Return, Some(THERE)));
