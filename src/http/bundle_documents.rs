@@ -87,6 +87,7 @@ impl BundleBody {
             mode: self.mode.into(),
             cap: self.cap,
             components: self.components.into_iter().map(component).collect(),
+            seen: None,
             arrived_at: now,
         }
     }

@@ -93,8 +93,11 @@ pub(crate) async fn replace_bundle(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let merchant = body.who;
-    require_revision(&state, merchant.store, path.0, &request).await?;
-    let draft = body.value.into_draft(path.0, true, state.clock().now());
+    let seen = bundle_named(&state, merchant.store, path.0, &request).await?;
+    let draft = BundleDraft {
+        seen,
+        ..body.value.into_draft(path.0, true, state.clock().now())
+    };
     let answered = put(&state, merchant.store, draft, None).await?;
     respond_to_put(answered, StatusCode::OK)
 }
@@ -113,8 +116,9 @@ pub(crate) async fn delete_bundle(
     path: BundlePath,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    require_revision(&state, merchant.store, path.0, &request).await?;
-    let envelope = Envelope::plain(Command::DeleteBundle(path.0));
+    let id = path.0;
+    let seen = bundle_named(&state, merchant.store, id, &request).await?;
+    let envelope = Envelope::plain(Command::DeleteBundle { id, seen });
     let answered = state.directory.command(merchant.store, envelope).await;
     answered.map_err(|error| command_problem(&error, state.clock()))?;
     Ok(HttpResponse::NoContent().finish())
@@ -215,18 +219,21 @@ fn find_view(board: &Board, id: BundleId) -> Result<&BundleView, ApiError> {
     found.ok_or_else(|| ApiError::plain(Problem::UnknownBundle))
 }
 
-/// Compares `If-Match`, when given, with the bundle as readers see it now.
-async fn require_revision(
+/// The bundle that `If-Match` names, when it is given: the keeper compares it with what is there when the command's
+/// turn comes. What readers see no more is refused at once.
+async fn bundle_named(
     state: &AppState,
     store: StoreId,
     id: BundleId,
     request: &HttpRequest,
-) -> Result<(), ApiError> {
+) -> Result<Option<Box<Bundle>>, ApiError> {
     if !request.headers().contains_key(header::IF_MATCH) {
-        return Ok(());
+        return Ok(None);
     }
     let board = board_of(state, store).await?;
-    Tagged::of(&BundleDocument::of(&find_view(&board, id)?.bundle))?.require_match(request)
+    let bundle = &find_view(&board, id)?.bundle;
+    Tagged::of(&BundleDocument::of(bundle))?.require_match(request)?;
+    Ok(Some(Box::new(bundle.clone())))
 }
 
 type Render = fn(&Result<Reply, Refusal>) -> (u16, String);

@@ -122,7 +122,7 @@ impl KeeperCore {
             | Command::PlanCall { .. }
             | Command::CallAnswered { .. }
             | Command::PutBundle(_)
-            | Command::DeleteBundle(_)
+            | Command::DeleteBundle { .. }
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow

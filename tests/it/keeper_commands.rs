@@ -74,7 +74,10 @@ async fn commands_beyond_the_bound_are_refused_at_once() {
     while refused != Some(Err(CommandError::Busy)) {
         let third = rig.directory.command(
             STORE,
-            Envelope::plain(Command::DeleteBundle(BundleId(uuid::Uuid::nil()))),
+            Envelope::plain(Command::DeleteBundle {
+                id: BundleId(uuid::Uuid::nil()),
+                seen: None,
+            }),
         );
         refused = Some(third.await);
         tokio::task::yield_now().await;
@@ -135,7 +138,10 @@ async fn a_key_brings_the_same_reply_again_also_after_a_restart() {
 async fn a_refusal_is_remembered_under_its_key() {
     let rig = Rig::start(|_| {}).await;
     let unknown = BundleId(uuid::Uuid::nil());
-    let delete = || Command::DeleteBundle(unknown);
+    let delete = || Command::DeleteBundle {
+        id: unknown,
+        seen: None,
+    };
     let refused = rig
         .directory
         .command(STORE, keyed(delete(), "k", "d"))

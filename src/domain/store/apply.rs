@@ -28,7 +28,9 @@ impl StoreState {
                 self.call_answered(call, answer, &mut outcome)?;
             }
             Command::PutBundle(draft) => self.put_bundle(&draft, &mut outcome)?,
-            Command::DeleteBundle(id) => self.delete_bundle(id, &mut outcome)?,
+            Command::DeleteBundle { id, seen } => {
+                self.delete_bundle(id, seen.as_deref(), &mut outcome)?;
+            }
             Command::Pause { reason } => self.paused = Some(Pause::ByAdmin { reason }),
             Command::Resume => self.paused = None,
             Command::ReconcileNow => self.reconcile_now(),
@@ -53,7 +55,7 @@ impl StoreState {
             Command::RowCrashed { .. }
             | Command::PlanCall { .. }
             | Command::PutBundle(_)
-            | Command::DeleteBundle(_)
+            | Command::DeleteBundle { .. }
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow

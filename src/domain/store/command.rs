@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::bundle::Mode;
+use crate::domain::bundle::{Bundle, Mode};
 use crate::domain::call::Answer;
 use crate::domain::fact::Fact;
 use crate::ids::{BundleId, CallId, DeadLetterId, ItemId};
@@ -29,7 +29,11 @@ pub enum Command {
     },
     /// Define a bundle, or give an existing one a new recipe.
     PutBundle(BundleDraft),
-    DeleteBundle(BundleId),
+    DeleteBundle {
+        id: BundleId,
+        /// As its author saw it; refused when it is another by now. `None`: whatever it is.
+        seen: Option<Box<Bundle>>,
+    },
     /// Make no calls until resumed; inbox rows are still applied.
     Pause {
         reason: String,
@@ -72,6 +76,8 @@ pub struct BundleDraft {
     pub mode: Mode,
     pub cap: Option<i64>,
     pub components: Vec<DraftComponent>,
+    /// The bundle that this replaces, as its author saw it; refused when it is another by now. `None`: whatever it is.
+    pub seen: Option<Box<Bundle>>,
     /// When the request arrived: unknown items are looked up on the platform after this.
     pub arrived_at: Timestamp,
 }

@@ -33,16 +33,10 @@ impl StoreState {
     pub(super) fn delete_bundle(
         &mut self,
         id: BundleId,
+        seen: Option<&Bundle>,
         outcome: &mut Outcome,
     ) -> Result<(), Refusal> {
-        let bundle = self
-            .bundles
-            .get(id)
-            .filter(|bundle| !bundle.deleted)
-            .cloned();
-        let Some(mut bundle) = bundle else {
-            return Err(Refusal::UnknownBundle(id));
-        };
+        let mut bundle = self.bundle_as_seen(id, seen)?.clone();
         bundle.deleted = true;
         end_recipes(&mut bundle.recipes, self.platform_now(outcome.at));
         self.keep_bundle(bundle, outcome);
@@ -50,13 +44,25 @@ impl StoreState {
     }
 
     fn check_existence(&self, draft: &BundleDraft) -> Result<(), Refusal> {
-        let existing = self.bundles.get(draft.id);
-        match (draft.replaces, existing) {
-            (true, None) => Err(Refusal::UnknownBundle(draft.id)),
-            (true, Some(bundle)) if bundle.deleted => Err(Refusal::UnknownBundle(draft.id)),
-            (false, Some(_)) => Err(Refusal::BundleExists(draft.id)),
-            (true, Some(_)) | (false, None) => Ok(()),
+        if draft.replaces {
+            return self
+                .bundle_as_seen(draft.id, draft.seen.as_deref())
+                .map(drop);
         }
+        match self.bundles.get(draft.id) {
+            Some(_) => Err(Refusal::BundleExists(draft.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// The bundle, unless it is another than its author saw.
+    fn bundle_as_seen(&self, id: BundleId, seen: Option<&Bundle>) -> Result<&Bundle, Refusal> {
+        let bundle = self.bundles.get(id).filter(|bundle| !bundle.deleted);
+        let bundle = bundle.ok_or(Refusal::UnknownBundle(id))?;
+        if seen.is_some_and(|seen| seen != bundle) {
+            return Err(Refusal::BundleChanged(id));
+        }
+        Ok(bundle)
     }
 
     /// Whether items must be looked up first; asks for that.

@@ -66,6 +66,8 @@ pub enum RowEnd {
 pub enum Refusal {
     #[error("there is no bundle {0}")]
     UnknownBundle(BundleId),
+    #[error("bundle {0} is no longer as it was read")]
+    BundleChanged(BundleId),
     #[error("bundle {0} exists already")]
     BundleExists(BundleId),
     #[error("the platform has no inventory item {0}")]
@@ -86,6 +88,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownBundle(_) => "unknown_bundle",
+            Self::BundleChanged(_) => "revision_mismatch",
             Self::BundleExists(_) => "bundle_exists",
             Self::UnknownItem(_) => "unknown_item",
             Self::NativeBundle(_) => "native_bundle",

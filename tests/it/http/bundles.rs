@@ -98,6 +98,31 @@ impl Shop {
 }
 
 #[tokio::test]
+async fn of_changes_to_what_all_have_read_one_is_made() {
+    let shop = shop().await;
+    let merchant = || shop.app.merchant(&shop.store);
+    let made = merchant().post(&shop.path("/bundles"), &shop.draft()).await;
+    let path = made.header("location").to_owned();
+    let tag = merchant().get(&path).await.header("etag").to_owned();
+    let change = |cap: i64| {
+        let mut changed = shop.draft();
+        changed["cap"] = json!(cap);
+        let request = merchant().request(Method::PUT, &path);
+        Answer::of(request.header("if-match", &tag).json(&changed))
+    };
+    let answers = futures_util::future::join_all((1..=8).map(change)).await;
+    let statuses = answers.iter().map(|answer| answer.status);
+    let mut statuses: Vec<_> = statuses.collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+    let end = merchant().request(Method::DELETE, &path);
+    Answer::of(end.header("if-match", &tag))
+        .await
+        .assert_problem(StatusCode::PRECONDITION_FAILED, "revision_mismatch");
+    shop.stop().await;
+}
+
+#[tokio::test]
 async fn a_bundle_is_defined_read_explained_changed_and_ended() {
     let shop = shop().await;
     let merchant = || shop.app.merchant(&shop.store);

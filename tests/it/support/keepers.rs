@@ -222,6 +222,7 @@ pub(crate) fn draft(id: u128) -> Command {
             quantity: 2,
             optional: false,
         }],
+        seen: None,
         arrived_at: START,
     })
 }

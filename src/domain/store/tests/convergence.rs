@@ -220,6 +220,7 @@ impl World {
                     optional: false,
                 })
                 .collect(),
+            seen: None,
             arrived_at: self.platform.now,
         };
         while self.apply(Command::PutBundle(draft.clone())).reply == Reply::Waiting {
