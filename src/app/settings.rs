@@ -83,6 +83,7 @@ pub(super) fn http_settings(
         oauth: (!shopify.client_id.is_empty()).then(|| OauthApp {
             client_id: shopify.client_id.clone(),
             client_secret: platform_secret(&shopify.client_secret),
+            shop_url: shopify.shop_url.clone(),
             client: Arc::clone(client),
         }),
         ..HttpSettings::at(public_url)

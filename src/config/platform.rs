@@ -24,6 +24,9 @@ settings! {
         client_id: String = String::new(), "text", Range::Any;
         /// The app's client secret. Signs the install callback and renews access tokens.
         client_secret: Secret = Secret::default(), "text", Range::Any;
+        /// Where a shop that installs the app has its Admin API; `{shop}` stands for its domain. Another one is for
+        /// trying the app out on the sandbox: `http://127.0.0.1:PORT/shops/{shop}`.
+        shop_url: String = "https://{shop}".to_owned(), "address", Range::UrlWith("{shop}");
         /// Version of the Admin API, 2026-04 or later.
         api_version: String = "2026-10".to_owned(), "year-month", Range::ApiVersion { earliest: "2026-04" };
         /// How long a connection may take, TLS included.

@@ -112,6 +112,8 @@ pub enum Range {
     Address,
     /// Empty, or an `http://` or `https://` address without a slash at its end.
     Url,
+    /// An `http://` or `https://` address without a slash at its end that contains this.
+    UrlWith(&'static str),
     /// `YYYY-MM`, this or later.
     ApiVersion { earliest: &'static str },
     /// Empty, or exactly this many hexadecimal digits.
@@ -133,6 +135,7 @@ impl Range {
             Self::Filled => !text.is_empty(),
             Self::Address => text.parse::<SocketAddr>().is_ok(),
             Self::Url => text.is_empty() || is_base_url(text),
+            Self::UrlWith(part) => text.contains(part) && is_base_url(text),
             Self::ApiVersion { earliest } => is_month(text) && text >= earliest,
             Self::Hex(digits) => {
                 text.is_empty()
@@ -168,6 +171,12 @@ impl fmt::Display for Range {
             Self::Filled => formatter.write_str("not empty"),
             Self::Address => formatter.write_str("an IP address and a port"),
             Self::Url => formatter.write_str("empty, or http(s)://… without a slash at its end"),
+            Self::UrlWith(part) => {
+                write!(
+                    formatter,
+                    "http(s)://… with {part} and without a slash at its end"
+                )
+            }
             Self::ApiVersion { earliest } => write!(formatter, "{earliest} or later"),
             Self::Hex(digits) => write!(formatter, "empty, or {digits} hexadecimal digits"),
         }

@@ -90,13 +90,8 @@ pub(crate) async fn install(
     let shop = shop_of(&pairs)?;
     let nonce = state.ids().token("");
     let back = format!("{}/oauth/shopify/callback", state.settings.public_url);
-    let address = authorize_url(
-        &format!("https://{shop}"),
-        &app.app(),
-        SCOPES,
-        (&back, &nonce),
-    )
-    .map_err(|error| ApiError::caused(Problem::OauthRefused, &error))?;
+    let address = authorize_url(&app.url_of(shop), &app.app(), SCOPES, (&back, &nonce))
+        .map_err(|error| ApiError::caused(Problem::OauthRefused, &error))?;
     state
         .installations
         .shops
@@ -125,7 +120,7 @@ pub(crate) async fn callback(
     let granted = app
         .client
         .shopify()
-        .exchange_code(&format!("https://{shop}"), &app.app(), &code)
+        .exchange_code(&app.url_of(&shop), &app.app(), &code)
         .await;
     let granted = granted.map_err(|error| match error {
         OAuthError::Refused { .. } => ApiError::plain(Problem::OauthRefused),
@@ -134,7 +129,7 @@ pub(crate) async fn callback(
     let platform = PlatformKind::Shopify.as_str();
     match stores::find_by_domain(state.db(), platform, &shop).await? {
         Some(known) => reinstall(&state, known.id, granted).await,
-        None => install_new(&state, shop, granted).await,
+        None => install_new(&state, app, shop, granted).await,
     }
 }
 
@@ -272,6 +267,7 @@ async fn reinstall(
 
 async fn install_new(
     state: &AppState,
+    app: &OauthApp,
     shop: String,
     granted: Granted,
 ) -> Result<HttpResponse, ApiError> {
@@ -280,7 +276,7 @@ async fn install_new(
     let publishable_key = state.ids().token(PUBLISHABLE_PREFIX);
     let new = NewStore {
         platform: PlatformKind::Shopify.to_string(),
-        api_base_url: format!("https://{shop}"),
+        api_base_url: app.url_of(&shop),
         domain: shop,
         name: None,
         plan: None,

@@ -54,10 +54,17 @@ impl HttpSettings {
 pub struct OauthApp {
     pub client_id: String,
     pub client_secret: Secret,
+    /// Where a shop's API begins; `{shop}` stands for its domain.
+    pub shop_url: String,
     pub client: Arc<PlatformClient>,
 }
 
 impl OauthApp {
+    /// Where this shop's API begins.
+    pub(crate) fn url_of(&self, shop: &str) -> String {
+        self.shop_url.replace("{shop}", shop)
+    }
+
     /// As the platform's client takes it.
     pub(crate) fn app(&self) -> App {
         App {

@@ -155,6 +155,10 @@ fn a_value_that_does_not_fit_is_refused_with_its_full_name() {
             "platform.shopify.api_version: is out of range: 2026-04 or",
         ),
         (
+            "[platform.shopify]\nshop_url = \"https://api.example\"\n",
+            "platform.shopify.shop_url: is out of range: http(s)://… with {shop}",
+        ),
+        (
             "[platform.shopify]\napi_version = \"unstable\"\n",
             "platform.shopify.api_version: is out of range",
         ),

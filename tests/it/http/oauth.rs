@@ -5,6 +5,7 @@ use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 use storekeeper::clock::Clock;
 use storekeeper::config::Secret;
+use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopRequest};
 
 use crate::support::app::{Answer, TestApp};
 
@@ -63,6 +64,57 @@ async fn a_merchant_is_sent_to_the_shop_and_nowhere_else() {
             .assert_problem(StatusCode::BAD_REQUEST, "malformed_query");
     }
     app.stop().await;
+}
+
+/// Goes through the whole installation as a merchant's browser does, and gives the server's last answer.
+async fn installed(app: &TestApp) -> Answer {
+    let sent = app.anyone().get(INSTALL).await;
+    let nonce = sent.header("location").split("state=").nth(1).unwrap();
+    let cookie = sent.header("set-cookie").split(';').next().unwrap();
+    let back = format!(
+        "code=c&shop=toys.myshopify.com&state={nonce}&timestamp={}",
+        now_s()
+    );
+    let back = app.anyone().request(Method::GET, &signed(&back));
+    Answer::of(back.header("cookie", cookie)).await
+}
+
+#[tokio::test]
+async fn a_merchant_who_agreed_is_installed_and_installed_again() {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let opened = sandbox.open_shop(&ShopRequest {
+        webhook_secret: Some("hush".to_owned()),
+        ..ShopRequest::new("toys.myshopify.com")
+    });
+    let item = opened.unwrap().items[0].item;
+    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
+    let app = TestApp::start_with(move |config| {
+        config.platform.shopify.client_id = "app-1".to_owned();
+        config.platform.shopify.client_secret = Secret::new("hush");
+        config.platform.shopify.app_secrets = vec![Secret::new("hush")];
+        config.platform.shopify.shop_url = shop_url;
+    })
+    .await;
+    let first = installed(&app).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let first = first.json();
+    let text = |key: &str| first[key].as_str().unwrap().to_owned();
+    assert!(text("intake_url").starts_with(&format!("{}/webhooks/shopify/", app.url())));
+    // The granted token works: the keeper asks the platform about the bundle's items.
+    let bundle = serde_json::json!({
+        "title": "Kit", "item": item.to_string(), "mode": "ship_together",
+        "components": [{"item": "1", "quantity": 1}],
+    });
+    let path = format!("/v1/stores/{}/bundles", text("id"));
+    app.with_token(&text("secret_key"))
+        .post(&path, &bundle)
+        .await
+        .assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "unknown_item");
+    let again = installed(&app).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    assert_eq!(again.json(), serde_json::json!({"id": text("id")}));
+    app.stop().await;
+    sandbox.stop().await;
 }
 
 #[tokio::test]
