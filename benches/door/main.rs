@@ -1,0 +1,102 @@
+//! How many webhooks a second the intake door makes durable, beside a bare server that reads the same body.
+//!
+//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3]`
+//!
+//! Each server is a process of its own, pinned to the first core where `taskset` exists; the load comes from this
+//! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a measuring program: what is wrong ends it, and what it finds it prints"
+)]
+
+mod bare;
+mod load;
+#[expect(dead_code, reason = "the tests use more of it")]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres;
+mod servers;
+mod webhook;
+
+use std::time::Duration;
+
+use load::Measured;
+use servers::Server;
+
+/// What is asked for on the command line.
+struct Options {
+    connections: Vec<usize>,
+    seconds: u64,
+    rounds: usize,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [role, kind] = arguments.as_slice()
+        && role == servers::BARE_ROLE
+    {
+        return bare::serve(kind);
+    }
+    let options = options(&arguments);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(run(&options));
+}
+
+fn options(arguments: &[String]) -> Options {
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let number = |name: &str, default| {
+        value(name).map_or(default, |text| text.parse().expect("a whole number"))
+    };
+    let connections = value("--connections").unwrap_or_else(|| "32,64,128".to_owned());
+    Options {
+        connections: connections
+            .split(',')
+            .map(|text| text.parse().expect("numbers of connections"))
+            .collect(),
+        seconds: number("--seconds", 5),
+        rounds: usize::try_from(number("--rounds", 3)).expect("few rounds"),
+    }
+}
+
+async fn run(options: &Options) {
+    let servers = Server::start_all().await;
+    servers::pin_this_process();
+    println!(
+        "{:<26} {:>5} {:>10} {:>7} {:>8} {:>8} {:>7}",
+        "server", "conns", "req/s", "of bare", "p50 ms", "p99 ms", "refused"
+    );
+    for connections in &options.connections {
+        let mut rows: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
+        for _round in 0..options.rounds {
+            for (server, row) in servers.iter().zip(&mut rows) {
+                let span = Duration::from_secs(options.seconds);
+                row.push(load::measure(server, *connections, span).await);
+            }
+        }
+        let medians: Vec<Measured> = rows.into_iter().map(load::median).collect();
+        let bare = medians.first().map_or(1.0, |bare| bare.per_second);
+        for (server, measured) in servers.iter().zip(&medians) {
+            println!(
+                "{:<26} {:>5} {:>10.0} {:>7.3} {:>8.1} {:>8.1} {:>7}",
+                server.name,
+                connections,
+                measured.per_second,
+                measured.per_second / bare,
+                measured.p50_ms,
+                measured.p99_ms,
+                measured.refused
+            );
+        }
+    }
+}
