@@ -1,17 +1,18 @@
 //! Many rows in one statement: the rows are a table `g` that the statement reads.
 //!
-//! The number of rows in a statement is a power of two, so that few texts occur and the driver's cache of prepared
-//! statements holds them all.
+//! On PostgreSQL each column goes as one array, so that one text and one journey do for any number of rows. Where that
+//! cannot be (SQLite has no arrays, and the driver's hold no NULL), the rows are spelt out; then the number of rows in a
+//! statement is a power of two, so that few texts occur and the driver's cache of prepared statements holds them all.
 
 use std::fmt::Write as _;
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{ArrayType, OnConflict};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn,
     QueryResult, Statement, Value,
 };
 
-/// The most rows of one statement; with at most 16 columns far below what a statement can bind.
+/// The most rows of one statement that spells them out; with at most 16 columns far below what a statement can bind.
 const STATEMENT_ROWS_MAX: usize = 128;
 
 /// Rows of values with named columns.
@@ -62,6 +63,13 @@ impl Grid {
 
     fn statements(self, backend: DbBackend, statement: &str) -> Vec<Statement> {
         let columns = self.columns;
+        if backend == DbBackend::Postgres
+            && let Some(kinds) = column_kinds(columns.len(), &self.rows)
+        {
+            let sql = with_arrays(columns, &kinds, statement);
+            let arrays = arrays(&kinds, self.rows);
+            return vec![Statement::from_sql_and_values(backend, sql, arrays)];
+        }
         in_chunks(self.rows)
             .into_iter()
             .map(|rows| {
@@ -70,6 +78,77 @@ impl Grid {
             })
             .collect()
     }
+}
+
+/// A kind of column that can go as an array: its values, its type for the driver, and for the database.
+struct Kind {
+    holds: fn(&Value) -> bool,
+    array: ArrayType,
+    name: &'static str,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        holds: |value| matches!(value, Value::BigInt(Some(_))),
+        array: ArrayType::BigInt,
+        name: "bigint",
+    },
+    Kind {
+        holds: |value| matches!(value, Value::String(Some(_))),
+        array: ArrayType::String,
+        name: "text",
+    },
+    Kind {
+        holds: |value| matches!(value, Value::Bytes(Some(_))),
+        array: ArrayType::Bytes,
+        name: "bytea",
+    },
+    Kind {
+        holds: |value| matches!(value, Value::Bool(Some(_))),
+        array: ArrayType::Bool,
+        name: "boolean",
+    },
+];
+
+/// The kind of each column, if each has one; none without rows.
+fn column_kinds(columns: usize, rows: &[Vec<Value>]) -> Option<Vec<&'static Kind>> {
+    let kind = |column: usize| {
+        KINDS.iter().find(|kind| {
+            let mut values = rows.iter().map(|row| row.get(column));
+            values.all(|value| value.is_some_and(kind.holds))
+        })
+    };
+    (!rows.is_empty()).then(|| (0..columns).map(kind).collect())?
+}
+
+fn with_arrays(columns: &[&str], kinds: &[&Kind], statement: &str) -> String {
+    let parameters: Vec<_> = kinds
+        .iter()
+        .zip(1..)
+        .map(|(kind, number)| format!("${number}::{}[]", kind.name))
+        .collect();
+    format!(
+        "WITH g({}) AS (SELECT * FROM UNNEST({})) {statement}",
+        columns.join(", "),
+        parameters.join(", ")
+    )
+}
+
+/// Rows turned into columns.
+fn arrays(kinds: &[&Kind], rows: Vec<Vec<Value>>) -> Vec<Value> {
+    let mut columns: Vec<Vec<Value>> = kinds
+        .iter()
+        .map(|_| Vec::with_capacity(rows.len()))
+        .collect();
+    for row in rows {
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let array = |(kind, values): (&&Kind, Vec<Value>)| {
+        Value::Array(kind.array.clone(), Some(Box::new(values)))
+    };
+    kinds.iter().zip(columns).map(array).collect()
 }
 
 fn with_rows(backend: DbBackend, columns: &[&str], rows: usize, statement: &str) -> String {
@@ -142,6 +221,40 @@ mod tests {
             [128, 128, 32, 8, 4]
         );
         assert_eq!(chunks.concat(), (0..300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn columns_without_null_go_as_arrays_and_others_are_spelt_out() {
+        let rows = |seen: Option<i64>| {
+            let mut grid = Grid::new(&["a", "b"]);
+            grid.push(vec![1_i64.into(), Value::BigInt(Some(5))]);
+            grid.push(vec![2_i64.into(), Value::BigInt(seen)]);
+            grid.push(vec![3_i64.into(), Value::BigInt(Some(6))]);
+            grid.statements(DbBackend::Postgres, "X")
+        };
+        let [whole] = rows(Some(7)).try_into().expect("one statement");
+        assert_eq!(
+            whole.sql,
+            "WITH g(a, b) AS (SELECT * FROM UNNEST($1::bigint[], $2::bigint[])) X"
+        );
+        let values = whole.values.expect("its values").0;
+        assert_eq!(
+            values,
+            [vec![1_i64, 2, 3].into(), vec![5_i64, 7, 6].into()],
+            "columns keep their order"
+        );
+        let spelt_out: Vec<_> = rows(None).into_iter().map(|each| each.sql).collect();
+        assert_eq!(
+            spelt_out,
+            [
+                "WITH g(a, b) AS (VALUES ($1, $2), ($3, $4)) X",
+                "WITH g(a, b) AS (VALUES ($1, $2)) X"
+            ]
+        );
+        assert_eq!(
+            Grid::new(&["a"]).statements(DbBackend::Postgres, "X").len(),
+            0
+        );
     }
 
     #[test]
