@@ -32,8 +32,8 @@ pub enum AppError {
     /// What ran has ended although nobody asked for it.
     #[error("the HTTP server ended by itself")]
     ServerEnded,
-    /// Another process may use the database by now.
-    #[error("the lock on the database was lost")]
+    /// Another process uses the database by now.
+    #[error("the lock on the database was lost to another process")]
     LockLost,
 }
 

@@ -78,6 +78,7 @@ impl App {
             sealer: storage.sealer.clone(),
             metrics: metrics.clone(),
             settings: settings::http_settings(&config, &public_url, &client),
+            is_durable: storage.is_durable,
         }));
         let running = http::serve(listener, state.clone(), &config.server)?;
         let (failure, failed) = watch::channel(None);

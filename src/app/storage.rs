@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::db::sealing::Sealer;
 use crate::db::writer::Writer;
-use crate::db::{DataDirLock, DatabaseLock, Db, DbError, migrate};
+use crate::db::{DataDirLock, DatabaseLock, Db, DbError, NotDurable, migrate};
 use crate::ids::IdSource;
 
 /// The sealing key's file in the data directory.
@@ -23,6 +23,8 @@ pub(super) struct Storage {
     pub(super) sealer: Sealer,
     /// Set on the first start only.
     pub(super) first_admin_token: Option<String>,
+    /// Whether commits survive a power cut.
+    pub(super) is_durable: bool,
     database_lock: Option<Arc<DatabaseLock>>,
     _directory_lock: DataDirLock,
 }
@@ -39,7 +41,8 @@ impl Storage {
         // Under both locks, so that no other process changes the schema at the same time.
         let db = Db::connect(&options).await?;
         migrate::up(&db).await?;
-        if let Err(error) = db.check_durability().await {
+        let durability = db.check_durability().await;
+        if let Err(error) = &durability {
             tracing::error!(%error, "commits are not durable: webhooks will be refused");
         }
         let sealer = sealer(config, ids)?;
@@ -51,6 +54,7 @@ impl Storage {
             writer,
             sealer,
             first_admin_token,
+            is_durable: !matches!(durability, Err(NotDurable::Setting { .. })),
             database_lock,
             _directory_lock: directory_lock,
         })

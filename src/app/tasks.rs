@@ -154,7 +154,8 @@ fn gauge_value(count: i64) -> u32 {
     u32::try_from(count.max(0)).unwrap_or(u32::MAX)
 }
 
-/// Ends the server when the database's lock is lost: another process may write by then.
+/// Keeps the database's lock, and ends the server when another process has it. While the database cannot be reached,
+/// nobody can write to it; when it is back, the lock is taken again.
 pub(super) fn watch_lock(
     tasks: &mut JoinSet<()>,
     lock: Arc<DatabaseLock>,
@@ -162,12 +163,17 @@ pub(super) fn watch_lock(
     failure: Failure,
 ) {
     tasks.spawn(async move {
-        while lock.is_held().await {
+        loop {
+            match lock.renew().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => tracing::warn!(%error, "the lock on the database cannot be kept"),
+            }
             clock
                 .sleep_until(clock.now().plus_millis(LOCK_INTERVAL_MS))
                 .await;
         }
-        tracing::error!("the lock on the database was lost");
+        tracing::error!("the lock on the database was lost to another process");
         failure.send_replace(Some(Fatal::LockLost));
     });
 }

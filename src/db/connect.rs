@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
@@ -199,8 +201,9 @@ pub(super) fn statement(
 fn base_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
     let mut connect = ConnectOptions::new(options.url.clone());
     connect
-        // All of them from the start, on the runtime that connects: a connection is driven by the runtime it began on.
-        .min_connections(connections)
+        // The pool's own minimum would be kept up in the background with delays that double up to a minute: after an
+        // outage nobody could connect for about as long again. They are opened by `open_all` instead.
+        .min_connections(0)
         .max_connections(connections)
         .acquire_timeout(options.acquire_timeout)
         .idle_timeout(None)
@@ -212,11 +215,42 @@ fn base_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
     connect
 }
 
+/// Opens all connections of a pool, on the runtime that connects: a connection is driven by the runtime it began on.
+async fn open_all<Kind: sea_orm::sqlx::Database>(
+    pool: &sea_orm::sqlx::Pool<Kind>,
+    connections: u32,
+) -> Result<(), DbError> {
+    let mut opened = Vec::new();
+    for _ in 0..connections {
+        let connection = pool.acquire().await;
+        opened.push(connection.map_err(|error| DbError::from_sqlx(&error))?);
+    }
+    Ok(())
+}
+
+/// Closes a connection that comes back inside a transaction.
+///
+/// When the disk is full, among others, SQLite rolls a transaction back by itself. The driver's own ROLLBACK then fails,
+/// and it takes the connection to be in a transaction for ever: what follows are savepoints in a transaction that never
+/// commits, and 200 would no longer mean durable.
+fn drop_lost_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _released| {
+        Box::pin(async move {
+            if connection.is_in_transaction() {
+                // Behind a rollback that is still on its way.
+                connection.ping().await?;
+            }
+            Ok(!connection.is_in_transaction())
+        })
+    })
+}
+
 async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbError> {
     if let Some(path) = sqlite_path(&options.url) {
         create_private(path).map_err(|error| DbError::Broken(format!("{path}: {error}")))?;
     }
     let mut writing = base_options(options, 1);
+    writing.map_sqlx_sqlite_pool_opts(drop_lost_transactions);
     let (busy, wal_bytes) = (options.busy_timeout, options.wal_bytes_max);
     let pages_max = options.pages_max;
     writing.map_sqlx_sqlite_opts(move |sqlite| {
@@ -235,7 +269,9 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
             .statement_cache_capacity(STATEMENTS_CACHED)
     });
     let writer = Database::connect(writing).await?;
+    open_all(writer.get_sqlite_connection_pool(), 1).await?;
     let mut reading = base_options(options, options.readers_max);
+    reading.map_sqlx_sqlite_pool_opts(drop_lost_transactions);
     reading.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .read_only(true)
@@ -243,6 +279,7 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
             .statement_cache_capacity(STATEMENTS_CACHED)
     });
     let readers = Database::connect(reading).await?;
+    open_all(readers.get_sqlite_connection_pool(), options.readers_max).await?;
     Ok(Connections {
         readers,
         accepts: writer.clone(),
@@ -254,7 +291,7 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
 async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbError> {
     let statement_ms = options.statement_timeout.as_millis().to_string();
     let read_ms = options.read_timeout.as_millis().to_string();
-    let pool = |connections, timeout_ms: String| {
+    let pool = async |connections, timeout_ms: String| {
         let mut connect = base_options(options, connections);
         connect.map_sqlx_postgres_opts(move |postgres| {
             postgres
@@ -262,7 +299,9 @@ async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbEr
                 .options([("statement_timeout", timeout_ms.as_str())])
                 .statement_cache_capacity(STATEMENTS_CACHED)
         });
-        Database::connect(connect)
+        let pool = Database::connect(connect).await?;
+        open_all(pool.get_postgres_connection_pool(), connections).await?;
+        Ok::<_, DbError>(pool)
     };
     Ok(Connections {
         readers: pool(options.readers_max, read_ms).await?,

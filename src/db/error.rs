@@ -56,7 +56,7 @@ impl From<DbErr> for DbError {
 }
 
 impl DbError {
-    fn from_sqlx(error: &SqlxError) -> Self {
+    pub(super) fn from_sqlx(error: &SqlxError) -> Self {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "the foreign enum is open and the rest is a fault of ours"

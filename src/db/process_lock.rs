@@ -77,8 +77,10 @@ impl DatabaseLock {
         }
         let mut connect = ConnectOptions::new(options.url.clone());
         connect
-            .min_connections(1)
+            // Without a minimum, for the reason given in `connect`.
+            .min_connections(0)
             .max_connections(1)
+            .acquire_timeout(options.acquire_timeout)
             .idle_timeout(None)
             .max_lifetime(None)
             .sqlx_logging(false);
@@ -96,11 +98,17 @@ impl DatabaseLock {
         Ok(self.connection.clone().close().await?)
     }
 
-    /// Whether the lock is still held: a broken connection loses it, and then the process must stop.
-    pub async fn is_held(&self) -> bool {
-        const HELD: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() \
-                            AND (classid::bigint << 32) | objid::bigint = $1)";
-        hold(&self.connection, HELD).await.unwrap_or(false)
+    /// Makes sure of the lock: a broken connection loses it, and then it is taken again. `false`: another process has
+    /// it, and this one must stop.
+    ///
+    /// # Errors
+    /// When the database cannot be asked: nobody can be told either whose the lock is.
+    pub async fn renew(&self) -> Result<bool, DbError> {
+        // A lock taken twice would have to be released twice.
+        const RENEW: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' \
+            AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = $1) THEN true \
+            ELSE pg_try_advisory_lock($1) END";
+        hold(&self.connection, RENEW).await
     }
 }
 

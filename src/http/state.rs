@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -31,6 +32,8 @@ pub struct AppParts {
     pub sealer: Sealer,
     pub metrics: Metrics,
     pub settings: HttpSettings,
+    /// Whether the database keeps what it confirms, as it told at the start.
+    pub is_durable: bool,
 }
 
 /// What handlers share.
@@ -48,6 +51,7 @@ pub struct AppState {
     /// One permit for each live stream.
     pub(crate) streams: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+    is_durable: AtomicBool,
 }
 
 impl AppState {
@@ -67,6 +71,7 @@ impl AppState {
             fleet: FleetBoard::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping: watch::Sender::new(false),
+            is_durable: AtomicBool::new(parts.is_durable),
         }
     }
 
@@ -84,6 +89,16 @@ impl AppState {
         let mut stopping = self.stopping.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.
         let _closed = stopping.wait_for(|stopping| *stopping).await.is_err();
+    }
+
+    /// Whether a 200 means durable, as the database told when it was asked last.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.is_durable.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what the database told of its durability.
+    pub(crate) fn note_durability(&self, is_durable: bool) {
+        self.is_durable.store(is_durable, Ordering::Relaxed);
     }
 
     pub(crate) const fn clock(&self) -> &Clock {

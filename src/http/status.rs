@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Serialize;
 
+use crate::db::NotDurable;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
@@ -99,6 +100,12 @@ async fn probe(state: &AppState) -> Result<(), ApiError> {
         return Err(ApiError::plain(Problem::ShuttingDown));
     }
     let durable = tokio::time::timeout(PROBE, state.db().check_durability()).await;
+    match &durable {
+        Ok(Ok(())) => state.note_durability(true),
+        Ok(Err(NotDurable::Setting { .. })) => state.note_durability(false),
+        // A database that does not answer has not changed its settings.
+        Ok(Err(NotDurable::Unknown(_))) | Err(_) => {}
+    }
     match durable {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(ApiError::caused(Problem::NotReady, &error)),

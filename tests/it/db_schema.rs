@@ -171,7 +171,7 @@ async fn one_process_holds_a_postgres_database() {
         .await
         .unwrap()
         .unwrap();
-    assert!(held.is_held().await);
+    assert_eq!(held.renew().await, Ok(true));
     let second = storekeeper::db::DatabaseLock::acquire(&test.options).await;
     assert!(matches!(second, Err(LockError::Taken(_))));
 }

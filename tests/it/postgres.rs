@@ -42,3 +42,20 @@ async fn gives_each_test_a_database_of_its_own() {
     assert_eq!(text_of(&first, seen).await, "kept_apart");
     assert_eq!(text_of(&second, seen).await, "absent");
 }
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server; run tests/run"]
+async fn a_server_of_a_test_s_own_is_stopped_and_started() {
+    let server = TestPostgres::start_own();
+    let url = server.database_url().await;
+    let before = Database::connect(&url).await.unwrap();
+    before
+        .execute_unprepared("create table kept as select 7 as number")
+        .await
+        .unwrap();
+    server.stop_at_once();
+    assert!(Database::connect(&url).await.is_err());
+    server.start_again();
+    let after = Database::connect(&url).await.unwrap();
+    assert_eq!(text_of(&after, "select number::text from kept").await, "7");
+}

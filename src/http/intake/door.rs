@@ -132,6 +132,9 @@ async fn take_in(
         state.settings.intake_body_deadline(),
     );
     let body = read_body(request, payload, bytes_max, within).await?;
+    if !state.is_durable() {
+        return Err(ApiError::plain(Problem::NotDurable));
+    }
     let webhook = verify(state, platform, request, body).await?;
     let store = webhook.store.id;
     if is_empty_threat(&webhook) {

@@ -5,13 +5,13 @@
 //! process, however that ends.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use sea_orm::{ConnectionTrait, Database};
 
@@ -29,28 +29,50 @@ const START_ATTEMPTS_MAX: u32 = 3;
 pub(crate) struct TestPostgres {
     port: u16,
     databases: AtomicU32,
-    /// Holds the pipe whose closing ends the server.
-    _watchdog: Child,
+    /// Holds the pipe whose closing ends the server, and what answers orders.
+    watchdog: Mutex<(Child, BufReader<ChildStdout>)>,
 }
 
 impl TestPostgres {
     /// The server of this process, started by the first caller.
     pub(crate) fn start() -> &'static Self {
         static SERVER: OnceLock<TestPostgres> = OnceLock::new();
-        SERVER.get_or_init(|| {
-            let bin = find_bin();
-            let mut last_log = String::new();
-            for _ in 0..START_ATTEMPTS_MAX {
-                match launch(&bin) {
-                    Ok(server) => return server,
-                    Err(log) => last_log = log,
-                }
+        SERVER.get_or_init(Self::start_own)
+    }
+
+    /// A server of one test's own, that may be stopped; it ends with the value.
+    pub(crate) fn start_own() -> Self {
+        let bin = find_bin();
+        let mut last_log = String::new();
+        for _ in 0..START_ATTEMPTS_MAX {
+            match launch(&bin) {
+                Ok(server) => return server,
+                Err(log) => last_log = log,
             }
-            panic!(
-                "failed to start PostgreSQL from {}: {last_log}",
-                bin.display()
-            );
-        })
+        }
+        panic!(
+            "failed to start PostgreSQL from {}: {last_log}",
+            bin.display()
+        );
+    }
+
+    /// Ends the server as a power cut would, and returns when it is gone.
+    pub(crate) fn stop_at_once(&self) {
+        self.order("stop", "stopped");
+    }
+
+    /// Starts it again where it was, and returns when it is ready.
+    pub(crate) fn start_again(&self) {
+        self.order("start", "ready");
+    }
+
+    fn order(&self, order: &str, wanted: &str) {
+        let mut watchdog = self.watchdog.lock().unwrap();
+        let (child, output) = &mut *watchdog;
+        writeln!(child.stdin.as_mut().unwrap(), "{order}").unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim_end(), wanted);
     }
 
     /// Creates an empty database and returns its URL. Each call gives another one.
@@ -109,7 +131,7 @@ fn launch(bin: &Path) -> Result<TestPostgres, String> {
         return Ok(TestPostgres {
             port,
             databases: AtomicU32::new(0),
-            _watchdog: watchdog,
+            watchdog: Mutex::new((watchdog, output)),
         });
     }
     let mut log = first_line;

@@ -1,8 +1,9 @@
 # Runs one private PostgreSQL server for as long as our standard input stays open, then removes every trace of it.
 #
 # Started by tests/it/support/postgres.rs as `sh -c THIS postgres.sh BIN DIRECTORY PORT`. The test process holds the
-# other end of standard input: however it ends (return, panic, SIGKILL), the kernel closes that end, `cat` below
-# returns and the server goes. Prints `ready`, or else the server's log.
+# other end of standard input: however it ends (return, panic, SIGKILL), the kernel closes that end, the loop below
+# ends and the server goes. Prints `ready`, or else the server's log; then obeys `stop` (at once, as a power cut would) and
+# `start`, one a line, answered by `stopped` and `ready`.
 
 bin=$1 directory=$2 port=$3
 ready_polls_max=1200
@@ -47,17 +48,32 @@ as_user() {
 (as_user "$bin/initdb" --pgdata=data --username=storekeeper --auth=trust --encoding=UTF8 --no-locale --no-sync) ||
     give_up >&3
 
-as_user "$bin/postgres" -D data -p "$port" -k "$directory" \
-    -c listen_addresses=127.0.0.1 -c shared_buffers=16MB -c max_connections=300 &
-server=$!
+start_server() {
+    as_user "$bin/postgres" -D data -p "$port" -k "$directory" \
+        -c listen_addresses=127.0.0.1 -c shared_buffers=16MB -c max_connections=300 3>&- &
+    server=$!
+    polls=0
+    until grep -q '^ready' data/postmaster.pid 2>/dev/null; do
+        polls=$((polls + 1))
+        if [ "$polls" -gt "$ready_polls_max" ] || ! kill -0 "$server" 2>/dev/null; then give_up >&3; fi
+        sleep 0.05
+    done
+    echo ready >&3
+}
 
-polls=0
-until grep -q '^ready' data/postmaster.pid 2>/dev/null; do
-    polls=$((polls + 1))
-    if [ "$polls" -gt "$ready_polls_max" ] || ! kill -0 "$server" 2>/dev/null; then give_up >&3; fi
-    sleep 0.05
+# What `pg_ctl stop -m immediate` does.
+stop_server() {
+    kill -QUIT "$server"
+    wait "$server"
+    server=
+    rm -f data/postmaster.pid
+    echo stopped >&3
+}
+
+start_server
+while read -r order; do
+    case $order in
+        stop) stop_server ;;
+        start) start_server ;;
+    esac
 done
-echo ready >&3
-exec 3>&-
-
-cat >/dev/null
