@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
@@ -12,6 +13,10 @@ use super::options::DatabaseOptions;
 const LOCK_FILE: &str = "storekeeper.lock";
 /// The advisory lock's key: the ASCII codes of "storekpr".
 const ADVISORY_KEY: i64 = 0x7374_6f72_656b_7072;
+
+/// How long a successor waits for the database to notice that its predecessor is gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// Held for the life of the process; released by the operating system when it dies.
 #[derive(Debug)]
@@ -85,11 +90,16 @@ impl DatabaseLock {
             .max_lifetime(None)
             .sqlx_logging(false);
         let connection = Database::connect(connect).await.map_err(DbError::from)?;
-        if hold(&connection, "SELECT pg_try_advisory_lock($1)").await? {
-            Ok(Some(Self { connection }))
-        } else {
-            Err(LockError::Taken("this database".to_owned()))
+        // The database notices the death of a predecessor that was killed only when it next looks at the connection.
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
+        while !hold(&connection, "SELECT pg_try_advisory_lock($1)").await? {
+            tokio::select! {
+                () = &mut patience => return Err(LockError::Taken("this database".to_owned())),
+                () = tokio::time::sleep(BETWEEN_ATTEMPTS) => {}
+            }
         }
+        Ok(Some(Self { connection }))
     }
 
     /// Lets the next process in; without it the database lets go only some time after the connection broke.

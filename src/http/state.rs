@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -22,6 +22,8 @@ use crate::telemetry::Metrics;
 
 /// Live streams that may be open at once, over all browsers.
 const STREAMS_MAX: usize = 64;
+/// How long the disk counts as full after it had no room for a webhook, milliseconds.
+const FULL_FOR_MS: i64 = 5_000;
 
 /// What the composition hands over.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub struct AppState {
     pub(crate) streams: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
     is_durable: AtomicBool,
+    /// Until then the disk counts as full, milliseconds since the Unix epoch.
+    full_until_ms: AtomicI64,
 }
 
 impl AppState {
@@ -72,6 +76,7 @@ impl AppState {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping: watch::Sender::new(false),
             is_durable: AtomicBool::new(parts.is_durable),
+            full_until_ms: AtomicI64::new(0),
         }
     }
 
@@ -94,6 +99,25 @@ impl AppState {
     /// Whether a 200 means durable, as the database told when it was asked last.
     pub(crate) fn is_durable(&self) -> bool {
         self.is_durable.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a webhook for which the disk had no room.
+    pub(crate) fn note_full(&self) {
+        let until = self.clock().now().plus_millis(FULL_FOR_MS);
+        self.full_until_ms
+            .store(until.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Takes note of a webhook that was made durable.
+    pub(crate) fn note_room(&self) {
+        if self.full_until_ms.load(Ordering::Relaxed) > 0 {
+            self.full_until_ms.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the disk had no room for a webhook a moment ago.
+    pub(crate) fn is_full(&self) -> bool {
+        self.clock().now().as_millis() < self.full_until_ms.load(Ordering::Relaxed)
     }
 
     /// Takes note of what the database told of its durability.

@@ -99,6 +99,12 @@ async fn probe(state: &AppState) -> Result<(), ApiError> {
     if state.is_stopping() {
         return Err(ApiError::plain(Problem::ShuttingDown));
     }
+    if state.is_full() {
+        return Err(ApiError::new(
+            Problem::NotReady,
+            "the disk has no room for webhooks",
+        ));
+    }
     let durable = tokio::time::timeout(PROBE, state.db().check_durability()).await;
     match &durable {
         Ok(Ok(())) => state.note_durability(true),

@@ -60,6 +60,7 @@ async fn goes_on_when_the_disk_was_full() {
     let ballast = disk.fill();
     refuses(&mut stage, 503).await;
     assert_eq!(server.status_of("/healthz").await, Some(200));
+    assert_eq!(server.status_of("/readyz").await, Some(503));
     assert_eq!(stage.database.integrity().await, "ok");
 
     std::fs::remove_file(ballast).unwrap();

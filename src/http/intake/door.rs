@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
-use crate::db::fleet;
 use crate::db::inbox::Acceptance;
+use crate::db::writer::WriteError;
+use crate::db::{DbError, fleet};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
 use crate::http::routes::resource;
@@ -148,12 +149,18 @@ async fn take_in(
     }
     match state.deps.writer.accept(webhook.into_delivery(state)).await {
         Ok(Acceptance::Accepted { .. }) => {
+            state.note_room();
             state.directory.ring(store);
             Ok(Outcome::Accepted)
         }
         Ok(Acceptance::Duplicate) => Ok(Outcome::Duplicate),
         Ok(Acceptance::SharedBody) => Err(ApiError::plain(Problem::SharedSecretReplay)),
-        Err(error) => Err(ApiError::caused(Problem::NotDurable, &error)),
+        Err(error) => {
+            if matches!(error, WriteError::Db(DbError::Full)) {
+                state.note_full();
+            }
+            Err(ApiError::caused(Problem::NotDurable, &error))
+        }
     }
 }
 
