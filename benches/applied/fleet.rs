@@ -102,7 +102,7 @@ impl Fleet {
     pub(crate) async fn accept_rows(&self, rows: i64, keepers: Option<&Directory>) {
         let all = (0..rows).flat_map(|number| self.ids().map(move |store| (store, number)));
         let accept = |(store, number): (StoreId, i64)| async move {
-            let (topic, body) = rows::row(number);
+            let (topic, body) = rows::row(number, self.deps.clock.now());
             let delivery = Delivery {
                 store,
                 topic: topic.to_owned(),

@@ -48,20 +48,24 @@ impl Platform for OpenPlatform {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let answer = Answer {
             result: Ok(reply_to(&call.request)),
-            rate: Some(RateReport {
-                meter: call.request.meter(),
-                used: 0,
-                size: BUCKET_SIZE,
-                restore_per_s: Some(BUCKET_SIZE),
-                cost: None,
-            }),
+            rate: Some(open_bucket(&call.request)),
             platform_time: None,
         };
         std::future::ready(answer).boxed()
     }
 }
 
-fn reply_to(request: &Request) -> Reply {
+pub(crate) const fn open_bucket(request: &Request) -> RateReport {
+    RateReport {
+        meter: request.meter(),
+        used: 0,
+        size: BUCKET_SIZE,
+        restore_per_s: Some(BUCKET_SIZE),
+        cost: None,
+    }
+}
+
+pub(crate) fn reply_to(request: &Request) -> Reply {
     match request {
         Request::Write(_) => Reply::Written { at: None },
         Request::Read(Read::Levels(items)) => {

@@ -41,20 +41,21 @@ pub(crate) fn bundle(id: u128, arrived_at: Timestamp) -> BundleDraft {
     }
 }
 
-/// Topic and body of a store's row.
-pub(crate) fn row(number: i64) -> (&'static str, String) {
+/// Topic and body of a store's row, told at this time.
+pub(crate) fn row(number: i64, at: Timestamp) -> (&'static str, String) {
     match number % 10 {
-        0 => ("orders/create", order(number, BUNDLE)),
+        0 => ("orders/create", order(number, BUNDLE, at)),
         // An echo that comes late: it tells nothing new.
         1..=4 => ("inventory_levels/update", late_level(COMPONENTS[0])),
-        _ => ("orders/create", order(number, PLAIN)),
+        _ => ("orders/create", order(number, PLAIN, at)),
     }
 }
 
-fn order(number: i64, item: i64) -> String {
+fn order(number: i64, item: i64, at: Timestamp) -> String {
     let variant = variant_of(item);
     let body = format!(
-        r#"{{"id":{id},"created_at":"2030-01-01T00:00:00Z","updated_at":"2030-01-01T00:00:00Z","cancelled_at":null,"location_id":null,"line_items":[{{"id":{line},"variant_id":{variant},"product_id":{product},"quantity":1}}],"refunds":[],"note":""}}"#,
+        r#"{{"id":{id},"created_at":"{at}","updated_at":"{at}","cancelled_at":null,"location_id":null,"line_items":[{{"id":{line},"variant_id":{variant},"product_id":{product},"quantity":1}}],"refunds":[],"note":""}}"#,
+        at = at.to_rfc3339(),
         id = 5_000_000 + number,
         line = 7_000_000 + number,
         product = item + 2_000,

@@ -245,7 +245,7 @@ pub struct IdempotentReply {
 }
 
 /// The keeper's own row, written with every commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeeperRecord {
     /// The number of the last inbox row that this keeper is done with.
     pub cursor: i64,

@@ -23,8 +23,8 @@ use crate::domain::store::settings::StoreSettings;
 use crate::domain::store::sweep::SweepRun;
 use crate::ids::{CallId, DeadLetterId, ItemId, LocationId, OrderId, StoreId};
 
-/// Everything a keeper reads when it is activated.
-#[derive(Clone, Debug)]
+/// Everything a keeper reads when it is activated. The default is that of a store without history.
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
     pub keeper: KeeperRecord,
     /// When the merchant last installed the app; an uninstall triggered before is late.

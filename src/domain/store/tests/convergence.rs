@@ -13,7 +13,7 @@ use crate::domain::store::StoreSettings;
 use crate::domain::store::change::*;
 use crate::domain::store::command::*;
 use crate::domain::store::outcome::{Outcome, Reply};
-use crate::domain::store::state::{Loaded, Memo, StoreState};
+use crate::domain::store::state::{Loaded, StoreState};
 use crate::ids::*;
 
 const STORE: StoreId = StoreId(7);
@@ -37,26 +37,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let platform = Platform::new(seed);
-        let keeper = KeeperRecord {
-            cursor: 0,
-            applied: 0,
-            naked: 0,
-            parked: 0,
-            dead: 0,
-            wake_at: None,
-            memo: Memo::default(),
-        };
-        let loaded = Loaded {
-            keeper: keeper.clone(),
-            installed_at: None,
-            items: Vec::new(),
-            levels: Vec::new(),
-            bundles: Vec::new(),
-            unsettled_orders: Vec::new(),
-            known_orders: Vec::new(),
-            calls: Vec::new(),
-            parked: Vec::new(),
-        };
+        let keeper = KeeperRecord::default();
+        let loaded = Loaded::default();
         let state = StoreState::restore(STORE, loaded, settings(), platform.now);
         Self {
             platform,
