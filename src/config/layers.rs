@@ -61,11 +61,7 @@ impl Layers {
         let known = Known::new();
         let mut table = Table::new();
         if let Some(path) = &self.file {
-            for (name, value) in leaves(&read(path)?, &known) {
-                let setting = known.find(&name)?;
-                setting.check(&value)?;
-                insert(&mut table, setting, value);
-            }
+            known.insert_all(&mut table, &read(path)?)?;
         }
         for (name, text) in self.environment {
             let Some(name) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
@@ -84,6 +80,17 @@ impl Layers {
     }
 }
 
+/// What a file with this text makes of the defaults, when nothing lies above it.
+///
+/// # Errors
+///
+/// The first thing wrong; the file is named as `text`.
+pub fn of_text(text: &str) -> Result<Config, ConfigError> {
+    let mut table = Table::new();
+    Known::new().insert_all(&mut table, &parse(text, Path::new("text"))?)?;
+    finish(table)
+}
+
 fn finish(table: Table) -> Result<Config, ConfigError> {
     // Names and types were checked above, so what can fail here is nothing that a person wrote.
     let config = Config::deserialize(table)
@@ -97,10 +104,14 @@ fn read(path: &Path) -> Result<Table, ConfigError> {
         path: path.to_owned(),
         source,
     })?;
+    parse(&text, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Table, ConfigError> {
     text.parse()
         .map_err(|error: toml::de::Error| ConfigError::NotToml {
             path: path.to_owned(),
-            line: line_of(&text, error.span().map_or(0, |span| span.start)),
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
             reason: error.message().to_owned(),
         })
 }
@@ -173,6 +184,16 @@ impl Known {
                 name: name.to_owned(),
                 suggestion: self.suggest(name),
             })
+    }
+
+    /// Takes over everything that a file says.
+    fn insert_all(&self, table: &mut Table, said: &Table) -> Result<(), ConfigError> {
+        for (name, value) in leaves(said, self) {
+            let setting = self.find(&name)?;
+            setting.check(&value)?;
+            insert(table, setting, value);
+        }
+        Ok(())
     }
 
     fn insert_text(&self, table: &mut Table, name: &str, text: &str) -> Result<(), ConfigError> {

@@ -32,7 +32,7 @@ pub use error::{ConfigError, Problem};
 pub use example::{effective, example};
 pub use inbox::InboxConfig;
 pub use keeper::KeeperConfig;
-pub use layers::Layers;
+pub use layers::{Layers, of_text};
 pub use platform::{PlatformConfig, ShopifyConfig};
 pub use restart::RestartConfig;
 pub use retry::RetryConfig;

@@ -35,7 +35,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 #[into_params(parameter_in = Query)]
 pub(crate) struct AvailabilityQuery {
     /// Inventory items, separated by commas; 1 to 100.
-    items: String,
+    pub(crate) items: String,
 }
 
 /// What may be sold.
@@ -131,7 +131,7 @@ fn allow_any_origin(headers: &mut header::HeaderMap) {
     );
 }
 
-fn parse_items(text: &str) -> Result<Vec<ItemId>, ApiError> {
+pub(crate) fn parse_items(text: &str) -> Result<Vec<ItemId>, ApiError> {
     let malformed = || {
         ApiError::new(
             Problem::MalformedQuery,

@@ -54,9 +54,10 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn create_bundle(
     state: web::Data<AppState>,
-    key: IdempotencyKey,
     body: StrictJson<Merchant, BundleBody>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let key = IdempotencyKey::of(&request)?;
     let merchant = body.who;
     let now = state.clock().now();
     let id = BundleId(state.ids().ordered_uuid(now));
@@ -137,16 +138,7 @@ pub(crate) async fn list_bundles(
     query: StrictQuery<PageQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let page = query.0.page()?;
-    let after = match page.after.as_deref() {
-        Some(key) => Some(
-            key.parse()
-                .map(ItemId)
-                .map_err(|_source| ApiError::plain(Problem::MalformedCursor))?,
-        ),
-        None => None,
-    };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let (limit, after) = page_after(&query.0)?;
     let board = board_of(&state, merchant.store).await?;
     let mut rest = board
         .bundles()
@@ -162,6 +154,18 @@ pub(crate) async fn list_bundles(
         .map(|view| BundleDocument::of(&view.bundle))
         .collect();
     Ok(Tagged::of(&PageOf::<BundleDocument> { items, next })?.respond(&request))
+}
+
+/// How many bundles to list, and behind which item.
+pub(crate) fn page_after(query: &PageQuery) -> Result<(usize, Option<ItemId>), ApiError> {
+    let page = query.page()?;
+    let item = |key: &str| {
+        key.parse()
+            .map(ItemId)
+            .map_err(|_source| ApiError::plain(Problem::MalformedCursor))
+    };
+    let after = page.after.as_deref().map(item).transpose()?;
+    Ok((usize::try_from(page.limit).unwrap_or(usize::MAX), after))
 }
 
 /// One bundle.
@@ -248,7 +252,7 @@ fn remember(key: IdempotencyKey, digest: RequestDigest, render: Render) -> Optio
 
 /// Refuses what is wrong whatever the store holds, before the platform is asked about the items. The keeper checks it all
 /// again, with the items' real variants.
-fn check_draft(draft: &BundleDraft) -> Result<(), ApiError> {
+pub(crate) fn check_draft(draft: &BundleDraft) -> Result<(), ApiError> {
     let (variant, product) = (VariantId(0), ProductId(0));
     let component = |part: &DraftComponent| Component {
         item: part.item,

@@ -30,6 +30,8 @@ mod oauth;
 mod openapi;
 mod status;
 
+pub mod probe;
+
 pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
 pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
 pub use intake::door::begin_counting;

@@ -6,14 +6,16 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Ref, RefOr, Response};
+use utoipa::openapi::{Content, Ref, RefOr, Required, Response};
 
 use crate::http::error::{ApiError, Problem, catalogue};
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::{admin, availability, boundary, bundles, dashboard, intake, oauth, status};
+use crate::platform::PlatformKind;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -73,7 +75,7 @@ pub fn document() -> &'static utoipa::openapi::OpenApi {
 
 /// The methods that an address serves, by its pattern.
 pub(crate) fn methods_of(pattern: &str) -> Vec<&'static str> {
-    let item = document().paths.paths.get(pattern);
+    let item = document().paths.paths.get(&described(pattern));
     item.map(|item| {
         operations(item)
             .into_iter()
@@ -81,6 +83,20 @@ pub(crate) fn methods_of(pattern: &str) -> Vec<&'static str> {
             .collect()
     })
     .unwrap_or_default()
+}
+
+/// A pattern as it is described: without what its parameters may be, as in `{verb:pause|resume}`.
+fn described(pattern: &str) -> String {
+    let parameter = |rest: &str| match rest.split_once('}') {
+        Some((inside, after)) => {
+            let name = inside.split(':').next().unwrap_or(inside);
+            format!("{{{name}}}{after}")
+        }
+        None => format!("{{{rest}"),
+    };
+    let mut parts = pattern.split('{');
+    let start = parts.next().unwrap_or_default().to_owned();
+    parts.map(parameter).fold(start, |path, part| path + &part)
 }
 
 fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
@@ -109,8 +125,14 @@ fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
         .collect()
 }
 
-/// Every refusal is a problem document; and doors with keys say so.
+/// Every refusal is a problem document; doors with keys say so, and ids say what they look like.
 fn complete(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter {
+            describe_id(parameter);
+            describe_header(parameter);
+        }
+    }
     let needs_key = operation.responses.responses.contains_key("401")
         && !operation.tags.iter().flatten().any(|tag| tag == "intake");
     if needs_key {
@@ -125,6 +147,32 @@ fn complete(operation: &mut Operation) {
         if status.starts_with(['4', '5']) && response.content.is_empty() {
             describe_problem(response);
         }
+    }
+}
+
+/// What extractors take where an address names something.
+fn describe_id(parameter: &mut Parameter) {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let schema = match parameter.name.as_str() {
+        "store" => text.pattern(Some("^[1-9][0-9]{0,17}$")),
+        "bundle" | "id" => text.format(Some(SchemaFormat::Custom("uuid".to_owned()))),
+        "verb" => text.enum_values(Some(
+            admin::keepers::Verb::ALL.map(admin::keepers::Verb::name),
+        )),
+        "platform" => text.enum_values(Some(PlatformKind::ALL.map(PlatformKind::as_str))),
+        _ => return,
+    };
+    parameter.schema = Some(RefOr::T(Schema::Object(schema.build())));
+}
+
+/// Every header that is described may be left out.
+fn describe_header(parameter: &mut Parameter) {
+    if parameter.parameter_in == ParameterIn::Header {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1));
+        parameter.required = Required::False;
+        parameter.schema = Some(RefOr::T(Schema::Object(text.build())));
     }
 }
 
@@ -143,7 +191,8 @@ async fn openapi_json(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 }
 
 /// This description, readable.
-#[utoipa::path(get, path = "/docs", tag = "pages", responses((status = 200, description = "A page")))]
+#[utoipa::path(get, path = "/docs", tag = "pages", 
+    responses((status = 200, description = "A page", content_type = "text/html", body = String)))]
 async fn docs() -> Result<HttpResponse, ApiError> {
     let page = Docs {
         doors: doors(),

@@ -73,7 +73,8 @@ pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
 
 /// How it is doing: backlog, oldest unapplied age, counts, stores. A page, or JSON for who accepts that.
 #[utoipa::path(get, path = "/status", tag = "status",
-    responses((status = 200, description = "A page, or JSON", body = StatusDocument),
+    responses((status = 200, description = "A page, or JSON",
+        content((StatusDocument = "application/json"), (String = "text/html"))),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn status(
     state: web::Data<AppState>,

@@ -11,6 +11,7 @@ mod db_accept;
 mod db_admin;
 mod db_commit;
 mod db_schema;
+mod hostile;
 mod http;
 mod journeys;
 mod keeper_commands;

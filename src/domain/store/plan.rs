@@ -240,7 +240,9 @@ impl StoreState {
             self.ledger.put(state);
         }
         let adjustments = entries.into_iter().filter_map(|((item, location), cells)| {
-            let delta = cells.iter().map(|cell| cell.delta).sum();
+            // Absurd orders sum up to absurd changes, which the platform refuses; they must not wrap around to small ones.
+            let deltas = cells.iter().map(|cell| cell.delta);
+            let delta = deltas.fold(0, i64::saturating_add);
             (delta != 0).then_some(Adjustment {
                 item,
                 location,
@@ -280,7 +282,7 @@ impl StoreState {
             {
                 continue;
             }
-            let delta = cell.applied - cell.desired;
+            let delta = cell.applied.saturating_sub(cell.desired);
             entries.entry(key).or_default().push(SettledCell {
                 order: id,
                 line: cell.line,

@@ -12,6 +12,9 @@ use crate::ids::{ItemId, OrderId};
 
 /// Milliseconds in the second that a platform stamp stands for, less one.
 const LAST_MILLI_OF_SECOND: i64 = 999;
+/// How far ahead of our clock a stamp may be, a day: beyond what a wrong clock explains. One that is further ahead would
+/// make everything that the platform tells until then look old.
+const STAMP_AHEAD_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 /// The topic whose trigger time is the order's creation.
 const ORDER_CREATED: &str = "orders/create";
 
@@ -58,6 +61,9 @@ impl StoreState {
 
     fn take_fact(&mut self, row: &Row, fact: &Fact, outcome: &mut Outcome) -> RowEnd {
         match fact {
+            Fact::Order(snapshot) if is_absurd(snapshot.updated_at, outcome) => {
+                self.touch_order(row, snapshot.order, outcome)
+            }
             Fact::Order(snapshot) => {
                 let created_at = precise_creation(snapshot, row);
                 self.take_order(snapshot, created_at, outcome)
@@ -65,6 +71,9 @@ impl StoreState {
             Fact::Refund(refund) => self.take_refund(row, refund, outcome),
             Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
+            Fact::Level(level) if is_absurd(level.updated_at, outcome) => {
+                self.want_levels(level.item, outcome)
+            }
             Fact::Level(level) => {
                 let seen = self.stock.see_level(*level, &mut outcome.changes);
                 self.level_seen(level.item, seen, outcome)
@@ -334,6 +343,11 @@ impl StoreState {
         };
         outcome.changes.put(Change::PutDeadLetter(record));
     }
+}
+
+/// Whether a stamp is too far ahead to be the platform's: what it stamps is read instead of believed.
+fn is_absurd(stamp: Timestamp, outcome: &Outcome) -> bool {
+    stamp.millis_since(outcome.at) > STAMP_AHEAD_MS_MAX
 }
 
 /// When the order was made, as finely as can be told: the stamp has a resolution of one second, so the trigger time of

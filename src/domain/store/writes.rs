@@ -188,7 +188,7 @@ impl StoreState {
                     && cell.location == entry.location
             };
             if let Some(cell) = order.cells.iter_mut().find(same) {
-                cell.applied += settled.delta;
+                cell.applied = cell.applied.saturating_add(settled.delta);
                 cell.blocked = cell.blocked || block;
             }
             outcome.changes.put(Change::PutOrder(order.clone()));

@@ -63,6 +63,7 @@ pub(crate) struct DeadLettersQuery {
     store: Option<String>,
     /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
     class: Option<String>,
+    #[param(minimum = 1, maximum = 250)]
     limit: Option<u64>,
     cursor: Option<String>,
 }

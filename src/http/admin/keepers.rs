@@ -79,6 +79,7 @@ pub(crate) struct KeepersQuery {
     pub(crate) state: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,
+    #[param(minimum = 1, maximum = 250)]
     pub(crate) limit: Option<u64>,
     pub(crate) cursor: Option<String>,
 }

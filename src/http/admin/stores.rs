@@ -57,9 +57,10 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn create_store(
     state: web::Data<AppState>,
-    key: IdempotencyKey,
     body: StrictJson<Admin, NewStoreBody>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let key = IdempotencyKey::of(&request)?;
     let checked = body.value.check()?;
     let digest = RequestDigest::of("POST stores", &body.raw);
     let keys = match &key.0 {

@@ -73,7 +73,7 @@ struct DeadLettersPage {
 
 /// Keepers with state, backlog, bucket, restarts, dead letters and what they wait for; or the page to sign in.
 #[utoipa::path(get, path = "/admin", tag = "pages", params(KeepersQuery),
-    responses((status = 200, description = "A page"), (status = 400, description = "`malformed_query`, `malformed_cursor`"),
+    responses((status = 200, description = "A page", content_type = "text/html", body = String), (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn page(
     state: web::Data<AppState>,

@@ -1,9 +1,6 @@
 //! `Idempotency-Key`: the client's name for one intended effect, and the digest of what it asked for.
 
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
 
 use crate::http::error::{ApiError, Problem};
@@ -39,25 +36,20 @@ impl RequestDigest {
     }
 }
 
-impl FromRequest for IdempotencyKey {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(parse(request))
+impl IdempotencyKey {
+    /// Reads it off a request. Not an extractor: those are judged in any order, and a stranger is to learn first that he
+    /// is one.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let mut values = request.headers().get_all(HEADER);
+        let Some(value) = values.next() else {
+            return Ok(Self(None));
+        };
+        let text = value.to_str().unwrap_or_default();
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if values.next().is_some() || !visible || !(1..=LENGTH_MAX).contains(&text.len()) {
+            let detail = "`Idempotency-Key` is one word of 1 to 255 visible ASCII characters";
+            return Err(ApiError::new(Problem::MalformedHeader, detail));
+        }
+        Ok(Self(Some(text.to_owned())))
     }
-}
-
-fn parse(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
-    let mut values = request.headers().get_all(HEADER);
-    let Some(value) = values.next() else {
-        return Ok(IdempotencyKey(None));
-    };
-    let text = value.to_str().unwrap_or_default();
-    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if values.next().is_some() || !visible || !(1..=LENGTH_MAX).contains(&text.len()) {
-        let detail = "`Idempotency-Key` is one word of 1 to 255 visible ASCII characters";
-        return Err(ApiError::new(Problem::MalformedHeader, detail));
-    }
-    Ok(IdempotencyKey(Some(text.to_owned())))
 }

@@ -15,6 +15,9 @@ use crate::http::error::{ApiError, Problem};
 /// The largest JSON body, in bytes. Nesting is bounded by the parser, at 128 levels.
 const JSON_BYTES_MAX: usize = 256 * 1024;
 
+/// The longest complaint of a parser that is passed on, in characters.
+const DETAIL_CHARS_MAX: usize = 500;
+
 /// Time in which a body arrives whole; webhooks have less.
 pub(crate) const BODY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -47,11 +50,7 @@ where
             let who = Who::from_request(&request, &mut Payload::None).await?;
             require_json(&request)?;
             let raw = read_body(&request, payload, JSON_BYTES_MAX, BODY_WITHIN).await?;
-            if raw.is_empty() {
-                return Err(ApiError::plain(Problem::EmptyBody));
-            }
-            refuse_control_characters(&raw)?;
-            let value = serde_json::from_slice(&raw).map_err(|error| describe(&error))?;
+            let value = parse_json(&raw)?;
             Ok(Self { who, value, raw })
         })
     }
@@ -62,14 +61,27 @@ impl<T: DeserializeOwned> FromRequest for StrictQuery<T> {
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let parsed = web::Query::<T>::from_query(request.query_string());
-        std::future::ready(match parsed {
-            Ok(query) => Ok(Self(query.into_inner())),
-            Err(error) => Err(ApiError::new(
-                Problem::MalformedQuery,
-                without_values(&error.to_string()),
-            )),
-        })
+        std::future::ready(parse_query(request.query_string()).map(Self))
+    }
+}
+
+/// Reads a body of exactly this type.
+pub(crate) fn parse_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
+    if raw.is_empty() {
+        return Err(ApiError::plain(Problem::EmptyBody));
+    }
+    refuse_control_characters(raw)?;
+    serde_json::from_slice(raw).map_err(|error| describe(&error))
+}
+
+/// Reads a query of exactly this type.
+pub(crate) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    match web::Query::<T>::from_query(query) {
+        Ok(parsed) => Ok(parsed.into_inner()),
+        Err(error) => Err(ApiError::new(
+            Problem::MalformedQuery,
+            without_values(&error.to_string()),
+        )),
     }
 }
 
@@ -84,15 +96,15 @@ fn refuse_control_characters(raw: &[u8]) -> Result<(), ApiError> {
     ))
 }
 
-/// Whether a text in this JSON holds a control character. The parser refuses those that are not escaped, but for the
-/// few beyond ASCII.
+/// Whether a text in this JSON holds a control character. The parser refuses those that are not escaped, but for DEL and
+/// the few beyond ASCII.
 fn holds_control_characters(json: &str) -> bool {
     let mut characters = json.chars();
     while let Some(character) = characters.next() {
         let is_control = match character {
             '\\' => is_escaped_control(&mut characters),
-            beyond_ascii if !beyond_ascii.is_ascii() => beyond_ascii.is_control(),
-            _ => false,
+            '\u{0}'..='\u{1f}' => false,
+            other => other.is_control(),
         };
         if is_control {
             return true;
@@ -190,15 +202,17 @@ fn describe(error: &serde_json::Error) -> ApiError {
     ApiError::new(Problem::MalformedJson, without_values(&error.to_string()))
 }
 
-/// The parser quotes what it found; a value in the wrong place may be a secret, so it is cut out.
+/// The parser quotes what it found; a value in the wrong place may be a secret, so it is cut out. Names are quoted too,
+/// whatever their length, and not all of them need to come back.
 fn without_values(message: &str) -> String {
-    let Some((before, rest)) = message.split_once("string \"") else {
-        return message.to_owned();
+    let told = match message.split_once("string \"") {
+        None => message.to_owned(),
+        Some((before, rest)) => match rest.rsplit_once("\", expected") {
+            Some((_value, after)) => format!("{before}a string, expected{after}"),
+            None => format!("{before}a string"),
+        },
     };
-    match rest.rsplit_once("\", expected") {
-        Some((_value, after)) => format!("{before}a string, expected{after}"),
-        None => format!("{before}a string"),
-    }
+    told.chars().take(DETAIL_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -213,6 +227,7 @@ mod tests {
             r#"["\u007f"]"#,
             r#"["\u0085"]"#,
             "[\"\u{85}\"]",
+            "[\"\u{7f}\"]",
         ] {
             assert!(holds_control_characters(found), "{found}");
         }

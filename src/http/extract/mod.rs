@@ -13,7 +13,7 @@ mod wire_ids;
 pub(crate) use idempotency::{IdempotencyKey, RequestDigest};
 pub(crate) use identity::{Admin, Merchant, Shopper};
 pub(crate) use ids::{BundlePath, DeadLetterPath, StorePath};
-pub(crate) use json::{BODY_WITHIN, StrictJson, StrictQuery, read_body};
+pub(crate) use json::{BODY_WITHIN, StrictJson, StrictQuery, parse_json, parse_query, read_body};
 pub(crate) use page::{PageQuery, encode_cursor, page_of};
 pub(crate) use request_id::RequestId;
 pub(crate) use wire_ids::{WireItem, parse_id};

@@ -19,6 +19,7 @@ const CURSOR_MAX: usize = 512;
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Rows of a page, 1 to 250; 50 when not given.
+    #[param(minimum = 1, maximum = 250)]
     limit: Option<u64>,
     /// `next` of the page before.
     cursor: Option<String>,

@@ -82,11 +82,14 @@ fn read_headers(
     platform: PlatformKind,
     request: &HttpRequest,
 ) -> Result<DeliveryHeaders<'_>, ApiError> {
+    // A header that says two things says nothing.
     let lookup = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+        let mut values = request.headers().get_all(name);
+        let first = values.next()?;
+        values
+            .all(|other| other == first)
+            .then(|| first.to_str().ok())
+            .flatten()
     };
     platform
         .read_headers(lookup)

@@ -3,9 +3,9 @@
 //! Each test acts as people do (shoppers, merchants, other apps, operators), waits until all has come to rest, and is
 //! judged by the platform's own log: no level drifts from the reference, no call was throttled by our fault.
 
-mod kit;
+pub(crate) mod kit;
 mod rest;
-mod shop;
+pub(crate) mod shop;
 
 mod access;
 mod breakdowns;

@@ -9,6 +9,6 @@ mod drift;
 mod faults;
 mod graphql;
 mod limits;
-mod receiver;
+pub(crate) mod receiver;
 mod stock;
 mod webhooks;

@@ -17,29 +17,29 @@ use sha2::Sha256;
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopOpened, ShopRequest};
 
 /// Most wall time any test waits for deliveries.
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
-pub(super) const DOMAIN: &str = "toys.myshopify.com";
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DOMAIN: &str = "toys.myshopify.com";
 
 /// One webhook as it arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
-    pub(super) topic: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) raw: Vec<u8>,
+pub(crate) struct Received {
+    pub(crate) topic: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) raw: Vec<u8>,
 }
 
 impl Received {
-    pub(super) fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_slice(&self.raw).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn is_signed_with(&self, secret: &str) -> bool {
+    pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(&self.raw);
         let wanted = STANDARD.encode(mac.finalize().into_bytes());
@@ -49,14 +49,14 @@ impl Received {
 
 /// A server on a free port.
 #[derive(Clone)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     port: u16,
     kept: Arc<Mutex<Vec<Received>>>,
     status: Arc<AtomicU16>,
 }
 
 impl Receiver {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let receiver = Self {
             port: listener.local_addr().unwrap().port(),
@@ -78,19 +78,19 @@ impl Receiver {
         receiver
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hooks", self.port)
     }
 
-    pub(super) fn answer_with(&self, status: u16) {
+    pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    pub(super) fn all(&self) -> Vec<Received> {
+    pub(crate) fn all(&self) -> Vec<Received> {
         self.kept.lock().unwrap().clone()
     }
 
-    pub(super) fn of(&self, topic: &str) -> Vec<Received> {
+    pub(crate) fn of(&self, topic: &str) -> Vec<Received> {
         let mut all = self.all();
         all.retain(|received| received.topic == topic);
         all
@@ -117,7 +117,7 @@ async fn receive(
 }
 
 /// A sandbox with one shop whose webhooks of `topics` come to a receiver.
-pub(super) async fn shop_with(
+pub(crate) async fn shop_with(
     options: SandboxOptions,
     request: &ShopRequest,
     topics: &[&str],
@@ -132,7 +132,7 @@ pub(super) async fn shop_with(
 }
 
 /// A client that ends with the test.
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -16,7 +16,7 @@ const MACHINE_DIRECTORIES: [&str; 5] = [
 ];
 
 /// The root is a table of contents; besides these, only files and directories that begin with a dot.
-const ROOT_ENTRIES: [&str; 22] = [
+const ROOT_ENTRIES: [&str; 23] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -30,6 +30,7 @@ const ROOT_ENTRIES: [&str; 22] = [
     "compose.yaml",
     "deny.toml",
     "entity",
+    "fuzz",
     "justfile",
     "migration",
     "rust-toolchain.toml",

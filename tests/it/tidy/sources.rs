@@ -4,8 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is generated or not ours; everything else in the tree is looked at.
-const UNREAD: [&str; 3] = [".git", "target", "storekeeper-data"];
-const RUST_ROOTS: [&str; 5] = ["src/", "entity/", "migration/", "tests/", "benches/"];
+const UNREAD: [&str; 5] = [".git", "target", "storekeeper-data", "corpus", "artifacts"];
+const RUST_ROOTS: [&str; 6] = [
+    "src/",
+    "entity/",
+    "migration/",
+    "tests/",
+    "benches/",
+    "fuzz/",
+];
 
 #[derive(Debug, Clone)]
 pub(super) struct SourceFile {

@@ -293,3 +293,57 @@ fn a_refused_component_is_asked_for_again_when_a_person_says_so() {
     let again = plan_until(&mut world, is_adjustment);
     assert_ne!(again.id, call.id, "a refused write needs a new key");
 }
+
+#[test]
+fn what_is_stamped_far_ahead_is_read_instead_of_believed() {
+    let mut world = world();
+    world.advance(5_000);
+    let ahead = world.platform.now.plus_millis(48 * HOUR_MS);
+    let level = LevelSnapshot {
+        item: COMPONENTS[0],
+        location: LocationId(1),
+        available: Some(1_000_000),
+        updated_at: ahead,
+    };
+    let taken = world.take("inventory_levels/update".to_owned(), Fact::Level(level));
+    assert_eq!(taken.reply, Answered::Row(RowEnd::Hot));
+    world.quiesce();
+    world.assert_levels(0);
+
+    let mut forged = order(903, &world);
+    forged.updated_at = ahead;
+    let taken = world.take("orders/updated".to_owned(), Fact::Order(forged));
+    assert_eq!(taken.reply, Answered::Row(RowEnd::Parked));
+    world.platform.sell();
+    for (topic, fact) in world.platform.arrived() {
+        world.take(topic, fact);
+    }
+    world.quiesce();
+    world.assert_levels(0);
+}
+
+#[test]
+fn an_order_of_absurd_size_does_not_wrap_around() {
+    const UNITS_MAX: i64 = 1_000_000_000_000;
+    let mut world = world();
+    world.define(BUNDLES[1], &[(COMPONENTS[0], 2_000)], true);
+    world.quiesce();
+    world.advance(5_000);
+    let mut absurd = order(904, &world);
+    let line = |number| LineSnapshot {
+        line: LineId(number),
+        variant: Some(variant_of(BUNDLES[1])),
+        product: None,
+        quantity: UNITS_MAX,
+    };
+    absurd.lines = (1..=10_000).map(line).collect();
+    world.take("orders/create".to_owned(), Fact::Order(absurd));
+    let call = plan_until(&mut world, is_adjustment);
+    let Request::Write(Write::Adjust(adjustments)) = call.request else {
+        panic!("no adjustment");
+    };
+    assert!(
+        adjustments.iter().all(|it| it.delta == i64::MIN),
+        "{adjustments:?}"
+    );
+}
