@@ -1,6 +1,7 @@
 //! What an inbox row changes: one fact at a time, in any order, any number of times.
 
 use crate::clock::Timestamp;
+use crate::domain::call::{Read, Request};
 use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, ProductSnapshot, RefundSnapshot};
 use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
@@ -23,7 +24,10 @@ impl StoreState {
                 self.bury_row(row.seq, DeadLetterClass::Malformed, reason.clone(), outcome);
                 RowEnd::Dead
             }
-            Ok(fact) => self.take_fact(row, fact, outcome),
+            Ok(fact) => {
+                self.note_race(fact);
+                self.take_fact(row, fact, outcome)
+            }
         };
         self.count_row(row, end, outcome);
         outcome.reply = Reply::Row(end);
@@ -53,6 +57,57 @@ impl StoreState {
             .is_some_and(|suspect| suspect.seq == row.seq)
         {
             self.suspect = None;
+        }
+    }
+
+    /// Notes a change of what is just being asked about, if neither the row nor the answer has a stamp that would tell
+    /// which is newer.
+    fn note_race(&mut self, fact: &Fact) {
+        let told_items = self.items_told(fact);
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let Request::Read(read) = &in_flight.call.request else {
+            return;
+        };
+        match read {
+            Read::Items(asked) => {
+                let raced = told_items.into_iter().filter(|item| asked.contains(item));
+                in_flight.raced_items.extend(raced);
+            }
+            Read::Locations => in_flight.raced |= matches!(fact, Fact::LocationsTouched),
+            Read::Order(asked) => {
+                in_flight.raced |= matches!(fact, Fact::OrderTouched(order) if order == asked);
+            }
+            Read::Assignments(asked) => {
+                in_flight.raced |= matches!(fact, Fact::Order(snapshot) if snapshot.order == *asked)
+                    || matches!(fact, Fact::OrderTouched(order) if order == asked);
+            }
+            Read::Levels(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
+        }
+    }
+
+    /// The items whose settings a fact tells of.
+    fn items_told(&self, fact: &Fact) -> Vec<ItemId> {
+        match fact {
+            Fact::Item(snapshot) => vec![snapshot.item],
+            Fact::ItemGone(item) => vec![*item],
+            Fact::Product(product) => {
+                let variants = product.variants.iter().map(|variant| variant.variant);
+                variants
+                    .filter_map(|variant| self.stock.item_of(variant))
+                    .collect()
+            }
+            Fact::ProductGone(product) => self.stock.items_of(*product).collect(),
+            Fact::Order(_)
+            | Fact::Refund(_)
+            | Fact::OrderTouched(_)
+            | Fact::OrderDeleted(_)
+            | Fact::Level(_)
+            | Fact::LevelGone { .. }
+            | Fact::LocationsTouched
+            | Fact::Uninstalled
+            | Fact::Unneeded => Vec::new(),
         }
     }
 
@@ -121,7 +176,7 @@ impl StoreState {
     }
 
     /// Whether only the platform's assignments tell where the order's units are taken.
-    fn ships_from_anywhere(&self, order: &OrderState) -> bool {
+    pub(super) fn ships_from_anywhere(&self, order: &OrderState) -> bool {
         !order.deleted && order.location.is_none() && !self.has_one_location()
     }
 
