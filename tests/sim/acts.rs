@@ -130,6 +130,7 @@ impl Run {
         for _ in 0..deeds {
             let now = self.now;
             self.site(index).shop.live_until(now);
+            self.begin_selling(index);
             let Some(deed) = self.draw_deed(index) else {
                 continue;
             };
@@ -137,6 +138,16 @@ impl Run {
             self.say(|| format!("store {store}: {deed:?}"));
             self.do_deed(index, deed);
             self.tell(index);
+        }
+    }
+
+    /// Locations sell from when the server knows of them. What it makes of an order from a location that it never heard
+    /// of is another matter: until then the store has fewer locations than it thinks.
+    fn begin_selling(&mut self, index: usize) {
+        let site = self.site(index);
+        let known = site.tables.keeper.memo.locations.iter().flatten();
+        for location in known.map(|known| known.location).collect::<Vec<_>>() {
+            site.shop.begin_selling(location);
         }
     }
 

@@ -70,6 +70,7 @@ pub(crate) struct Reference {
     movements: Vec<Movement>,
     /// Levels of which nobody can say what they ought to be.
     unjudged: BTreeSet<Place>,
+    unjudged_items: BTreeSet<ItemId>,
 }
 
 impl Reference {
@@ -113,8 +114,13 @@ impl Reference {
         self.unjudged.insert(place);
     }
 
+    /// The same of an item, wherever it is.
+    pub(crate) fn leave_item_unjudged(&mut self, item: ItemId) {
+        self.unjudged_items.insert(item);
+    }
+
     pub(crate) fn is_judged(&self, place: Place) -> bool {
-        !self.unjudged.contains(&place)
+        !self.unjudged.contains(&place) && !self.unjudged_items.contains(&place.0)
     }
 
     /// Every item that ever was a bundle.

@@ -77,14 +77,21 @@ impl Run {
         Some(site.frozen.swap_remove(former))
     }
 
-    /// Puts a host back. A keeper that has ended in a former host is gone for good.
+    /// Puts a host back. A keeper that has ended in a former host is gone for good; what it wrote before, the search for
+    /// stores to wake finds.
     fn put_back(&mut self, index: usize, host: Host) {
-        let fresh_epoch = self.site(index).host.epoch;
+        let now = self.now;
         let site = self.site(index);
-        if fresh_epoch == 0 {
+        if site.host.epoch == 0 {
             site.host = host;
-        } else if host.keeper.is_some() {
+            return;
+        }
+        let (epoch, is_asleep) = (site.host.epoch, site.host.keeper.is_none());
+        if host.keeper.is_some() {
             site.frozen.push(host);
+        }
+        if is_asleep {
+            self.wake_at(index, epoch, now.plus_millis(SCAN_MS));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A shop's items and locations, and how it is set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::call::Write;
@@ -62,6 +62,8 @@ pub(crate) struct Shop {
     pub(super) items: BTreeMap<ItemId, Item>,
     /// `true`: active.
     pub(super) locations: BTreeMap<LocationId, bool>,
+    /// Locations that sell: nobody sells from one in the moment it is opened.
+    pub(super) selling: BTreeSet<LocationId>,
     pub(super) levels: BTreeMap<Place, Level>,
     pub(super) orders: BTreeMap<OrderId, Order>,
     pub(super) keys: BTreeMap<CallId, KeyUse>,
@@ -87,6 +89,7 @@ impl Shop {
             now: fresh.start.plus_millis(fresh.ahead_ms),
             items: BTreeMap::new(),
             locations: BTreeMap::new(),
+            selling: BTreeSet::new(),
             levels: BTreeMap::new(),
             orders: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -101,8 +104,9 @@ impl Shop {
             reference: Reference::default(),
         };
         for location in 1..=fresh.locations {
-            shop.locations
-                .insert(LocationId(shop.base + location), true);
+            let location = LocationId(shop.base + location);
+            shop.locations.insert(location, true);
+            shop.selling.insert(location);
         }
         for item in 1..=fresh.items {
             let settings = Item {
@@ -187,11 +191,14 @@ impl Shop {
         self.emit("locations/create", Subject::Locations);
     }
 
+    /// A location that was opened a while ago begins to sell.
+    pub(crate) fn begin_selling(&mut self, location: LocationId) {
+        self.selling.insert(location);
+    }
+
     /// Whether an item is tracked changes; what its level ought to be afterwards nobody can say.
     pub(crate) fn toggle_tracking(&mut self, item: ItemId) {
-        for location in self.locations.keys().copied().collect::<Vec<_>>() {
-            self.reference.leave_unjudged((item, location));
-        }
+        self.reference.leave_item_unjudged(item);
         let Some(found) = self.items.get_mut(&item).filter(|item| !item.gone) else {
             return;
         };
@@ -216,9 +223,7 @@ impl Shop {
         found.gone = true;
         self.levels.retain(|place, _| place.0 != item);
         for leaf in self.reference.parts_ever(item) {
-            for location in self.locations.keys().copied().collect::<Vec<_>>() {
-                self.reference.leave_unjudged((leaf, location));
-            }
+            self.reference.leave_item_unjudged(leaf);
         }
         self.emit("inventory_items/delete", Subject::ItemGone(item));
     }

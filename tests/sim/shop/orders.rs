@@ -456,9 +456,7 @@ impl Shop {
         }
         for item in items {
             for leaf in self.reference.parts_ever(item) {
-                for location in self.locations.keys().copied().collect::<Vec<_>>() {
-                    self.reference.leave_unjudged((leaf, location));
-                }
+                self.reference.leave_item_unjudged(leaf);
             }
         }
         self.emit("orders/delete", Subject::OrderGone(id));
