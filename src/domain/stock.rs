@@ -234,6 +234,10 @@ impl StockBook {
         now: Timestamp,
         changes: &mut Changes,
     ) -> bool {
+        if self.items.get(&item).is_some_and(|record| record.gone) {
+            // Deleted while the read was under way.
+            return false;
+        }
         if self.is_stale_read(item, read) {
             self.unread
                 .insert(item, now.plus_millis(STALE_READ_DELAY_MS));
@@ -305,6 +309,10 @@ impl StockBook {
             .get(&item)
             .and_then(|levels| levels.get(&location))
             .copied();
+        if self.items.get(&item).is_some_and(|record| record.gone) {
+            // Deleted while the write was under way.
+            return;
+        }
         let overtaken = known.is_some_and(|level| level.available != Some(change_from));
         if repeated || overtaken {
             self.mark_unread(item, Timestamp::EPOCH, changes);

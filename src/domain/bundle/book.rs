@@ -112,6 +112,13 @@ impl BundleBook {
         self.bundles.is_empty()
     }
 
+    /// When the first recipe of all came into force; `None` when there never was one.
+    #[must_use]
+    pub fn in_force_since(&self) -> Option<Timestamp> {
+        let recipes = self.bundles.values().flat_map(|bundle| &bundle.recipes);
+        recipes.map(|recipe| recipe.effective_from).min()
+    }
+
     /// Every live bundle that contains this leaf, at any depth, ascending by id.
     pub fn parents_of(&self, leaf: ItemId) -> impl Iterator<Item = BundleId> + '_ {
         self.parents.get(&leaf).into_iter().flatten().copied()

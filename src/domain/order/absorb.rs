@@ -1,6 +1,6 @@
 //! How what the platform tells of an order changes its state: the newest snapshot wins, refunds add up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::bundle::SoldBundle;
 use crate::domain::fact::{Assignment, OrderSnapshot, RefundLine, RefundSnapshot, Restock};
@@ -122,30 +122,46 @@ impl OrderState {
         true
     }
 
-    /// Takes in where cancelled fulfillment orders were to ship from. It places only lines of which nothing else has
-    /// told: the rest is remembered better. Whether any was placed by it.
+    /// Takes in where cancelled fulfillment orders were to ship from. It places only lines that no current one names:
+    /// those of which nothing else has told, and those of which it tells every unit just once, for then it is newer
+    /// than what is remembered. Whether any was placed by it.
     pub fn recall(&mut self, former: &[Assignment]) -> bool {
-        let is_untold = |line: &LineId, state: &LineState| {
-            self.told(*line, state.quantity).is_empty() && state.quantity > 0
-        };
-        let untold: BTreeSet<LineId> = self
+        let mut placed = false;
+        let lines: Vec<(LineId, i64)> = self
             .lines
             .iter()
-            .filter(|(line, state)| is_untold(line, state))
-            .map(|(line, _)| *line)
+            .map(|(line, state)| (*line, state.quantity))
             .collect();
-        let mut placed = false;
-        for entry in former.iter().filter(|entry| untold.contains(&entry.line)) {
-            let same = |before: &Assignment| {
-                (before.line, before.location) == (entry.line, entry.location)
-            };
-            // A newer one at the same location tells more than an older one.
-            if entry.quantity > 0 && !self.previous.iter().any(same) {
-                self.previous.push(*entry);
-                placed = true;
+        for (line, quantity) in lines.into_iter().filter(|(_, quantity)| *quantity > 0) {
+            let of_line: Vec<Assignment> = former
+                .iter()
+                .filter(|entry| entry.line == line && entry.quantity > 0)
+                .copied()
+                .collect();
+            let is_whole = of_line.iter().map(|entry| entry.quantity).sum::<i64>() == quantity;
+            if is_whole && !self.is_assigned(line) {
+                placed |= self.remember(line, merge(&of_line));
+            } else if self.told(line, quantity).is_empty() {
+                placed |= self.remember(line, newest_by_location(of_line));
             }
         }
         placed
+    }
+
+    fn is_assigned(&self, line: LineId) -> bool {
+        let mut current = self.assignments.iter().flatten();
+        current.any(|assignment| assignment.line == line)
+    }
+
+    /// Replaces what was told of a line before. Whether that is anything new.
+    fn remember(&mut self, line: LineId, entries: Vec<Assignment>) -> bool {
+        let (of_line, mut others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.previous)
+            .into_iter()
+            .partition(|before| before.line == line);
+        let is_new = of_line != entries;
+        others.extend(entries);
+        self.previous = others;
+        is_new
     }
 
     /// The order changed in a way that was not described: it must be read, and where it ships from.
@@ -228,6 +244,17 @@ fn merge(assignments: &[Assignment]) -> Vec<Assignment> {
         quantity,
     };
     units.into_iter().map(entry).collect()
+}
+
+/// The first entry for each location: a newer one tells more than an older one.
+fn newest_by_location(entries: Vec<Assignment>) -> Vec<Assignment> {
+    let mut newest: Vec<Assignment> = Vec::new();
+    for entry in entries {
+        if newest.iter().all(|newer| newer.location != entry.location) {
+            newest.push(entry);
+        }
+    }
+    newest
 }
 
 /// Tells snapshots apart by what matters of them, whatever the order of their parts. Stable over restarts and

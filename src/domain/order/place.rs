@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::fact::{Assignment, Restock};
-use crate::domain::order::{Cell, OrderState};
+use crate::domain::order::{Cell, LineState, OrderState};
 use crate::ids::{ItemId, LineId, LocationId};
 
 /// How a store tells where an order's units are taken.
@@ -43,12 +43,15 @@ impl OrderState {
         self.rewrite_cells();
     }
 
-    /// Whether units are consumed of which nothing tells where: the platform has assigned no location yet.
+    /// Whether units are consumed of a line of which no assignment tells: the platform has assigned no location yet,
+    /// and what would be likely is worth less than asking again.
     #[must_use]
     pub fn is_unplaced(&self) -> bool {
-        self.lines.iter().any(|(line, state)| {
-            self.consumed(*line) > 0 && self.taken(*line, state.quantity).is_empty()
-        })
+        let is_told = |line: &LineId, state: &LineState| {
+            self.location.is_some() || !self.told(*line, state.quantity).is_empty()
+        };
+        let mut lines = self.lines.iter();
+        lines.any(|(line, state)| self.consumed(*line) > 0 && !is_told(line, state))
     }
 
     /// Units of a line that stay consumed: as ordered, without those that came back.
@@ -100,6 +103,8 @@ impl OrderState {
         }
         for cell in &mut self.cells {
             cell.desired = desired.remove(&cell.key()).unwrap_or(0);
+            // Where nothing is asked any more, nothing is refused: what is asked later is asked anew.
+            cell.blocked = cell.blocked && cell.desired != cell.applied;
         }
         let fresh = desired
             .into_iter()
@@ -113,7 +118,7 @@ impl OrderState {
             });
         self.cells.extend(fresh);
         self.cells
-            .retain(|cell| cell.desired != 0 || cell.applied != 0 || cell.blocked);
+            .retain(|cell| cell.desired != 0 || cell.applied != 0);
         self.cells.sort_unstable_by_key(Cell::key);
     }
 

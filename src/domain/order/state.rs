@@ -113,6 +113,26 @@ impl OrderState {
         })
     }
 
+    /// The platform refused an adjustment that was asked and nothing of it took effect: it is open again, or blocked.
+    /// Meanwhile the opposite may have been asked, and the cell have gone: then that is what is left to take back.
+    pub fn reopen(&mut self, asked: CellDelta, block: bool) {
+        let key = (asked.line, asked.item, asked.location);
+        if let Some(cell) = self.cells.iter_mut().find(|cell| cell.key() == key) {
+            cell.applied = cell.applied.saturating_add(asked.delta);
+            cell.blocked |= block;
+            return;
+        }
+        self.cells.push(Cell {
+            line: asked.line,
+            item: asked.item,
+            location: asked.location,
+            desired: 0,
+            applied: asked.delta,
+            blocked: block,
+        });
+        self.cells.sort_unstable_by_key(Cell::key);
+    }
+
     /// Asks no more of the platform for this component at this location, or does so again.
     pub fn block(&mut self, item: ItemId, location: LocationId, blocked: bool) {
         for cell in self

@@ -16,6 +16,7 @@ use crate::domain::order::OrderState;
 use crate::domain::stock::StockBook;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
+use crate::domain::store::rows::end_of_second;
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
 use crate::ids::{CallId, ItemId, OrderId};
 
@@ -42,7 +43,7 @@ impl StoreState {
         };
         self.buckets.answered(&answer, outcome.at);
         if let Some(platform_time) = answer.platform_time {
-            self.compare_clocks(platform_time, outcome.at);
+            self.compare_clocks(platform_time, in_flight.begun_at, outcome.at);
         }
         match answer.result {
             Ok(reply) => {
@@ -54,8 +55,12 @@ impl StoreState {
         Ok(())
     }
 
-    fn compare_clocks(&mut self, platform_time: Timestamp, now: Timestamp) {
-        let ahead_ms = platform_time.millis_since(now);
+    /// The platform looked at its clock at some instant while the call was under way, which may have been long. What is
+    /// believed of its clock stands as long as that is possible.
+    fn compare_clocks(&mut self, platform_time: Timestamp, begun_at: Timestamp, now: Timestamp) {
+        let least_ms = platform_time.millis_since(now);
+        let most_ms = end_of_second(platform_time).millis_since(begun_at);
+        let ahead_ms = self.platform_ahead_ms.min(most_ms).max(least_ms);
         self.platform_ahead_ms = if ahead_ms.abs() <= CLOCK_SLACK_MS {
             0
         } else {
@@ -64,7 +69,13 @@ impl StoreState {
     }
 
     fn replied(&mut self, in_flight: InFlight, reply: CallReply, outcome: &mut Outcome) {
-        let InFlight { call, is_sweep } = in_flight;
+        let InFlight {
+            call,
+            is_sweep,
+            begun_at,
+            raced,
+            raced_items,
+        } = in_flight;
         match (call.request, reply) {
             (Request::Write(write), CallReply::Written { at }) => {
                 self.write_done(call.id, write, at, outcome);
@@ -77,21 +88,29 @@ impl StoreState {
             }
             (Request::Read(Read::Items(items)), CallReply::Items(found)) => {
                 self.items_read(&items, &found, outcome);
+                self.items_wanted.extend(raced_items);
                 if is_sweep {
                     self.items_swept(&items, outcome.at);
                 }
             }
             (Request::Read(Read::Order(order)), CallReply::Order(found)) => {
                 self.order_read(order, found.as_deref(), outcome);
+                if raced {
+                    self.read_order_again(order, outcome);
+                }
             }
             (Request::Read(Read::OrdersSince { .. }), CallReply::OrdersPage { orders, next }) => {
                 self.orders_swept(&orders, next, outcome);
             }
             (Request::Read(Read::Assignments(order)), CallReply::Assignments(assignments)) => {
                 self.assignments_read(order, &assignments, outcome);
+                if raced {
+                    self.place_order_again(order, outcome);
+                }
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
                 self.locations_read(locations, outcome);
+                self.locations_wanted = raced;
             }
             (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
                 self.subscriptions_swept();
@@ -108,6 +127,9 @@ impl StoreState {
                             request,
                         },
                         is_sweep,
+                        begun_at,
+                        raced,
+                        raced_items,
                     },
                     error,
                     outcome,
@@ -195,9 +217,27 @@ impl StoreState {
         }
     }
 
+    /// The order was touched while it was read.
+    fn read_order_again(&mut self, id: OrderId, outcome: &mut Outcome) {
+        if let Some(mut order) = self.ledger.take(id) {
+            order.needs_read = !order.deleted;
+            outcome.changes.put(Change::PutOrder(order.clone()));
+            self.ledger.put(order);
+        }
+    }
+
+    /// The order changed while it was read where it ships from.
+    fn place_order_again(&mut self, id: OrderId, outcome: &mut Outcome) {
+        if let Some(mut order) = self.ledger.take(id) {
+            order.needs_assignments |= self.ships_from_anywhere(&order);
+            outcome.changes.put(Change::PutOrder(order.clone()));
+            self.ledger.put(order);
+        }
+    }
+
     /// Applies an order that was read: newer than any webhook of the same stamp.
     pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, outcome: &mut Outcome) {
-        let created_at = super::rows::end_of_second(snapshot.created_at);
+        let created_at = end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
                 let sold = |variant| self.bundles.recipe_for(variant, created_at);
@@ -232,7 +272,13 @@ impl StoreState {
                 self.resend_later(in_flight.call.id, outcome);
             }
             CallError::Barred(bar) => {
-                self.barred(bar);
+                // A call that began with the former token tells nothing of the present one.
+                if self
+                    .renewed_at
+                    .is_none_or(|renewed_at| renewed_at <= in_flight.begun_at)
+                {
+                    self.barred(bar);
+                }
                 self.resend_at(in_flight.call.id, outcome.at, outcome);
             }
             CallError::Rejected { errors } => self.rejected(in_flight, &errors, outcome),
@@ -312,7 +358,7 @@ impl StoreState {
     }
 
     fn rejected(&mut self, in_flight: InFlight, errors: &[UserError], outcome: &mut Outcome) {
-        let InFlight { call, is_sweep } = in_flight;
+        let InFlight { call, is_sweep, .. } = in_flight;
         match call.request {
             Request::Write(write) => self.write_rejected(call.id, write, errors, outcome),
             Request::Read(read) => self.read_rejected(read, is_sweep, errors, outcome),

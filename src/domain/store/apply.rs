@@ -128,6 +128,7 @@ impl StoreState {
     /// The app was installed again, or given another token: what was told of the time before is late.
     fn token_renewed(&mut self, now: Timestamp) {
         self.installed_at = Some(self.platform_now(now));
+        self.renewed_at = Some(now);
         if matches!(self.paused, Some(Pause::Barred(_) | Pause::Uninstalled)) {
             self.paused = None;
         }

@@ -2,6 +2,8 @@
 //!
 //! A recipe is in force from the platform's present second on; orders made before keep the recipe of their time.
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, Component, Recipe, validate};
 use crate::domain::store::change::Change;
@@ -154,12 +156,21 @@ impl StoreState {
         let (id, item) = (bundle.id, bundle.item);
         let mut touched = self.bundles.needs(id).cloned().unwrap_or_default();
         outcome.interest_changed = true;
+        let named: BTreeSet<ItemId> = self
+            .bundles
+            .components_ever()
+            .map(|(item, _, _)| item)
+            .collect();
         outcome.reply = Reply::Bundle(Box::new(bundle.clone()));
         outcome.changes.put(Change::PutBundle(bundle.clone()));
         self.bundles.put(bundle);
         touched.extend(self.bundles.needs(id).cloned().unwrap_or_default());
         touched.insert(item, 1);
         for item in touched.into_keys() {
+            // Until now its webhooks were naked: what was looked up may be out of date.
+            if !named.contains(&item) {
+                self.items_wanted.insert(item);
+            }
             self.stock
                 .mark_unread(item, Timestamp::EPOCH, &mut outcome.changes);
             self.stock.mark_unusable(item, false, &mut outcome.changes);

@@ -1,6 +1,6 @@
 //! Which call to make next: what is wanted, in order of urgency, as far as the buckets allow (D8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::domain::call::{
@@ -217,6 +217,9 @@ impl StoreState {
         self.in_flight = Some(InFlight {
             call: call.clone(),
             is_sweep,
+            begun_at: now,
+            raced: false,
+            raced_items: BTreeSet::new(),
         });
         outcome.reply = Reply::Done;
         outcome.call = Some(call);

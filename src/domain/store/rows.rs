@@ -1,6 +1,7 @@
 //! What an inbox row changes: one fact at a time, in any order, any number of times.
 
 use crate::clock::Timestamp;
+use crate::domain::call::{Read, Request};
 use crate::domain::fact::{Fact, ItemSnapshot, OrderSnapshot, ProductSnapshot, RefundSnapshot};
 use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
@@ -12,7 +13,7 @@ use crate::ids::{ItemId, OrderId};
 
 /// Milliseconds in the second that a platform stamp stands for, less one.
 const LAST_MILLI_OF_SECOND: i64 = 999;
-/// How far ahead of our clock a stamp may be, a day: beyond what a wrong clock explains. One that is further ahead would
+/// How far ahead of the platform's clock, as it is known, a stamp may be, a day: beyond what a wrong clock explains. One that is further ahead would
 /// make everything that the platform tells until then look old.
 const STAMP_AHEAD_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 /// The topic whose trigger time is the order's creation.
@@ -26,7 +27,10 @@ impl StoreState {
                 self.bury_row(row.seq, DeadLetterClass::Malformed, reason.clone(), outcome);
                 RowEnd::Dead
             }
-            Ok(fact) => self.take_fact(row, fact, outcome),
+            Ok(fact) => {
+                self.note_race(fact);
+                self.take_fact(row, fact, outcome)
+            }
         };
         self.count_row(row, end, outcome);
         outcome.reply = Reply::Row(end);
@@ -59,9 +63,60 @@ impl StoreState {
         }
     }
 
+    /// Notes a change of what is just being asked about, if neither the row nor the answer has a stamp that would tell
+    /// which is newer.
+    fn note_race(&mut self, fact: &Fact) {
+        let told_items = self.items_told(fact);
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let Request::Read(read) = &in_flight.call.request else {
+            return;
+        };
+        match read {
+            Read::Items(asked) => {
+                let raced = told_items.into_iter().filter(|item| asked.contains(item));
+                in_flight.raced_items.extend(raced);
+            }
+            Read::Locations => in_flight.raced |= matches!(fact, Fact::LocationsTouched),
+            Read::Order(asked) => {
+                in_flight.raced |= matches!(fact, Fact::OrderTouched(order) if order == asked);
+            }
+            Read::Assignments(asked) => {
+                in_flight.raced |= matches!(fact, Fact::Order(snapshot) if snapshot.order == *asked)
+                    || matches!(fact, Fact::OrderTouched(order) if order == asked);
+            }
+            Read::Levels(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
+        }
+    }
+
+    /// The items whose settings a fact tells of.
+    fn items_told(&self, fact: &Fact) -> Vec<ItemId> {
+        match fact {
+            Fact::Item(snapshot) => vec![snapshot.item],
+            Fact::ItemGone(item) => vec![*item],
+            Fact::Product(product) => {
+                let variants = product.variants.iter().map(|variant| variant.variant);
+                variants
+                    .filter_map(|variant| self.stock.item_of(variant))
+                    .collect()
+            }
+            Fact::ProductGone(product) => self.stock.items_of(*product).collect(),
+            Fact::Order(_)
+            | Fact::Refund(_)
+            | Fact::OrderTouched(_)
+            | Fact::OrderDeleted(_)
+            | Fact::Level(_)
+            | Fact::LevelGone { .. }
+            | Fact::LocationsTouched
+            | Fact::Uninstalled
+            | Fact::Unneeded => Vec::new(),
+        }
+    }
+
     fn take_fact(&mut self, row: &Row, fact: &Fact, outcome: &mut Outcome) -> RowEnd {
         match fact {
-            Fact::Order(snapshot) if is_absurd(snapshot.updated_at, outcome) => {
+            Fact::Order(snapshot) if self.is_absurd(snapshot.updated_at, outcome) => {
                 self.touch_order(row, snapshot.order, outcome)
             }
             Fact::Order(snapshot) => {
@@ -71,7 +126,7 @@ impl StoreState {
             Fact::Refund(refund) => self.take_refund(row, refund, outcome),
             Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
-            Fact::Level(level) if is_absurd(level.updated_at, outcome) => {
+            Fact::Level(level) if self.is_absurd(level.updated_at, outcome) => {
                 self.want_levels(level.item, outcome)
             }
             Fact::Level(level) => {
@@ -130,7 +185,7 @@ impl StoreState {
     }
 
     /// Whether only the platform's assignments tell where the order's units are taken.
-    fn ships_from_anywhere(&self, order: &OrderState) -> bool {
+    pub(super) fn ships_from_anywhere(&self, order: &OrderState) -> bool {
         !order.deleted && order.location.is_none() && !self.has_one_location()
     }
 
@@ -343,11 +398,11 @@ impl StoreState {
         };
         outcome.changes.put(Change::PutDeadLetter(record));
     }
-}
 
-/// Whether a stamp is too far ahead to be the platform's: what it stamps is read instead of believed.
-fn is_absurd(stamp: Timestamp, outcome: &Outcome) -> bool {
-    stamp.millis_since(outcome.at) > STAMP_AHEAD_MS_MAX
+    /// Whether a stamp is too far ahead to be the platform's: what it stamps is read instead of believed.
+    const fn is_absurd(&self, stamp: Timestamp, outcome: &Outcome) -> bool {
+        stamp.millis_since(self.platform_now(outcome.at)) > STAMP_AHEAD_MS_MAX
+    }
 }
 
 /// When the order was made, as finely as can be told: the stamp has a resolution of one second, so the trigger time of

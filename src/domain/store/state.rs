@@ -27,7 +27,7 @@ use crate::ids::{CallId, DeadLetterId, ItemId, LocationId, OrderId, StoreId};
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     pub keeper: KeeperRecord,
-    /// When the merchant last installed the app; an uninstall triggered before is late.
+    /// When the merchant last installed the app, by our clock; an uninstall triggered before is late.
     pub installed_at: Option<Timestamp>,
     pub items: Vec<ItemRecord>,
     pub levels: Vec<LevelRecord>,
@@ -55,6 +55,8 @@ pub struct Memo {
     pub suspect: Option<Suspect>,
     /// Milliseconds that the platform's clock is ahead of ours.
     pub platform_ahead_ms: i64,
+    /// Items whose settings must be read; the webhooks that said so are applied and do not come again.
+    pub items_wanted: BTreeSet<ItemId>,
 }
 
 /// A bucket at an instant.
@@ -101,6 +103,11 @@ pub struct Suspect {
 pub(super) struct InFlight {
     pub(super) call: Call,
     pub(super) is_sweep: bool,
+    pub(super) begun_at: Timestamp,
+    /// What it asks about was told to have changed meanwhile: the answer may be older than that.
+    pub(super) raced: bool,
+    /// The same for each item of a question about settings.
+    pub(super) raced_items: BTreeSet<ItemId>,
 }
 
 /// How long the platform is left alone after it did not answer.
@@ -140,7 +147,10 @@ impl Counts {
 pub struct StoreState {
     pub(super) store: StoreId,
     pub(super) settings: StoreSettings,
+    /// When the merchant last installed the app; platform time.
     pub(super) installed_at: Option<Timestamp>,
+    /// When the store was last given another token.
+    pub(super) renewed_at: Option<Timestamp>,
     pub(super) counts: Counts,
     pub(super) bundles: BundleBook,
     pub(super) stock: StockBook,
@@ -193,7 +203,8 @@ impl StoreState {
         let memo = keeper.memo;
         let mut state = Self {
             store,
-            installed_at,
+            installed_at: installed_at.map(|at| at.plus_millis(memo.platform_ahead_ms)),
+            renewed_at: None,
             counts,
             stock: StockBook::restore(items, levels),
             ledger: Ledger::restore(known_orders, unsettled_orders),
@@ -206,18 +217,7 @@ impl StoreState {
                 memo.charged,
                 now,
             ),
-            open_calls: calls
-                .into_iter()
-                .map(|call| {
-                    (
-                        call.id,
-                        CallRecord {
-                            due_at: now,
-                            ..call
-                        },
-                    )
-                })
-                .collect(),
+            open_calls: due_at(calls, now),
             in_flight: None,
             backoff: Backoff::default(),
             write_limit: WRITE_ENTRIES_MAX,
@@ -225,7 +225,7 @@ impl StoreState {
             // A change may have been told just before the end of the predecessor.
             locations_wanted: !bundles.is_empty(),
             locations: memo.locations,
-            items_wanted: BTreeSet::new(),
+            items_wanted: memo.items_wanted,
             items_checked: BTreeMap::new(),
             sweep: None,
             sweep_memo: memo.sweep,
@@ -263,6 +263,7 @@ impl StoreState {
                 sweep: self.sweep_memo,
                 suspect: self.suspect.clone(),
                 platform_ahead_ms: self.platform_ahead_ms,
+                items_wanted: self.items_wanted.clone(),
             },
         }
     }
@@ -349,6 +350,15 @@ impl StoreState {
             self.dirty.mark_bundle(bundle.id);
         }
     }
+}
+
+/// Writes without an answer are sent again at once.
+fn due_at(calls: Vec<CallRecord>, now: Timestamp) -> BTreeMap<CallId, CallRecord> {
+    let due = calls.into_iter().map(|call| CallRecord {
+        due_at: now,
+        ..call
+    });
+    due.map(|call| (call.id, call)).collect()
 }
 
 /// The orders whose cells a write settles.

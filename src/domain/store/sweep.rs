@@ -90,7 +90,9 @@ impl StoreState {
 
     fn begin_sweep(&self, now: Timestamp) -> SweepRun {
         let started_at = self.platform_now(now).floor_to_second();
-        let watermark = self.sweep_memo.orders_until.unwrap_or(started_at);
+        // The first sweep may have failed long ago, or never come: orders from before the first recipe do not matter.
+        let first = || self.bundles.in_force_since().unwrap_or(started_at);
+        let watermark = self.sweep_memo.orders_until.unwrap_or_else(first);
         SweepRun {
             step: SweepStep::Subscriptions,
             started_at,

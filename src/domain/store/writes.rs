@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::domain::call::{
     Adjustment, Setting, UserError, UserErrorCode, WRITE_ENTRIES_MAX, Write,
 };
+use crate::domain::order::CellDelta;
 use crate::domain::store::answers::describe;
 use crate::domain::store::change::{CallRecord, Change, DeadLetterClass, DeadLetterRecord};
 use crate::domain::store::outcome::Outcome;
@@ -182,15 +183,15 @@ impl StoreState {
             let Some(mut order) = self.ledger.take(settled.order) else {
                 continue;
             };
-            let same = |cell: &&mut crate::domain::order::Cell| {
-                cell.line == settled.line
-                    && cell.item == entry.item
-                    && cell.location == entry.location
-            };
-            if let Some(cell) = order.cells.iter_mut().find(same) {
-                cell.applied = cell.applied.saturating_add(settled.delta);
-                cell.blocked = cell.blocked || block;
-            }
+            order.reopen(
+                CellDelta {
+                    line: settled.line,
+                    item: entry.item,
+                    location: entry.location,
+                    delta: settled.delta,
+                },
+                block,
+            );
             outcome.changes.put(Change::PutOrder(order.clone()));
             self.ledger.put(order);
         }

@@ -149,3 +149,41 @@ fn a_store_that_changes_its_number_of_locations_moves_nothing_by_itself() {
         "one unit left the assignments and stays where it was taken"
     );
 }
+
+#[test]
+fn what_was_asked_and_taken_back_is_not_forgotten_when_the_first_is_refused_late() {
+    let mut order = placed(3, &[ships(KIT, HERE, 3)]);
+    let asked = CellDelta {
+        line: KIT,
+        item: FOAM,
+        location: HERE,
+        delta: -3,
+    };
+    assert!(order.settle(asked));
+    order.add_refund(&refund(1, 3, Restock::Cancel, Some(HERE)));
+    order.recompute(&Placement::ByAssignment);
+    assert!(order.settle(CellDelta { delta: 3, ..asked }));
+    order.recompute(&Placement::ByAssignment);
+    // Only the second took effect: three foams too many.
+    order.reopen(asked, false);
+    let open: Vec<_> = order.deltas().filter(|delta| delta.item == FOAM).collect();
+    assert_eq!(open, [asked]);
+}
+
+#[test]
+fn a_cell_that_asks_for_nothing_is_blocked_no_more() {
+    let mut order = placed(2, &[ships(KIT, HERE, 2)]);
+    order.block(FOAM, HERE, true);
+    order.add_refund(&refund(1, 2, Restock::Cancel, Some(HERE)));
+    order.recompute(&Placement::ByAssignment);
+    assert!(order.cells.iter().all(|cell| !cell.blocked));
+}
+
+#[test]
+fn units_that_moved_before_their_order_was_cancelled_are_taken_where_they_were_last() {
+    let mut order = placed(4, &[ships(KIT, HERE, 4)]);
+    order.assign(&[]);
+    order.recall(&[ships(KIT, THERE, 1), ships(KIT, HERE, 3)]);
+    order.recompute(&Placement::ByAssignment);
+    assert_eq!(foams(&order), [(1, 3), (2, 1)]);
+}

@@ -347,3 +347,106 @@ fn an_order_of_absurd_size_does_not_wrap_around() {
         "{adjustments:?}"
     );
 }
+
+fn is_sweep_of_orders(request: &Request) -> bool {
+    matches!(request, Request::Read(Read::OrdersSince { .. }))
+}
+
+fn since_of(call: &Call) -> crate::clock::Timestamp {
+    let Request::Read(Read::OrdersSince { since, .. }) = &call.request else {
+        panic!("not a sweep: {call:?}");
+    };
+    *since
+}
+
+#[test]
+fn a_first_sweep_that_failed_begins_again_at_the_first_recipe() {
+    let mut world = World::new(22);
+    world.platform.lossy = false;
+    world.define(BUNDLES[0], &[(COMPONENTS[0], 1)], false);
+    let first = plan_until(&mut world, is_sweep_of_orders);
+    let reason = "timeout".to_owned();
+    world.apply(Command::CallAnswered {
+        call: first.id,
+        answer: failed(CallError::Ambiguous { reason }),
+    });
+    world.advance(5 * HOUR_MS);
+    world.apply(Command::ReconcileNow);
+    let again = plan_until(&mut world, is_sweep_of_orders);
+    assert_eq!(since_of(&again), since_of(&first));
+}
+
+#[test]
+fn a_slow_answer_does_not_set_the_clock_back() {
+    let mut world = world();
+    world.apply(Command::ReconcileNow);
+    let call = plan_until(&mut world, |_| true);
+    let asked_at = world.platform.now;
+    world.advance(25_000);
+    let answer = Answer {
+        platform_time: Some(asked_at.floor_to_second()),
+        ..world.platform.answer(&call)
+    };
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    assert_eq!(world.state.platform_ahead_ms, 0);
+}
+
+#[test]
+fn a_bar_for_the_former_token_does_not_stop_the_new_one() {
+    let mut world = world();
+    world.apply(Command::ReconcileNow);
+    let call = plan_until(&mut world, |_| true);
+    world.advance(1_000);
+    world.apply(Command::TokenRenewed);
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: failed(CallError::Barred(Bar::TokenDead)),
+    });
+    assert_eq!(world.state.paused, None);
+    plan_until(&mut world, |_| true);
+}
+
+#[test]
+fn settings_that_change_while_they_are_read_are_read_again() {
+    let mut world = world();
+    let is_settings = |request: &Request| matches!(request, Request::Read(Read::Items(_)));
+    let told = ItemSnapshot {
+        item: COMPONENTS[0],
+        variant: None,
+        product: None,
+        tracked: Some(false),
+        sells_when_out: None,
+        composite: None,
+    };
+    world.take("inventory_items/update".to_owned(), Fact::Item(told));
+    let call = plan_until(&mut world, is_settings);
+    let answer = world.platform.answer(&call);
+    world.take("inventory_items/update".to_owned(), Fact::Item(told));
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    plan_until(&mut world, is_settings);
+}
+
+#[test]
+fn settings_to_be_read_are_not_forgotten_over_a_restart() {
+    let mut world = world();
+    let told = Fact::Product(ProductSnapshot {
+        product: ProductId(COMPONENTS[0].0 + 2_000),
+        updated_at: None,
+        variants: vec![VariantSnapshot {
+            variant: variant_of(COMPONENTS[0]),
+            sells_when_out: true,
+        }],
+    });
+    world.take("products/update".to_owned(), told);
+    world.restart();
+    plan_until(
+        &mut world,
+        |request| matches!(request, Request::Read(Read::Items(items)) if items == &[COMPONENTS[0]]),
+    );
+}

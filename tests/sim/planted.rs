@@ -1,0 +1,82 @@
+//! Faults that are planted on purpose, to see that the check sees them.
+
+use crate::rules::Rule;
+
+/// A fault of the server, or of its surroundings, that some rule must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// A crash can leave the keeper's own row written, and the rest of its share not.
+    TornCommit,
+    /// The database compares no fence.
+    FenceOff,
+    /// A call is sent before what led to it is committed.
+    CallBeforeCommit,
+    /// A delivery id that is there already is taken once more.
+    DedupOff,
+    /// An accepted row becomes visible after its number has been passed.
+    NumberBeforeRow,
+    /// The memo of the buckets is not written.
+    BucketForgotten,
+    /// A write without an answer is sent again under another key.
+    KeyRenewed,
+    /// Intake does not learn that a bundle was defined.
+    InterestNotWidened,
+    /// A row of the inbox is handed to the keeper of another store.
+    WrongStore,
+    /// The body of a parked row stays behind and is purged.
+    BodyLeftBehind,
+    /// Calls without an answer are not loaded by a successor.
+    CallsNotLoaded,
+    /// The database forgets when a store is to be woken.
+    WakeForgotten,
+}
+
+impl Plant {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::TornCommit,
+        Self::FenceOff,
+        Self::CallBeforeCommit,
+        Self::DedupOff,
+        Self::NumberBeforeRow,
+        Self::BucketForgotten,
+        Self::KeyRenewed,
+        Self::InterestNotWidened,
+        Self::WrongStore,
+        Self::BodyLeftBehind,
+        Self::CallsNotLoaded,
+        Self::WakeForgotten,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::TornCommit => "torn_commit",
+            Self::FenceOff => "fence_off",
+            Self::CallBeforeCommit => "call_before_commit",
+            Self::DedupOff => "dedup_off",
+            Self::NumberBeforeRow => "number_before_row",
+            Self::BucketForgotten => "bucket_forgotten",
+            Self::KeyRenewed => "key_renewed",
+            Self::InterestNotWidened => "interest_not_widened",
+            Self::WrongStore => "wrong_store",
+            Self::BodyLeftBehind => "body_left_behind",
+            Self::CallsNotLoaded => "calls_not_loaded",
+            Self::WakeForgotten => "wake_forgotten",
+        }
+    }
+
+    /// The rules of which one must be found broken first.
+    pub(crate) const fn breaks(self) -> &'static [Rule] {
+        match self {
+            Self::TornCommit => &[Rule::AppliedOnce, Rule::CountsAddUp],
+            Self::NumberBeforeRow => &[Rule::AppliedOnce],
+            Self::FenceOff => &[Rule::OneKeeperCommits],
+            Self::CallBeforeCommit => &[Rule::CommittedFirst],
+            Self::DedupOff => &[Rule::OneRowPerDelivery],
+            Self::BucketForgotten => &[Rule::WithinBucket],
+            Self::KeyRenewed | Self::InterestNotWidened => &[Rule::LevelsRight],
+            Self::WrongStore => &[Rule::NothingLeaks],
+            Self::BodyLeftBehind => &[Rule::DeadForAReason],
+            Self::CallsNotLoaded | Self::WakeForgotten => &[Rule::ComesToRest, Rule::LevelsRight],
+        }
+    }
+}
