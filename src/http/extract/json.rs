@@ -87,13 +87,15 @@ pub(crate) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiErro
 
 /// Texts are one line of visible characters: databases differ in what else they keep, and so do those who show it.
 fn refuse_control_characters(raw: &[u8]) -> Result<(), ApiError> {
-    if !std::str::from_utf8(raw).is_ok_and(holds_control_characters) {
-        return Ok(());
+    let refuse = |detail| Err(ApiError::new(Problem::MalformedJson, detail));
+    match std::str::from_utf8(raw) {
+        Ok(text) if holds_control_characters(text) => {
+            refuse("texts without control characters are taken here")
+        }
+        Ok(_) => Ok(()),
+        // The parser would quote what comes before that, control characters included.
+        Err(_) => refuse("the body is not UTF-8"),
     }
-    Err(ApiError::new(
-        Problem::MalformedJson,
-        "texts without control characters are taken here",
-    ))
 }
 
 /// Whether a text in this JSON holds a control character. The parser refuses those that are not escaped, but for DEL and
