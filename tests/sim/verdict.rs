@@ -144,7 +144,8 @@ fn where_they_differ(site: &Site, place: Place) -> String {
         .filter(|order| units(&taken, order) != units(&asked, order))
         .map(|order| {
             let (took, asked) = (units(&taken, order), units(&asked, order));
-            format!("order {order} took {took}, asked {asked}")
+            let known = site.tables.orders(&[*order]);
+            format!("order {order} took {took}, asked {asked}, as known: {known:?}")
         });
     differing.collect::<Vec<_>>().join(", ")
 }

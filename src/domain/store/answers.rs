@@ -4,6 +4,8 @@
 //! (INV-K). A refused batch took no effect at all, so its entries are wanted again and the next plan makes new rows
 //! with new keys; the entry that was at fault is set aside.
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::domain::call::{
     Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
@@ -18,7 +20,7 @@ use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::rows::end_of_second;
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
-use crate::ids::{CallId, ItemId, OrderId};
+use crate::ids::{CallId, ItemId, LocationId, OrderId};
 
 /// The longest delay between calls to a platform that does not answer, milliseconds.
 const BACKOFF_MAX_MS: i64 = 60_000;
@@ -140,8 +142,10 @@ impl StoreState {
 
     fn levels_read(&mut self, items: &[ItemId], levels: &[LevelSnapshot], outcome: &mut Outcome) {
         self.read_limit_widens();
-        let places =
-            |stock: &StockBook, item: ItemId| stock.levels(item).map_or(0, |levels| levels.len());
+        let places = |stock: &StockBook, item: ItemId| -> BTreeSet<LocationId> {
+            let levels = stock.levels(item).into_iter().flatten();
+            levels.map(|(location, _)| *location).collect()
+        };
         let before = items
             .iter()
             .map(|item| places(&self.stock, *item))
@@ -153,7 +157,8 @@ impl StoreState {
             if self.stock.is_certain(*item) {
                 self.dirty.became_certain(*item);
             }
-            if places(&self.stock, *item) > before {
+            // One may have gone as well: it is not their number that counts.
+            if !places(&self.stock, *item).is_subset(&before) {
                 self.unblock(*item, outcome);
             }
         }
