@@ -68,6 +68,9 @@ const EVENTFUL: [(i64, Deed); 6] = [
 const UNSETTLED: [(i64, Deed); 2] = [(6, Deed::Reinstall), (5, Deed::Pause)];
 const CROWDED: [(i64, Deed); 1] = [(25, Deed::Crowd)];
 
+/// Nobody installs an app again sooner; the server knows the platform's clock to a second only, milliseconds.
+const REINSTALL_MS: i64 = 5_000;
+
 impl Run {
     /// The bundles that a merchant defines at first.
     pub(crate) fn open_bundles(&mut self, index: usize) {
@@ -368,8 +371,7 @@ impl Run {
             site.merchant.uninstalled_at = now;
             return;
         }
-        if site.merchant.uninstalled_at == now {
-            // Nobody does both within a millisecond.
+        if now.millis_since(site.merchant.uninstalled_at) < REINSTALL_MS {
             return;
         }
         site.shop.installed = true;
@@ -402,6 +404,7 @@ impl Run {
 
     pub(crate) fn sweep_once_more(&mut self) {
         for index in 0..self.sites.len() {
+            self.set_right(index);
             if self.site(index).merchant.has_paused {
                 self.pause(index);
             }

@@ -170,7 +170,7 @@ impl Run {
         } else {
             after_ms
         };
-        self.at(after_ms, Event::Answered(flight, answer));
+        self.at(after_ms, Event::Answered(flight, Box::new(answer)));
     }
 
     /// An answer comes back to the host that asked, if there is one still.
@@ -207,8 +207,8 @@ impl Run {
     fn bring(&mut self, index: usize, epoch: u64, answer: (CallId, Answer)) {
         let now = self.now;
         let site = self.site(index);
-        let hosts = std::iter::once(&mut site.host).chain(&mut site.frozen);
-        let Some(host) = hosts.into_iter().find(|host| host.epoch == epoch) else {
+        let mut hosts = std::iter::once(&mut *site.host).chain(&mut site.frozen);
+        let Some(host) = hosts.find(|host| host.epoch == epoch) else {
             return;
         };
         host.slot.call_in_flight = false;

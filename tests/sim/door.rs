@@ -54,7 +54,7 @@ impl Run {
                 tries: 0,
             };
             let after_ms = self.chance.delay_ms(1_500, self.weather.late_ms);
-            self.at(after_ms, Event::Arrive(index, webhook));
+            self.at(after_ms, Event::Arrive(index, Box::new(webhook)));
         }
     }
 
@@ -96,7 +96,7 @@ impl Run {
             tries: webhook.tries + 1,
             ..webhook
         };
-        self.at(after_ms, Event::Arrive(index, again));
+        self.at(after_ms, Event::Arrive(index, Box::new(again)));
     }
 
     fn is_naked(&mut self, index: usize, topic: &str, body: &Fact) -> bool {
@@ -136,7 +136,7 @@ impl Run {
         if planted == Some(Plant::NumberBeforeRow) && self.chance.hits(50) {
             let hidden = self.site(index).tables.hide(seq);
             if let Some(row) = hidden {
-                self.at(HIDDEN_MS, Event::Show(index, row));
+                self.at(HIDDEN_MS, Event::Show(index, Box::new(row)));
             }
         }
         let doorbell_ms = self.chance.delay_ms(5, 1_000);

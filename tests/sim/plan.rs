@@ -99,17 +99,19 @@ impl Plan {
     /// has used of a rate limit, is told soon.
     pub(crate) fn make_restless(&mut self) {
         self.weather = Weather {
-            keeper_crashes: 40,
+            keeper_crashes: 60,
             latency_ms: 10,
             rest_ms: 5,
             late_ms: 1_000,
             ..Weather::default()
         };
+        self.chaos_ms = 300_000;
         for store in &mut self.stores {
+            store.actions = 60;
             store.unswept = false;
             store.crowded = false;
             store.silent = true;
-            store.settings.sweep_interval_ms = 100;
+            store.settings.sweep_interval_ms = 5_000;
         }
     }
 }

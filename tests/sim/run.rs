@@ -33,7 +33,7 @@ pub(crate) enum Event {
     /// The platform decides where an order ships from.
     Route(usize),
     /// A webhook comes to the door.
-    Arrive(usize, Webhook),
+    Arrive(usize, Box<Webhook>),
     /// A host's alarm.
     Ring { site: usize, epoch: u64, alarm: u64 },
     /// A frozen host goes on.
@@ -41,13 +41,13 @@ pub(crate) enum Event {
     /// A call comes to the platform.
     Reach(u64),
     /// Its answer comes back.
-    Answered(u64, Answer),
+    Answered(u64, Box<Answer>),
     /// The sender waits no longer.
     TimedOut(u64),
     /// A merchant's or admin's request is sent, or sent again.
     Ask(usize, u64),
     /// A hidden row becomes visible.
-    Show(usize, InboxRow),
+    Show(usize, Box<InboxRow>),
     /// The weather clears.
     Clear,
     /// The last sweep is asked for.
@@ -102,7 +102,7 @@ pub(crate) struct Site {
     pub(crate) plan: StorePlan,
     pub(crate) shop: Shop,
     pub(crate) tables: Tables,
-    pub(crate) host: Host,
+    pub(crate) host: Box<Host>,
     /// Former hosts that are held up, and do not know that they are former.
     pub(crate) frozen: Vec<Host>,
     pub(crate) merchant: Merchant,
@@ -192,7 +192,7 @@ impl Run {
             plan,
             shop,
             tables: Tables::new(START),
-            host: Host::fresh(epoch),
+            host: Box::new(Host::fresh(epoch)),
             frozen: Vec::new(),
             merchant: Merchant::default(),
             ghost: Ghost::default(),
@@ -259,14 +259,14 @@ impl Run {
         match event {
             Event::Act(site) => self.act(site),
             Event::Route(site) => self.route(site),
-            Event::Arrive(site, webhook) => self.arrive(site, webhook),
+            Event::Arrive(site, webhook) => self.arrive(site, *webhook),
             Event::Ring { site, epoch, alarm } => self.ring(site, epoch, alarm),
             Event::Thaw { site, epoch } => self.thaw(site, epoch),
             Event::Reach(flight) => self.reach(flight),
-            Event::Answered(flight, answer) => self.answered(flight, answer),
+            Event::Answered(flight, answer) => self.answered(flight, *answer),
             Event::TimedOut(flight) => self.timed_out(flight),
             Event::Ask(site, ticket) => self.ask(site, ticket),
-            Event::Show(site, row) => self.show_row(site, row),
+            Event::Show(site, row) => self.show_row(site, *row),
             Event::Clear => self.clear(),
             Event::SweepOnceMore => self.sweep_once_more(),
         }

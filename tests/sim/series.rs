@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use storekeeper::clock::{Stopwatch, Timestamp};
 
@@ -80,9 +80,8 @@ fn play_one(seed: u64, planted: Option<Plant>, traced: bool) -> Result<Tally, Vi
 fn play_seeds(first: u64, count: u64) -> (Tally, Vec<Failure>) {
     let next = AtomicU64::new(first);
     let all = Mutex::new((Tally::default(), Vec::<Failure>::new()));
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -107,8 +106,24 @@ fn play_seeds(first: u64, count: u64) -> (Tally, Vec<Failure>) {
 
 /// The planted faults that were not found, or not by their name.
 fn play_planted() -> Vec<Plant> {
-    let missed = Plant::ALL.into_iter().filter(|plant| !is_found(*plant));
-    missed.collect()
+    let next = AtomicUsize::new(0);
+    let missed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                while let Some(plant) = Plant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !is_found(*plant) {
+                        missed.lock().unwrap().push(*plant);
+                    }
+                }
+            });
+        }
+    });
+    missed.into_inner().unwrap()
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 fn is_found(plant: Plant) -> bool {

@@ -19,6 +19,9 @@ use storekeeper::ids::{BundleId, CallId, DeadLetterId, GrantId, ItemId, OrderId}
 use crate::planted::Plant;
 use crate::reference::Place;
 
+/// Of so many commits, documents are read back from their written form after one.
+const WRITTEN_EVERY: i64 = 8;
+
 /// An accepted webhook.
 #[derive(Clone, Debug)]
 pub(crate) struct InboxRow {
@@ -159,12 +162,24 @@ impl Tables {
         }
     }
 
-    /// The store as a keeper reads it; documents pass through their written form.
+    /// A document as it is read; now and then through its written form, which takes most of the time of a run.
+    fn document<Document: Serialize + DeserializeOwned + Clone>(
+        &self,
+        kept: &Document,
+    ) -> Document {
+        if self.applied_seq % WRITTEN_EVERY == 0 {
+            written(kept)
+        } else {
+            kept.clone()
+        }
+    }
+
+    /// The store as a keeper reads it.
     pub(crate) fn load(&self, planted: Option<Plant>) -> Loaded {
         let mut keeper = self.keeper.clone();
-        keeper.memo = written(&keeper.memo);
+        keeper.memo = self.document(&keeper.memo);
         let calls = self.calls.values().map(|call| CallRecord {
-            write: written(&call.write),
+            write: self.document(&call.write),
             ..call.clone()
         });
         let calls = if planted == Some(Plant::CallsNotLoaded) {
@@ -177,12 +192,16 @@ impl Tables {
             installed_at: Some(self.installed_at),
             items: self.items.values().copied().collect(),
             levels: self.levels.values().copied().collect(),
-            bundles: self.bundles.values().map(written).collect(),
+            bundles: self
+                .bundles
+                .values()
+                .map(|bundle| self.document(bundle))
+                .collect(),
             unsettled_orders: self
                 .orders
                 .values()
                 .filter(|order| order.unsettled())
-                .map(written)
+                .map(|order| self.document(order))
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),
             calls,
@@ -207,7 +226,7 @@ impl Tables {
 
     pub(crate) fn orders(&self, ids: &[OrderId]) -> Vec<OrderState> {
         let found = ids.iter().filter_map(|id| self.orders.get(id));
-        found.map(written).collect()
+        found.map(|order| self.document(order)).collect()
     }
 
     /// Writes a share, whole or not at all.

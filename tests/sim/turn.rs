@@ -65,7 +65,7 @@ impl Run {
     }
 
     /// Takes the host out whose alarm this is.
-    fn lift(&mut self, index: usize, epoch: u64, alarm: u64) -> Option<Host> {
+    fn lift(&mut self, index: usize, epoch: u64, alarm: u64) -> Option<Box<Host>> {
         let site = self.site(index);
         if site.host.epoch == epoch && site.host.alarm == alarm {
             return Some(std::mem::take(&mut site.host));
@@ -74,12 +74,12 @@ impl Run {
             .frozen
             .iter()
             .position(|host| host.epoch == epoch && host.alarm == alarm)?;
-        Some(site.frozen.swap_remove(former))
+        Some(Box::new(site.frozen.swap_remove(former)))
     }
 
     /// Puts a host back. A keeper that has ended in a former host is gone for good; what it wrote before, the search for
     /// stores to wake finds.
-    fn put_back(&mut self, index: usize, host: Host) {
+    fn put_back(&mut self, index: usize, host: Box<Host>) {
         let now = self.now;
         let site = self.site(index);
         if site.host.epoch == 0 {
@@ -88,7 +88,7 @@ impl Run {
         }
         let (epoch, is_asleep) = (site.host.epoch, site.host.keeper.is_none());
         if host.keeper.is_some() {
-            site.frozen.push(host);
+            site.frozen.push(*host);
         }
         if is_asleep {
             self.wake_at(index, epoch, now.plus_millis(SCAN_MS));
@@ -100,9 +100,8 @@ impl Run {
         let alarm = self.number();
         let now = self.now;
         let site = self.site(index);
-        let hosts = std::iter::once(&mut site.host).chain(&mut site.frozen);
+        let mut hosts = std::iter::once(&mut *site.host).chain(&mut site.frozen);
         let Some(host) = hosts
-            .into_iter()
             .find(|host| host.epoch == epoch && host.rings_at.is_none_or(|before| before > at))
         else {
             return;
@@ -259,7 +258,7 @@ impl Run {
         self.alarm(index, host, up_at);
         for other in (0..self.sites.len()).filter(|other| *other != index) {
             let epoch = self.number();
-            self.site(other).host = Host::fresh(epoch);
+            *self.site(other).host = Host::fresh(epoch);
             self.wake_at(other, epoch, up_at);
         }
     }
