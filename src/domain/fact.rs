@@ -38,6 +38,27 @@ pub enum Fact {
     Unneeded,
 }
 
+impl Fact {
+    /// The order that it is about.
+    #[must_use]
+    pub const fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::Order(snapshot) => Some(snapshot.order),
+            Self::Refund(refund) => Some(refund.order),
+            Self::OrderTouched(order) | Self::OrderDeleted(order) => Some(*order),
+            Self::Level(_)
+            | Self::LevelGone { .. }
+            | Self::Item(_)
+            | Self::ItemGone(_)
+            | Self::Product(_)
+            | Self::ProductGone(_)
+            | Self::LocationsTouched
+            | Self::Uninstalled
+            | Self::Unneeded => None,
+        }
+    }
+}
+
 /// An order as the platform describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderSnapshot {

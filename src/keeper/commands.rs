@@ -178,22 +178,8 @@ fn answered(call: CallId, answer: Answer) -> Command {
 
 /// Whether this commit settles the dead letter already.
 fn settles(decided: &Decided, id: DeadLetterId) -> bool {
-    decided.changes.rows().any(|change| match change {
-        Change::DeleteDeadLetter(settled) | Change::ReviveDeadLetter { id: settled, .. } => {
-            *settled == id
-        }
-        Change::PutItem(_)
-        | Change::PutLevel(_)
-        | Change::DeleteLevel(..)
-        | Change::PutBundle(_)
-        | Change::PutOrder(_)
-        | Change::PutCall(_)
-        | Change::DeleteCall(_)
-        | Change::Park(_)
-        | Change::Unpark(_)
-        | Change::PutDeadLetter(_)
-        | Change::PutIdempotentReply(_) => false,
-    })
+    let mut settled = decided.changes.rows().filter_map(Change::settled_letter);
+    settled.any(|settled| settled == id)
 }
 
 /// A reply that shares this commit.

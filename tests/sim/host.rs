@@ -79,22 +79,8 @@ impl Decided {
 
     /// Whether it settles a dead letter already.
     pub(crate) fn settles(&self, id: DeadLetterId) -> bool {
-        self.changes.rows().any(|change| match change {
-            Change::DeleteDeadLetter(settled) | Change::ReviveDeadLetter { id: settled, .. } => {
-                *settled == id
-            }
-            Change::PutItem(_)
-            | Change::PutLevel(_)
-            | Change::DeleteLevel(..)
-            | Change::PutBundle(_)
-            | Change::PutOrder(_)
-            | Change::PutCall(_)
-            | Change::DeleteCall(_)
-            | Change::Park(_)
-            | Change::Unpark(_)
-            | Change::PutDeadLetter(_)
-            | Change::PutIdempotentReply(_) => false,
-        })
+        let mut settled = self.changes.rows().filter_map(Change::settled_letter);
+        settled.any(|settled| settled == id)
     }
 
     /// Whether it answers this key already.

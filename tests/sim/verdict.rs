@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use storekeeper::clock::Timestamp;
-use storekeeper::domain::fact::Fact;
 use storekeeper::domain::store::change::{DeadLetterClass, DeadLetterRecord};
 use storekeeper::ids::LocationId;
 
@@ -85,20 +84,7 @@ fn is_just(shop: &Shop, letter: &DeadLetterRecord, row: Option<&InboxRow>) -> bo
         DeadLetterClass::Malformed | DeadLetterClass::Ambiguous => false,
         DeadLetterClass::Poison => row.is_some_and(|row| row.is_deadly),
         DeadLetterClass::EntityMissing => {
-            let order = row.and_then(|row| match &row.fact {
-                Fact::Order(order) => Some(order.order),
-                Fact::Refund(refund) => Some(refund.order),
-                Fact::OrderTouched(order) | Fact::OrderDeleted(order) => Some(*order),
-                Fact::Level(_)
-                | Fact::LevelGone { .. }
-                | Fact::Item(_)
-                | Fact::ItemGone(_)
-                | Fact::Product(_)
-                | Fact::ProductGone(_)
-                | Fact::LocationsTouched
-                | Fact::Uninstalled
-                | Fact::Unneeded => None,
-            });
+            let order = row.and_then(|row| row.fact.order());
             order.is_some_and(|order| shop.was_order_deleted(order))
         }
         DeadLetterClass::Rejected => shop.may_refuse(),

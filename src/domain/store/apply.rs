@@ -2,7 +2,6 @@
 
 use crate::clock::Timestamp;
 use crate::domain::call::{Reply as CallReply, Request, Write};
-use crate::domain::fact::Fact;
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{Change, DeadLetterClass};
 use crate::domain::store::command::{Command, Row};
@@ -167,18 +166,5 @@ impl StoreState {
 
 /// The order that a row is about.
 fn order_of(row: &Row) -> Option<OrderId> {
-    match row.fact.as_ref().ok()? {
-        Fact::Order(snapshot) => Some(snapshot.order),
-        Fact::Refund(refund) => Some(refund.order),
-        Fact::OrderTouched(order) | Fact::OrderDeleted(order) => Some(*order),
-        Fact::Level(_)
-        | Fact::LevelGone { .. }
-        | Fact::Item(_)
-        | Fact::ItemGone(_)
-        | Fact::Product(_)
-        | Fact::ProductGone(_)
-        | Fact::LocationsTouched
-        | Fact::Uninstalled
-        | Fact::Unneeded => None,
-    }
+    row.fact.as_ref().ok()?.order()
 }

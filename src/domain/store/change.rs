@@ -95,6 +95,27 @@ pub enum Change {
 }
 
 impl Change {
+    /// The dead letter that it settles: discarded, or brought back to be tried again.
+    #[must_use]
+    pub const fn settled_letter(&self) -> Option<DeadLetterId> {
+        match self {
+            Self::DeleteDeadLetter(id) | Self::ReviveDeadLetter { id, .. } => Some(*id),
+            Self::PutItem(_)
+            | Self::PutLevel(_)
+            | Self::DeleteLevel(..)
+            | Self::PutBundle(_)
+            | Self::PutOrder(_)
+            | Self::PutCall(_)
+            | Self::DeleteCall(_)
+            | Self::Park(_)
+            | Self::Unpark(_)
+            | Self::PutDeadLetter(_)
+            | Self::PutIdempotentReply(_) => None,
+        }
+    }
+}
+
+impl Change {
     /// Which row this concerns.
     #[must_use]
     pub fn key(&self) -> ChangeKey {
