@@ -1,6 +1,6 @@
 //! How many webhooks a second the intake door makes durable, beside a bare server that reads the same body.
 //!
-//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3]`
+//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]`
 //!
 //! Each server is a process of its own, pinned to the first core where `taskset` exists; the load comes from this
 //! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts.
@@ -33,6 +33,8 @@ struct Options {
     connections: Vec<usize>,
     seconds: u64,
     rounds: usize,
+    /// Measure only the servers whose names hold this.
+    only: String,
 }
 
 fn main() {
@@ -66,11 +68,12 @@ fn options(arguments: &[String]) -> Options {
             .collect(),
         seconds: number("--seconds", 5),
         rounds: usize::try_from(number("--rounds", 3)).expect("few rounds"),
+        only: value("--only").unwrap_or_default(),
     }
 }
 
 async fn run(options: &Options) {
-    let servers = Server::start_all().await;
+    let servers = Server::start_all(&options.only).await;
     servers::pin_this_process();
     println!(
         "{:<26} {:>5} {:>10} {:>7} {:>8} {:>8} {:>7}",

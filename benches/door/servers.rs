@@ -14,6 +14,9 @@ pub(crate) const BARE_ROLE: &str = "--serve-bare";
 /// The server's core, and the load's.
 const CORES: [&str; 2] = ["0", "1"];
 
+const SQLITE: &str = "door, SQLite";
+const POSTGRES: &str = "door, PostgreSQL";
+
 /// A running server, and the request that it is measured with. The process ends with the last clone.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -37,16 +40,23 @@ impl Drop for Process {
 }
 
 impl Server {
-    /// All of them, the bare one first.
-    pub(crate) async fn start_all() -> Vec<Self> {
-        // Before this process is pinned, so that the database may use both cores.
-        let url = TestPostgres::start().database_url().await;
-        vec![
-            Self::bare("bare", "plain"),
-            Self::bare("bare + HMAC", "signed"),
-            Self::door("door, SQLite", &[]).await,
-            Self::door("door, PostgreSQL", &["--database-url", &url]).await,
-        ]
+    /// All whose names hold `only`, the bare one first.
+    pub(crate) async fn start_all(only: &str) -> Vec<Self> {
+        let mut servers = Vec::new();
+        for (name, kind) in [("bare", "plain"), ("bare + HMAC", "signed")] {
+            if name.contains(only) {
+                servers.push(Self::bare(name, kind));
+            }
+        }
+        if SQLITE.contains(only) {
+            servers.push(Self::door(SQLITE, &[]).await);
+        }
+        if POSTGRES.contains(only) {
+            // Before this process is pinned, so that the database may use both cores.
+            let url = TestPostgres::start().database_url().await;
+            servers.push(Self::door(POSTGRES, &["--database-url", &url]).await);
+        }
+        servers
     }
 
     fn bare(name: &'static str, kind: &str) -> Self {

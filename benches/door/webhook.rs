@@ -9,6 +9,8 @@ pub(crate) const DOMAIN: &str = "bench.myshopify.com";
 /// Length of the body, about that of a small order.
 const BODY_BYTES: usize = 1_500;
 const ID_DIGITS: usize = 20;
+/// Odd, so that no two numbers become the same id.
+const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A request whose delivery id is written anew for each sending.
 #[derive(Clone)]
@@ -46,8 +48,9 @@ impl Webhook {
         Self { bytes, id_at }
     }
 
-    /// The request under this delivery id.
-    pub(crate) fn numbered(&mut self, id: u64) -> &[u8] {
+    /// The request under a delivery id of its own, in no order, as a platform's ids are.
+    pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
+        let id = number.wrapping_mul(SCATTER);
         let digits = format!("{id:0ID_DIGITS$}");
         let place = self.id_at..self.id_at + ID_DIGITS;
         self.bytes
