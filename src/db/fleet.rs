@@ -191,6 +191,19 @@ pub async fn is_body_of_another(
     Ok(found.is_some())
 }
 
+/// The same as [`claim_body_digests`], as a step `claimed` of a longer statement over `head` and a grid `g`; there a
+/// body that needs no claim has an empty digest.
+pub(super) const CLAIMED: &str = "claimed AS (INSERT INTO body_digest (digest, store, received_at) \
+    SELECT g.digest, g.store, MAX(g.received_at) FROM g JOIN head USING (store) WHERE g.digest <> '' \
+    AND NOT EXISTS (SELECT 1 FROM body_digest other WHERE other.digest = g.digest AND other.store <> g.store \
+    AND other.received_at > g.since) GROUP BY g.digest, g.store ORDER BY g.digest \
+    ON CONFLICT (digest, store) DO UPDATE SET received_at = excluded.received_at RETURNING digest)";
+
+/// Claims made before this moment no longer keep others from a body received now.
+pub(super) const fn claims_count_since(now: Timestamp) -> Timestamp {
+    now.plus_millis(-SHARED_BODY_MS)
+}
+
 /// Remembers for each body that its delivery's store accepts it, unless another store did so within 7 days; returns the
 /// bodies that were not so refused.
 pub(super) async fn claim_body_digests(
@@ -205,7 +218,7 @@ pub(super) async fn claim_body_digests(
     let mut grid = Grid::new(&["digest", "store", "received_at", "since"]);
     for (digest, delivery) in first_of {
         let received_at = delivery.received_at;
-        let since = received_at.plus_millis(-SHARED_BODY_MS);
+        let since = claims_count_since(received_at);
         grid.push(vec![
             hex::encode(digest).into(),
             delivery.store.0.into(),
@@ -225,12 +238,12 @@ pub(super) async fn claim_body_digests(
 
 pub(super) async fn delete_deliveries(
     connection: &impl ConnectionTrait,
-    before_day: i64,
+    before: Timestamp,
     rows_max: u32,
 ) -> Result<u64, DbError> {
     const DELETE: &str = "DELETE FROM delivery WHERE (store, delivery_id) IN \
-        (SELECT store, delivery_id FROM delivery WHERE day < $1 LIMIT $2)";
-    delete(connection, DELETE, before_day, rows_max).await
+        (SELECT store, delivery_id FROM delivery WHERE received_at < $1 LIMIT $2)";
+    delete(connection, DELETE, before.as_millis(), rows_max).await
 }
 
 pub(super) async fn delete_body_digests(

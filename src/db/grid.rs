@@ -1,8 +1,8 @@
 //! Many rows in one statement: the rows are a table `g` that the statement reads.
 //!
 //! On PostgreSQL each column goes as one array, so that one text and one journey do for any number of rows. Where that
-//! cannot be (SQLite has no arrays, and the driver's hold no NULL), the rows are spelt out; then the number of rows in a
-//! statement is a power of two, so that few texts occur and the driver's cache of prepared statements holds them all.
+//! cannot be (SQLite has no arrays, and the driver's hold no NULL), the rows are spelt out; then rows of NULL make their
+//! number a power of two, so that few texts occur and the driver's cache of prepared statements holds them all.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use sea_orm::{
 /// The most rows of one statement that spells them out; with at most 16 columns far below what a statement can bind.
 const STATEMENT_ROWS_MAX: usize = 128;
 
-/// Rows of values with named columns.
+/// Rows of values with named columns, the first of which is never NULL.
 #[derive(Debug)]
 pub(super) struct Grid {
     columns: &'static [&'static str],
@@ -70,13 +70,16 @@ impl Grid {
             let arrays = arrays(&kinds, self.rows);
             return vec![Statement::from_sql_and_values(backend, sql, arrays)];
         }
-        in_chunks(self.rows)
-            .into_iter()
-            .map(|rows| {
-                let sql = with_rows(backend, columns, rows.len(), statement);
-                Statement::from_sql_and_values(backend, sql, rows.into_iter().flatten())
-            })
-            .collect()
+        let mut statements = Vec::new();
+        let mut rows = self.rows;
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(STATEMENT_ROWS_MAX));
+            pad(&mut rows);
+            let sql = with_rows(backend, columns, rows.len(), statement);
+            let values = std::mem::replace(&mut rows, rest).into_iter().flatten();
+            statements.push(Statement::from_sql_and_values(backend, sql, values));
+        }
+        statements
     }
 }
 
@@ -151,8 +154,15 @@ fn arrays(kinds: &[&Kind], rows: Vec<Vec<Value>>) -> Vec<Value> {
     kinds.iter().zip(columns).map(array).collect()
 }
 
+/// Adds rows of NULL until their number is a power of two.
+fn pad(rows: &mut Vec<Vec<Value>>) {
+    let Some(last) = rows.last() else { return };
+    let nothing: Vec<Value> = last.iter().map(Value::as_null).collect();
+    rows.resize(rows.len().next_power_of_two(), nothing);
+}
+
 fn with_rows(backend: DbBackend, columns: &[&str], rows: usize, statement: &str) -> String {
-    let mut sql = format!("WITH g({}) AS (VALUES ", columns.join(", "));
+    let mut sql = format!("WITH g({}) AS (SELECT * FROM (VALUES ", columns.join(", "));
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns.len() {
@@ -167,7 +177,7 @@ fn with_rows(backend: DbBackend, columns: &[&str], rows: usize, statement: &str)
         }
         sql.push(')');
     }
-    sql.push_str(") ");
+    sql.push_str(") AS rows WHERE column1 IS NOT NULL) ");
     sql.push_str(statement);
     sql
 }
@@ -247,9 +257,10 @@ mod tests {
         assert_eq!(
             spelt_out,
             [
-                "WITH g(a, b) AS (VALUES ($1, $2), ($3, $4)) X",
-                "WITH g(a, b) AS (VALUES ($1, $2)) X"
-            ]
+                "WITH g(a, b) AS (SELECT * FROM (VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)) AS rows \
+                 WHERE column1 IS NOT NULL) X"
+            ],
+            "three rows, and one of nothing"
         );
         assert_eq!(
             Grid::new(&["a"]).statements(DbBackend::Postgres, "X").len(),
@@ -261,11 +272,11 @@ mod tests {
     fn names_parameters_in_the_manner_of_the_database() {
         assert_eq!(
             with_rows(DbBackend::Sqlite, &["a", "b"], 1, "X"),
-            "WITH g(a, b) AS (VALUES (?, ?)) X"
+            "WITH g(a, b) AS (SELECT * FROM (VALUES (?, ?)) AS rows WHERE column1 IS NOT NULL) X"
         );
         assert_eq!(
             with_rows(DbBackend::Postgres, &["a"], 2, "X"),
-            "WITH g(a) AS (VALUES ($1), ($2)) X"
+            "WITH g(a) AS (SELECT * FROM (VALUES ($1), ($2)) AS rows WHERE column1 IS NOT NULL) X"
         );
     }
 }

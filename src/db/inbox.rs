@@ -1,8 +1,8 @@
 //! The durable inbox of a store: what arrives, and reading it in order.
 
 use bytes::Bytes;
-use entity::{inbox, inbox_head};
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use entity::inbox;
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder};
 
 use super::connect::{Db, statement};
 use super::error::DbError;
@@ -51,33 +51,36 @@ pub struct InboxRow {
     pub body: Bytes,
 }
 
-/// Where a store's inbox ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The number that the next accepted webhook gets; the first is 1.
-    pub next_seq: i64,
-    /// Webhooks accepted ever.
-    pub received: i64,
+/// What lies ahead of a cursor.
+#[derive(Debug)]
+pub struct Ahead {
+    /// The number of the last webhook accepted; 0 before the first.
+    pub last_seq: i64,
+    pub rows: Vec<InboxRow>,
 }
 
+/// A row of the log by its size, beside the head; only the head where there is no row.
 #[derive(Debug, FromQueryResult)]
 struct Size {
-    seq: i64,
-    bytes: i64,
+    next_seq: i64,
+    seq: Option<i64>,
+    bytes: Option<i64>,
 }
 
-/// The rows after `after_seq` in order: at most `limit`, and no more than fit into `max_bytes` of bodies, but at least
-/// one when there is one.
-pub async fn read_rows(
+/// What lies ahead in the log: where it ends, and the rows after `after_seq` in order, at most `limit` and no more than
+/// fit into `max_bytes` of bodies, but at least one when there is one.
+pub async fn look_ahead(
     db: &Db,
     store: StoreId,
     after_seq: i64,
     limit: u64,
     max_bytes: usize,
-) -> Result<Vec<InboxRow>, DbError> {
+) -> Result<Ahead, DbError> {
     let sizes = Size::find_by_statement(statement(
         db.readers(),
-        "SELECT seq, CAST(LENGTH(body) AS BIGINT) AS bytes FROM inbox WHERE store = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        "SELECT head.next_seq, ahead.seq, ahead.bytes FROM inbox_head head LEFT JOIN \
+         (SELECT seq, CAST(LENGTH(body) AS BIGINT) AS bytes FROM inbox WHERE store = $1 AND seq > $2 \
+         ORDER BY seq LIMIT $3) ahead ON true WHERE head.store = $1 ORDER BY ahead.seq",
         [
             store.0.into(),
             after_seq.into(),
@@ -85,49 +88,46 @@ pub async fn read_rows(
         ],
     ));
     let sizes = db.reading(sizes.all(db.readers())).await?;
-    let Some(last) = last_within(&sizes, max_bytes) else {
-        return Ok(Vec::new());
+    let head = sizes.first().ok_or(DbError::NotFound("store"))?.next_seq;
+    let rows = match last_within(&sizes, max_bytes) {
+        Some(last) => rows_between(db, store, after_seq, last).await?,
+        None => Vec::new(),
     };
+    Ok(Ahead {
+        last_seq: head - 1,
+        rows,
+    })
+}
+
+/// The rows after `after_seq` up to `last_seq`, in order.
+async fn rows_between(
+    db: &Db,
+    store: StoreId,
+    after_seq: i64,
+    last_seq: i64,
+) -> Result<Vec<InboxRow>, DbError> {
     let rows = inbox::Entity::find()
         .filter(inbox::Column::Store.eq(store.0))
         .filter(inbox::Column::Seq.gt(after_seq))
-        .filter(inbox::Column::Seq.lte(last))
+        .filter(inbox::Column::Seq.lte(last_seq))
         .order_by_asc(inbox::Column::Seq)
-        .limit(limit)
         .all(db.readers());
-    Ok(db
-        .reading(rows)
-        .await?
-        .into_iter()
-        .map(InboxRow::from)
-        .collect())
+    let rows = db.reading(rows).await?;
+    Ok(rows.into_iter().map(InboxRow::from).collect())
 }
 
-/// Where the store's inbox ends.
-pub async fn get_head(db: &Db, store: StoreId) -> Result<Head, DbError> {
-    let head = db
-        .reading(inbox_head::Entity::find_by_id(store.0).one(db.readers()))
-        .await?;
-    head.map(|head| Head {
-        next_seq: head.next_seq,
-        received: head.received,
-    })
-    .ok_or(DbError::NotFound("store"))
-}
-
+/// The number of the last row that fits; the first row always does.
 fn last_within(sizes: &[Size], max_bytes: usize) -> Option<i64> {
     let mut room = i64::try_from(max_bytes).unwrap_or(i64::MAX);
-    let (first, rest) = sizes.split_first()?;
-    room = room.saturating_sub(first.bytes);
-    let mut last = first.seq;
-    for size in rest {
-        room = room.saturating_sub(size.bytes);
-        if room < 0 {
+    let mut last = None;
+    for size in sizes {
+        room = room.saturating_sub(size.bytes.unwrap_or(0));
+        if room < 0 && last.is_some() {
             break;
         }
         last = size.seq;
     }
-    Some(last)
+    last
 }
 
 impl From<inbox::Model> for InboxRow {

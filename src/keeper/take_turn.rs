@@ -65,17 +65,10 @@ impl KeeperCore {
     /// Reads what this turn may take: parked rows first, then rows of the log, with the orders that they need. Rows
     /// of the log stay in `ahead` until they are decided.
     async fn gather(&mut self) -> Result<Vec<Row>, Exit> {
-        let head = self
-            .shared
-            .home
-            .serve(inbox::get_head(&self.shared.deps.db, self.slot.store))
-            .await
-            .map_err(|error| Exit::load_failed("read the inbox head", &error))?;
-        let head = head.next_seq - 1;
-        self.state.saw_head(head);
         let parked = self.due_parked_rows().await?;
-        self.read_ahead().await?;
-        let backlog = usize::try_from(head.saturating_sub(self.read_to))
+        let last_seq = self.read_ahead().await?;
+        self.state.saw_head(last_seq);
+        let backlog = usize::try_from(last_seq.saturating_sub(self.read_to))
             .unwrap_or(0)
             .saturating_add(self.ahead.len());
         let rows = self.select(parked, backlog);
@@ -107,34 +100,37 @@ impl KeeperCore {
         Ok(rows.collect())
     }
 
-    async fn read_ahead(&mut self) -> Result<(), Exit> {
-        if !self.ahead.is_empty() || !self.more_to_read {
-            return Ok(());
-        }
+    /// Reads rows of the log unless some are left of the last time; gives the number of the log's last row.
+    async fn read_ahead(&mut self) -> Result<i64, Exit> {
         let settings = &self.shared.settings;
-        let rows_max = u64::try_from(settings.turn_rows_max).unwrap_or(u64::MAX);
-        let bytes_max = settings.turn_bytes_max;
-        let read = inbox::read_rows(
+        let rows_max = if self.ahead.is_empty() {
+            u64::try_from(settings.turn_rows_max).unwrap_or(u64::MAX)
+        } else {
+            0
+        };
+        let look = inbox::look_ahead(
             &self.shared.deps.db,
             self.slot.store,
             self.read_to,
             rows_max,
-            bytes_max,
+            settings.turn_bytes_max,
         );
-        let rows = self
+        let found = self
             .shared
             .home
-            .serve(read)
+            .serve(look)
             .await
             .map_err(|error| Exit::load_failed("read the inbox", &error))?;
-        self.more_to_read = !rows.is_empty();
-        self.read_to = rows.last().map_or(self.read_to, |row| row.seq);
-        let parsed: Vec<_> = rows
+        self.read_to = found.rows.last().map_or(self.read_to, |row| row.seq);
+        // What comes after this look rings anew.
+        self.more_to_read = self.read_to < found.last_seq;
+        let parsed: Vec<_> = found
+            .rows
             .into_iter()
             .map(|row| self.parsed(row, false))
             .collect();
         self.ahead.extend(parsed);
-        Ok(())
+        Ok(found.last_seq)
     }
 
     /// The rows of this turn. A row that brought the keeper down before is taken alone, so that it takes nothing with

@@ -160,8 +160,8 @@ async fn log_is_purged(rig: &Rig) {
 }
 
 async fn rows_in_log(rig: &Rig) -> usize {
-    let rows = storekeeper::db::inbox::read_rows(&rig.db, STORE, 0, 10, 1_000_000).await;
-    rows.expect("read").len()
+    let ahead = storekeeper::db::inbox::look_ahead(&rig.db, STORE, 0, 10, 1_000_000).await;
+    ahead.expect("read").rows.len()
 }
 
 #[tokio::test]

@@ -13,12 +13,20 @@ use crate::ids::StoreId;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bulk {
     Inbox { store: StoreId, up_to_seq: i64 },
-    Deliveries { before_day: i64 },
+    Deliveries { before: Timestamp },
     Digests { before: Timestamp },
     Replies { before: Timestamp },
 }
 
-/// Deletes at most one transaction's worth and answers how many rows went; 0 when none is left.
+/// What one transaction of bulk work did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Deleted {
+    pub(super) rows: u64,
+    /// It was full, so there may be more.
+    pub(super) may_be_more: bool,
+}
+
+/// Deletes at most one transaction's worth and answers what went.
 pub(super) async fn write(db: &Db, waiting: WaitingBulk) {
     let deleted = match tokio::time::timeout(
         db.options().writer.group_timeout,
@@ -35,24 +43,27 @@ pub(super) async fn write(db: &Db, waiting: WaitingBulk) {
     let _gone = waiting.answer.send(deleted).is_err();
 }
 
-async fn delete(db: &Db, job: Bulk) -> Result<u64, DbError> {
+async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
     let rows_max = db.options().writer.bulk_rows_max;
     let connection = db.writers();
-    match job {
+    let rows = match job {
         Bulk::Inbox { store, up_to_seq } => {
             delete_inbox_rows(connection, store, up_to_seq, rows_max).await
         }
-        Bulk::Deliveries { before_day } => {
-            fleet::delete_deliveries(connection, before_day, rows_max).await
-        }
+        Bulk::Deliveries { before } => fleet::delete_deliveries(connection, before, rows_max).await,
         Bulk::Digests { before } => fleet::delete_body_digests(connection, before, rows_max).await,
         Bulk::Replies { before } => {
             fleet::delete_idempotent_replies(connection, before, rows_max).await
         }
-    }
+    }?;
+    Ok(Deleted {
+        rows,
+        may_be_more: rows >= u64::from(rows_max),
+    })
 }
 
-/// Deletes by range, from the oldest, and never past the cursor.
+/// Deletes by range, from the oldest, and never past the cursor. A log has no gaps, so a range that was not full was the
+/// last one.
 async fn delete_inbox_rows(
     connection: &impl ConnectionTrait,
     store: StoreId,

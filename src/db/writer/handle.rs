@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::bulk::Bulk;
+use super::bulk::{Bulk, Deleted};
 use super::lane::{self, Queues};
 use crate::clock::Timestamp;
 use crate::db::connect::Db;
@@ -81,7 +81,7 @@ pub(super) struct WaitingShare {
 
 pub(super) struct WaitingBulk {
     pub(super) job: Bulk,
-    pub(super) answer: oneshot::Sender<Result<u64, DbError>>,
+    pub(super) answer: oneshot::Sender<Result<Deleted, DbError>>,
 }
 
 impl Writer {
@@ -147,9 +147,9 @@ impl Writer {
         self.run_bulk(Bulk::Inbox { store, up_to_seq }).await
     }
 
-    /// Deletes the delivery ids of days before `before_day` (days since the Unix epoch); returns how many.
-    pub async fn purge_deliveries(&self, before_day: i64) -> Result<u64, DbError> {
-        self.run_bulk(Bulk::Deliveries { before_day }).await
+    /// Deletes the ids of deliveries received before `before`; returns how many.
+    pub async fn purge_deliveries(&self, before: Timestamp) -> Result<u64, DbError> {
+        self.run_bulk(Bulk::Deliveries { before }).await
     }
 
     /// Deletes digests of bodies received before `before`; returns how many.
@@ -173,10 +173,10 @@ impl Writer {
                 .await
                 .map_err(|_closed| ended())?;
             let deleted = answered.await.unwrap_or_else(|_dropped| Err(ended()))?;
-            if deleted == 0 {
+            deleted_in_all += deleted.rows;
+            if !deleted.may_be_more {
                 return Ok(deleted_in_all);
             }
-            deleted_in_all += deleted;
         }
     }
 }

@@ -1,88 +1,25 @@
-//! A transaction of deliveries (D2, D3): delivery ids, numbers and rows, all or none.
+//! A transaction of several statements (SQLite): delivery ids, numbers and rows, all or none.
 //!
-//! A row's number is taken from the store's head inside the transaction, whose lock is held to the commit, so that
-//! commit order is number order. Ids and heads are taken in ascending order, so that two such transactions cannot
-//! wait for each other.
+//! There is one writer, so nobody else takes ids or numbers meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
-use super::handle::{WaitingDelivery, WriteError};
-use crate::db::connect::{Db, begin_writing};
-use crate::db::error::DbError;
+use super::group::Outcomes;
+use crate::db::connect::begin_writing;
 use crate::db::fleet;
 use crate::db::grid::Grid;
 use crate::db::inbox::{Acceptance, Delivery};
+use crate::db::writer::handle::WriteError;
 use crate::ids::StoreId;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-type Outcomes = Vec<Result<Acceptance, WriteError>>;
-
-/// Writes a group and answers each; a failed group is written one by one, so that a bad delivery fails alone.
-pub(super) async fn write_group(db: &Db, group: Vec<WaitingDelivery>) {
-    let (deliveries, answers): (Vec<_>, Vec<_>) = group
-        .into_iter()
-        .map(|waiting| (waiting.delivery, (waiting.answer, waiting.room)))
-        .unzip();
-    let outcomes = match write(db, &deliveries).await {
-        Ok(outcomes) => outcomes,
-        // What is the matter with the database is the matter with every delivery.
-        Err(error) if error.is_transient() => deliveries
-            .iter()
-            .map(|_| Err(error.clone().into()))
-            .collect(),
-        Err(_error) if deliveries.len() > 1 => one_by_one(db, &deliveries).await,
-        Err(error) => vec![Err(refusal(error))],
-    };
-    for (outcome, (answer, _room)) in outcomes.into_iter().zip(answers) {
-        // Whoever asked may have gone; the row is durable all the same.
-        let _gone = answer.send(outcome).is_err();
-    }
-}
-
-/// What one delivery alone failed with.
-fn refusal(error: DbError) -> WriteError {
-    match error {
-        DbError::NotFound(_) => WriteError::UnknownStore,
-        DbError::Conflict
-        | DbError::Busy
-        | DbError::Full
-        | DbError::Unavailable(_)
-        | DbError::Broken(_) => WriteError::Db(error),
-    }
-}
-
-async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
-    let mut outcomes = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        let outcome = write(db, std::slice::from_ref(delivery)).await;
-        outcomes.push(
-            outcome
-                .map_err(refusal)
-                .and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(WriteError::Ended))),
-        );
-    }
-    outcomes
-}
-
-async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
-    match tokio::time::timeout(
-        db.options().writer.group_timeout,
-        write_transaction(db, deliveries),
-    )
-    .await
-    {
-        Ok(outcomes) => Ok(outcomes?),
-        Err(_elapsed) => Err(DbError::Unavailable(
-            "a transaction did not end in time".to_owned(),
-        )),
-    }
-}
-
-async fn write_transaction(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbErr> {
-    let transaction = begin_writing(db.accepts()).await?;
+/// Writes the group in a transaction.
+pub(super) async fn write(
+    connection: &DatabaseConnection,
+    deliveries: &[Delivery],
+) -> Result<Outcomes, DbErr> {
+    let transaction = begin_writing(connection).await?;
     let shared = refuse_shared_bodies(&transaction, deliveries).await?;
     let fresh = insert_delivery_ids(&transaction, deliveries, &shared).await?;
     let heads = advance_heads(&transaction, deliveries, &fresh).await?;
@@ -126,7 +63,7 @@ async fn insert_delivery_ids(
     deliveries: &[Delivery],
     shared: &BTreeSet<usize>,
 ) -> Result<BTreeSet<usize>, DbErr> {
-    const INSERT: &str = "INSERT INTO delivery (store, delivery_id, day) SELECT store, delivery_id, day FROM g \
+    const INSERT: &str = "INSERT INTO delivery (store, delivery_id, received_at) SELECT store, delivery_id, received_at FROM g \
         WHERE true ORDER BY store, delivery_id ON CONFLICT (store, delivery_id) DO NOTHING RETURNING store, delivery_id";
     let mut first_of: BTreeMap<(StoreId, &str), usize> = BTreeMap::new();
     for (position, delivery) in deliveries
@@ -138,7 +75,7 @@ async fn insert_delivery_ids(
             .entry((delivery.store, &delivery.delivery_id))
             .or_insert(position);
     }
-    let mut grid = Grid::new(&["store", "delivery_id", "day"]);
+    let mut grid = Grid::new(&["store", "delivery_id", "received_at"]);
     for ((store, delivery_id), position) in &first_of {
         let received_at = deliveries
             .get(*position)
@@ -146,7 +83,7 @@ async fn insert_delivery_ids(
         grid.push(vec![
             store.0.into(),
             (*delivery_id).into(),
-            received_at.div_euclid(DAY_MS).into(),
+            received_at.into(),
         ]);
     }
     let mut fresh = BTreeSet::new();
@@ -165,8 +102,6 @@ async fn advance_heads(
     deliveries: &[Delivery],
     fresh: &BTreeSet<usize>,
 ) -> Result<BTreeMap<StoreId, i64>, DbErr> {
-    const LOCK: &str = "SELECT inbox_head.store FROM inbox_head JOIN g ON g.store = inbox_head.store \
-        ORDER BY inbox_head.store FOR UPDATE OF inbox_head";
     const ADVANCE: &str = "UPDATE inbox_head SET next_seq = inbox_head.next_seq + g.taken, \
         received = inbox_head.received + g.taken FROM g WHERE inbox_head.store = g.store \
         RETURNING inbox_head.store, inbox_head.next_seq";
@@ -176,10 +111,6 @@ async fn advance_heads(
         .filter_map(|position| deliveries.get(*position))
     {
         *taken.entry(delivery.store).or_default() += 1;
-    }
-    // An update locks in no certain order, so several heads are locked first where locks are of rows.
-    if taken.len() > 1 && transaction.get_database_backend() == sea_orm::DbBackend::Postgres {
-        stores_grid(&taken).query(transaction, LOCK).await?;
     }
     let mut first_numbers = BTreeMap::new();
     for row in stores_grid(&taken).query(transaction, ADVANCE).await? {
