@@ -276,7 +276,9 @@ async fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
     beside(life.as_mut(), in_line(&bench.shared, 1_001)).await;
     bench.shared.begin_shutdown();
     bench.slot.alert();
-    let (core, _next) = life.await.unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    let ended = tokio::time::timeout(patience, life).await;
+    let (core, _next) = ended.unwrap().unwrap();
     assert_eq!(core.step().await.err(), Some(Exit::ShutDown));
     drop((taken, line));
 }
