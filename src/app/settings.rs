@@ -104,6 +104,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         turn_parked_max: keeper.turn_parked_max,
         turn_bytes_max: keeper.turn_bytes_max,
         turn_decide_us_max: keeper.turn_decide_us_max,
+        turn_quantum_us: keeper.turn_quantum_us,
         turns_in_flight_max: keeper.turns_in_flight_max,
         activations_in_flight_max: keeper.activations_in_flight_max,
         calls_in_flight_max: calls.in_flight_max,
@@ -188,8 +189,12 @@ mod tests {
         };
         assert_eq!(numbers(&told), numbers(&expected));
         assert_eq!(
-            (told.call_timeout_ms, told.idle_ms),
-            (expected.call_timeout_ms, expected.idle_ms)
+            (told.call_timeout_ms, told.idle_ms, told.turn_quantum_us),
+            (
+                expected.call_timeout_ms,
+                expected.idle_ms,
+                expected.turn_quantum_us
+            )
         );
         let options = database_options(&config);
         let expected = DatabaseOptions::new(

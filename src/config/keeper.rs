@@ -20,6 +20,8 @@ settings! {
         turn_bytes_max: usize = 1_048_576, "bytes", Range::Between(65_536, 67_108_864);
         /// How long a turn may compute before it ends and another store is served.
         turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
+        /// What a store may compute in each round of turns. A turn that took more waits for as many rounds.
+        turn_quantum_us: u64 = 1_000, "microseconds", Range::Between(100, 100_000);
         /// Turns under way at once, in all stores together.
         turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
         /// Stores read from the database at once, all together.

@@ -5,7 +5,10 @@
 //! committed is still in the inbox, in the slot, or with the caller.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::OptionFuture;
 
 use crate::clock::Timestamp;
 use crate::db::{DbError, keepers, orders};
@@ -163,7 +166,7 @@ impl KeeperCore {
         self.wait(worked).await
     }
 
-    fn obey(&self) -> Result<(), Exit> {
+    pub(super) fn obey(&self) -> Result<(), Exit> {
         let Some((control, reason)) = self.slot.take_control() else {
             return Ok(());
         };
@@ -191,13 +194,38 @@ impl KeeperCore {
             .state
             .next_deadline(now)
             .map_or(idle_at, |deadline| deadline.min(idle_at));
-        // A deadline that has passed and brought no work must not become a loop without a pause.
-        let deadline = if deadline <= now {
+        let deadline = self.not_at_once(deadline);
+        Ok((self, Next::WaitUntil(deadline)))
+    }
+
+    /// A deadline that has passed and brought no work must not become a loop without a pause.
+    fn not_at_once(&self, deadline: Timestamp) -> Timestamp {
+        let now = self.now();
+        if deadline <= now {
             now.plus_millis(self.shared.settings.stall_ms)
         } else {
             deadline
-        };
-        Ok((self, Next::WaitUntil(deadline)))
+        }
+    }
+
+    /// When to look again without being called, having just looked; `None`: not before something comes.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let deadline = self.state.next_deadline(self.now())?;
+        Some(self.not_at_once(deadline))
+    }
+
+    /// Waits for what need not wait for a turn: a command, an answer, an admin's wish, the end of the process, or
+    /// `look_at`.
+    pub(super) async fn called(&self, look_at: Option<Timestamp>) {
+        let clock = &self.shared.deps.clock;
+        let look = OptionFuture::from(look_at.map(|deadline| clock.sleep_until(deadline)));
+        let mut look = pin!(look);
+        while !self.slot.is_called() && !self.shared.is_shutting_down() {
+            tokio::select! {
+                Some(()) = &mut look => return,
+                () = self.slot.call() => {}
+            }
+        }
     }
 
     /// Writes what only memory knows: naked webhooks counted, and when to be woken.

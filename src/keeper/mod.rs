@@ -45,6 +45,7 @@ mod take_turn;
 
 mod actor;
 mod arbiters;
+mod busy;
 mod directory;
 mod guard;
 mod home;

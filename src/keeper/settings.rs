@@ -28,6 +28,8 @@ pub struct KeeperSettings {
     pub turn_bytes_max: usize,
     /// Microseconds that a turn may decide; the row that passes this is its last.
     pub turn_decide_us_max: u64,
+    /// Microseconds of service that a store has in each round of turns.
+    pub turn_quantum_us: u64,
     /// Turns under way at once, in all stores together.
     pub turns_in_flight_max: usize,
     /// Calls under way at once, in all stores together; a store has at most one.
@@ -109,6 +111,7 @@ impl KeeperSettings {
             turn_parked_max: 20,
             turn_bytes_max: 1_048_576,
             turn_decide_us_max: 4_000,
+            turn_quantum_us: 1_000,
             turns_in_flight_max: 64,
             calls_in_flight_max: 256,
             activations_in_flight_max: 32,

@@ -43,7 +43,7 @@ impl Shared {
         purges: mpsc::Sender<Purge>,
     ) -> Self {
         Self {
-            turns: Scheduler::new(settings.turns_in_flight_max),
+            turns: Scheduler::new(settings.turns_in_flight_max, settings.turn_quantum_us),
             calls: Semaphore::new(settings.calls_in_flight_max.max(1)),
             lifecycle: Lifecycle::new(settings.lifecycle_events_max),
             activations: Semaphore::new(settings.activations_in_flight_max.max(1)),

@@ -37,6 +37,8 @@ pub(super) struct Slot {
     states: watch::Sender<KeeperState>,
     /// Wakes a guard that rests.
     attention: Notify,
+    /// Wakes a keeper that waits for a turn.
+    call: Notify,
     life: Mutex<Life>,
 }
 
@@ -99,6 +101,7 @@ impl Slot {
             naked: AtomicI64::new(0),
             states: watch::Sender::new(KeeperState::Stopped),
             attention: Notify::new(),
+            call: Notify::new(),
             life: Mutex::new(life),
         }
     }
@@ -156,6 +159,8 @@ impl Slot {
         }
         life.commands.push_back(waiting);
         life.nudge();
+        drop(life);
+        self.call.notify_one();
         Ok(())
     }
 
@@ -166,12 +171,14 @@ impl Slot {
         life.nudge();
         drop(life);
         self.attention.notify_one();
+        self.call.notify_one();
     }
 
     /// Makes a keeper, or a guard that rests, look around.
     pub(super) fn alert(&self) {
         self.life().nudge();
         self.attention.notify_one();
+        self.call.notify_one();
     }
 }
 
@@ -199,6 +206,17 @@ impl Slot {
 
     pub(super) fn has_commands(&self) -> bool {
         !self.life().commands.is_empty()
+    }
+
+    /// Whether something has come that need not wait for a turn.
+    pub(super) fn is_called(&self) -> bool {
+        let life = self.life();
+        !life.commands.is_empty() || life.answer.is_some() || life.control.is_some()
+    }
+
+    /// Wakes when such a thing, or the end of the process, may have come since it woke last.
+    pub(super) async fn call(&self) {
+        self.call.notified().await;
     }
 
     /// Keeps a command until the platform's next answer.
@@ -229,6 +247,8 @@ impl Slot {
         life.call_in_flight = false;
         life.answer = Some((call, answer));
         life.nudge();
+        drop(life);
+        self.call.notify_one();
     }
 
     pub(super) fn take_answer(&self) -> Option<(CallId, Answer)> {

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
 
 use metrics::counter;
 
@@ -15,10 +17,12 @@ use crate::domain::fact::Fact;
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::outcome::{Outcome, Refusal, Reply, RowEnd};
 use crate::ids::{ItemId, OrderId, ProductId};
+use crate::keeper::busy::timed;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Exit, panic_reason};
 use crate::keeper::purge::Purge;
+use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
 use crate::telemetry::metric_name;
 
 /// What a row is about; a turn is bounded by how many different ones it holds.
@@ -40,20 +44,56 @@ impl KeeperCore {
         if !self.may_have_rows() {
             return Ok(false);
         }
-        let shared = std::sync::Arc::clone(&self.shared);
-        let permit = shared.turns.grant().await;
-        let fence = self.fence;
-        let rows = self.gather().await?;
-        if rows.is_empty() {
+        let shared = Arc::clone(&self.shared);
+        let Some(permit) = self.wait_for_turn(&shared.turns).await? else {
             return Ok(false);
-        }
-        let (decided, temperature) = self.decide_rows(rows)?;
-        self.commit(fence, decided).await?;
-        drop(permit);
-        counter!(metric_name::TURNS_TOTAL, "temperature" => temperature).increment(1);
+        };
+        let (taken, busy) = timed(self.take_rows()).await;
+        let taken = taken?;
+        permit.end(taken, busy);
+        let Some(hottest) = taken.hottest() else {
+            return Ok(false);
+        };
+        counter!(metric_name::TURNS_TOTAL, "temperature" => hottest.name()).increment(1);
         self.slot.count_turn(self.now());
         self.purge_now_and_then();
         Ok(true)
+    }
+
+    /// Waits in line for a turn, and meanwhile does what need not wait for one: people's commands, answers of the
+    /// platform, and calls when their time has come. Its place in line is kept. `None`: no turn begins any more.
+    async fn wait_for_turn<'turns>(
+        &mut self,
+        turns: &'turns Scheduler,
+    ) -> Result<Option<TurnPermit<'turns>>, Exit> {
+        let mut granted = pin!(turns.grant(self.slot.store, Weight::FULL));
+        let mut look_at = self.state.next_deadline(self.now());
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut granted => return Ok(Some(permit)),
+                () = self.called(look_at) => {}
+            }
+            self.obey()?;
+            if self.shared.is_shutting_down() {
+                return Ok(None);
+            }
+            self.take_commands().await?;
+            self.call_turn().await?;
+            look_at = self.next_look();
+        }
+    }
+
+    /// Takes the rows of one turn.
+    async fn take_rows(&mut self) -> Result<Taken, Exit> {
+        let fence = self.fence;
+        let rows = self.gather().await?;
+        if rows.is_empty() {
+            return Ok(Taken::default());
+        }
+        let (decided, taken) = self.decide_rows(rows)?;
+        self.commit(fence, decided).await?;
+        Ok(taken)
     }
 
     fn may_have_rows(&self) -> bool {
@@ -168,20 +208,20 @@ impl KeeperCore {
     }
 
     /// Decides rows until all are decided or the time for it is over; the rest goes back.
-    fn decide_rows(&mut self, rows: Vec<Row>) -> Result<(Decided, &'static str), Exit> {
+    fn decide_rows(&mut self, rows: Vec<Row>) -> Result<(Decided, Taken), Exit> {
         let (watch, now) = (Stopwatch::start(), self.now());
         let decide_max = std::time::Duration::from_micros(self.shared.settings.turn_decide_us_max);
         let mut decided = Decided {
             only_row: only(&rows),
             ..Decided::default()
         };
-        let mut hottest = Temperature::Naked;
+        let mut taken = Taken::default();
         let mut rows = rows.into_iter();
         for row in rows.by_ref() {
             self.one_by_one = self.one_by_one.saturating_sub(1);
             let outcome = self.decide_row(row, now)?;
             let (reply, _no_call) = decided.absorb(outcome);
-            hottest = hottest.max(Temperature::of(&reply));
+            taken.add(temperature_of(&reply));
             if watch.elapsed() >= decide_max {
                 break;
             }
@@ -190,7 +230,7 @@ impl KeeperCore {
         for row in rows.rev().filter(|row| !row.from_lane) {
             self.ahead.push_front(row);
         }
-        Ok((decided, hottest.name()))
+        Ok((decided, taken))
     }
 
     /// Decides one row. A panic ends the keeper, for nobody can vouch for the state then; what is known of it is
@@ -294,32 +334,14 @@ fn resource_of(row: &Row) -> Option<Resource> {
     }
 }
 
-/// A turn is as hot as its hottest row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Temperature {
-    Naked,
-    Cold,
-    Hot,
-}
-
-impl Temperature {
-    const fn of(reply: &Reply) -> Self {
-        match reply {
-            Reply::Row(RowEnd::Naked) => Self::Naked,
-            Reply::Row(RowEnd::Cold) => Self::Cold,
-            Reply::Row(RowEnd::Hot | RowEnd::Parked | RowEnd::Dead)
-            | Reply::Done
-            | Reply::Bundle(_)
-            | Reply::Waiting
-            | Reply::NoCall => Self::Hot,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Naked => "naked",
-            Self::Cold => "cold",
-            Self::Hot => "hot",
-        }
+const fn temperature_of(reply: &Reply) -> Temperature {
+    match reply {
+        Reply::Row(RowEnd::Naked) => Temperature::Naked,
+        Reply::Row(RowEnd::Cold) => Temperature::Cold,
+        Reply::Row(RowEnd::Hot | RowEnd::Parked | RowEnd::Dead)
+        | Reply::Done
+        | Reply::Bundle(_)
+        | Reply::Waiting
+        | Reply::NoCall => Temperature::Hot,
     }
 }

@@ -1,14 +1,15 @@
-//! A keeper can be dropped at any instant without loss (INV-J): tried at every `await` of its steps.
+//! A keeper can be dropped at any instant without loss (INV-J): tried at every `await` of its steps. And what it does
+//! while it waits for a turn.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::ConnectionTrait;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::db::inbox::Delivery;
@@ -17,11 +18,15 @@ use crate::db::{DatabaseOptions, Db, keepers, migrate};
 use crate::deps::{Deps, Platform};
 use crate::domain::call::{Answer, Call, CallError};
 use crate::domain::fact::Fact;
+use crate::domain::store::command::Command;
+use crate::domain::store::outcome::Reply;
 use crate::domain::store::settings::StoreSettings;
 use crate::ids::{IdSource, StoreId};
 use crate::keeper::arbiters;
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::{Aftermath, Exit};
+use crate::keeper::handle::{Answered, Envelope, Waiting};
+use crate::keeper::scheduler::Weight;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -199,4 +204,81 @@ async fn a_keeper_dropped_at_any_await_loses_nothing_and_repeats_nothing() {
         i64::from(accepted),
         "each row counts once"
     );
+}
+
+/// Every turn is taken and a thousand stores stand in line.
+macro_rules! crowd {
+    ($turns:expr, $taken:ident, $line:ident) => {
+        let $taken: Vec<_> = (10_000..)
+            .map_while(|store| $turns.grant(StoreId(store), Weight::FULL).now_or_never())
+            .collect();
+        let mut $line: Vec<_> = (20_000..21_000)
+            .map(|store| Box::pin($turns.grant(StoreId(store), Weight::FULL)))
+            .collect();
+        assert!($line.iter_mut().all(|wait| wait.now_or_never().is_none()));
+    };
+}
+
+/// Waits for something that happens beside `life`, which must not end.
+async fn beside<Life, Awaited>(life: Pin<&mut Life>, awaited: Awaited) -> Awaited::Output
+where
+    Life: Future<Output: std::fmt::Debug>,
+    Awaited: Future,
+{
+    let either = async {
+        tokio::select! {
+            ended = life => panic!("it took a turn that is not free: {ended:?}"),
+            output = awaited => output,
+        }
+    };
+    let patience = std::time::Duration::from_secs(20);
+    tokio::time::timeout(patience, either).await.unwrap()
+}
+
+async fn in_line(shared: &Shared, stores: usize) {
+    while shared.turns.waiting() < stores {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keeps_its_place()
+{
+    let bench = Bench::set_up().await;
+    bench.accept(1).await;
+    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
+    let core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await;
+    crowd!(bench.shared.turns, taken, line);
+    let mut life = pin!(core.unwrap().step());
+    beside(life.as_mut(), in_line(&bench.shared, 1_001)).await;
+    for _command in 0..100 {
+        let (reply, answer) = oneshot::channel();
+        let envelope = Envelope::plain(Command::ReconcileNow);
+        let waiting = Waiting { envelope, reply };
+        bench.slot.enqueue(waiting, 64).unwrap();
+        let answered = beside(life.as_mut(), answer).await.unwrap();
+        assert_eq!(answered, Ok(Answered::Fresh(Reply::Done)));
+    }
+    assert_eq!(bench.shared.turns.waiting(), 1_001);
+    drop((taken, line));
+    let (core, next) = life.await.unwrap();
+    assert_eq!((core.cursor, next), (1, Next::Again));
+}
+
+#[tokio::test]
+async fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
+    let bench = Bench::set_up().await;
+    bench.accept(1).await;
+    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
+    let core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await;
+    crowd!(bench.shared.turns, taken, line);
+    let mut life = pin!(core.unwrap().step());
+    beside(life.as_mut(), in_line(&bench.shared, 1_001)).await;
+    bench.shared.begin_shutdown();
+    bench.slot.alert();
+    let patience = std::time::Duration::from_secs(20);
+    let ended = tokio::time::timeout(patience, life).await;
+    let (core, _next) = ended.unwrap().unwrap();
+    assert_eq!(core.step().await.err(), Some(Exit::ShutDown));
+    drop((taken, line));
 }

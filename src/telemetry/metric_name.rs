@@ -48,6 +48,10 @@ catalogue! {
     TURNS_TOTAL: MetricKind::Counter, "storekeeper_turns_total";
     /// Time from asking for a turn to its start.
     TURN_WAIT_SECONDS: MetricKind::Histogram(Unit::Seconds), "storekeeper_turn_wait_seconds";
+    /// Stores that wait for a turn.
+    TURNS_WAITING: MetricKind::Gauge, "storekeeper_turns_waiting";
+    /// What a webhook is charged when its turn is over, by `temperature`: the average time that it keeps a thread busy.
+    TURN_ROW_COST_SECONDS: MetricKind::Gauge, "storekeeper_turn_row_cost_seconds";
     /// Keepers in memory, by `state`; those that are `paused` are among the `running`.
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
     /// Keepers started again after a failure, by `reason`.
@@ -70,7 +74,12 @@ catalogue! {
 
 /// Label values that are known in advance, with the metric and the label. What keepers count under must be here too.
 const KNOWN_LABELS: &[(&str, &str, &[&str])] = &[
-    (TURNS_TOTAL, "temperature", &["cold", "hot"]),
+    (TURNS_TOTAL, "temperature", &["naked", "cold", "hot"]),
+    (
+        TURN_ROW_COST_SECONDS,
+        "temperature",
+        &["naked", "cold", "hot"],
+    ),
     (
         KEEPER_RESTARTS_TOTAL,
         "reason",
@@ -135,6 +144,7 @@ pub fn begin_platform(platform: &'static str) {
 const LABELLED: &[&str] = &[
     WEBHOOKS_RECEIVED_TOTAL,
     TURNS_TOTAL,
+    TURN_ROW_COST_SECONDS,
     KEEPERS,
     KEEPER_RESTARTS_TOTAL,
     PLATFORM_CALLS_TOTAL,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use storekeeper::domain::call::{Read, Request};
 use storekeeper::domain::fact::Fact;
@@ -90,6 +91,30 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
         "it stood behind {place} rows of {}",
         order.len()
     );
+}
+
+/// The command needs a call to the platform and its answer, so all of that goes on without a turn.
+#[tokio::test]
+async fn a_command_to_a_store_with_a_backlog_is_answered_while_no_turn_is_free() {
+    let gate: Arc<Gate> = Arc::default();
+    let gate_of_hook = Arc::clone(&gate);
+    let rig = Rig::start(|settings| {
+        settings.turns_in_flight_max = 1;
+        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
+    })
+    .await;
+    rig.accept_level(QUIET, QUIET_ITEM).await;
+    rig.accept_level(STORE, 1).await;
+    rig.directory.ring(QUIET);
+    eventually("the neighbour's turn", || gate.is_reached()).await;
+    rig.directory.ring(STORE);
+    let command = rig.directory.command(STORE, Envelope::plain(draft(1)));
+    let answered = tokio::time::timeout(Duration::from_secs(20), command).await;
+    let cursor = rig.cursor(STORE);
+    gate.open();
+    assert!(matches!(answered, Ok(Ok(_))), "{answered:?}");
+    assert_eq!(cursor, 0, "its row waits");
+    eventually("the row", || rig.cursor(STORE) == 1).await;
 }
 
 #[tokio::test]
