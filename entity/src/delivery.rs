@@ -9,7 +9,7 @@ pub struct Model {
     pub store: i64,
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub delivery_id: String,
-    pub day: i64,
+    pub received_at: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

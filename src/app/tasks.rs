@@ -23,7 +23,6 @@ const GAUGES_INTERVAL_MS: i64 = 5_000;
 /// How often it is asked whether the database's lock still holds, milliseconds.
 const LOCK_INTERVAL_MS: i64 = 2_000;
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// Why the server must end although nobody asked for it; empty while all is well.
 pub(super) type Failure = watch::Sender<Option<Fatal>>;
@@ -75,10 +74,10 @@ impl Purge {
             reply_retention_h,
             ..
         } = self.retention;
-        let day = hours_before(now, delivery_retention_h)
-            .as_millis()
-            .div_euclid(DAY_MS);
-        let deliveries = self.writer.purge_deliveries(day).await?;
+        let deliveries = self
+            .writer
+            .purge_deliveries(hours_before(now, delivery_retention_h))
+            .await?;
         let digests = self
             .writer
             .purge_digests(hours_before(now, body_digest_retention_h))
