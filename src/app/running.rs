@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::accounts::{AccountParts, Accounts};
 use super::connected_platform::ConnectedPlatform;
 use super::error::AppError;
+use super::first_token;
 use super::settings;
 use super::storage::Storage;
 use super::tasks::{self, Failure, Fatal, Gauges, Purge};
@@ -47,6 +48,8 @@ pub struct App {
     serving: tokio::task::JoinHandle<()>,
     tasks: JoinSet<()>,
     failure: watch::Receiver<Option<Fatal>>,
+    /// Set on the first start only.
+    first_admin_token: Option<String>,
 }
 
 impl App {
@@ -81,6 +84,9 @@ impl App {
             is_durable: storage.is_durable,
         }));
         let running = http::serve(listener, state.clone(), &config.server)?;
+        // Last of all that may fail: it is shown by a server that runs, or not made yet.
+        let first_admin_token =
+            first_token::create(&storage.db, &parts.ids, parts.clock.now()).await?;
         let (failure, failed) = watch::channel(None);
         let server = running.handle();
         let serving = tokio::spawn(serve(running, failure.clone()));
@@ -103,6 +109,7 @@ impl App {
             serving,
             tasks,
             failure: failed,
+            first_admin_token,
         })
     }
 
@@ -133,7 +140,7 @@ impl App {
     /// The admin token, when this start made it: to be shown once.
     #[must_use]
     pub fn first_admin_token(&self) -> Option<&str> {
-        self.storage.first_admin_token.as_deref()
+        self.first_admin_token.as_deref()
     }
 
     /// Waits until the server cannot go on; for ever, when all goes well.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::error::AppError;
-use super::first_token;
 use super::settings::database_options;
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -21,8 +20,6 @@ pub(super) struct Storage {
     pub(super) db: Db,
     pub(super) writer: Writer,
     pub(super) sealer: Sealer,
-    /// Set on the first start only.
-    pub(super) first_admin_token: Option<String>,
     /// Whether commits survive a power cut.
     pub(super) is_durable: bool,
     database_lock: Option<Arc<DatabaseLock>>,
@@ -47,13 +44,11 @@ impl Storage {
         }
         let sealer = sealer(config, ids)?;
         sealer.check(&db, now).await?;
-        let first_admin_token = first_token::create(&db, ids, now).await?;
         let writer = Writer::start(&db);
         Ok(Self {
             db,
             writer,
             sealer,
-            first_admin_token,
             is_durable: !matches!(durability, Err(NotDurable::Setting { .. })),
             database_lock,
             _directory_lock: directory_lock,

@@ -26,7 +26,7 @@ pub(super) struct Filter {
     /// Only this store's.
     #[arg(long, value_name = "ID")]
     store: Option<u64>,
-    /// Only of this class.
+    /// Only of this class: `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
     #[arg(long)]
     class: Option<String>,
 }
@@ -34,6 +34,7 @@ pub(super) struct Filter {
 /// Which dead letters: named one by one, or all that a filter matches.
 #[derive(Debug, Args)]
 pub(super) struct Choice {
+    /// Ids, as `dead-letters list` shows them; or none, and a filter.
     ids: Vec<Uuid>,
     #[command(flatten)]
     filter: Filter,
@@ -84,7 +85,7 @@ async fn settle(
         (false, true) => settle_named(api, action, &choice.ids, as_json).await,
         (true, false) => settle_matching(api, action, choice, as_json).await,
         (true, true) | (false, false) => Err(CliError::Ambiguous(
-            "name dead letters, or a filter (--store, --class), but not both".to_owned(),
+            "give ids, as `dead-letters list` shows them, or a filter (--store, --class), but not both".to_owned(),
         )),
     }
 }

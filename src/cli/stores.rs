@@ -15,10 +15,16 @@ pub(super) enum StoresCommand {
     /// List all stores.
     List,
     /// Show a store and what its keeper does.
-    Show { id: u64 },
+    Show {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+    },
     /// Tell what a store waits for, and until when.
-    Why { id: u64 },
-    /// Stop applying a store's webhooks and calling its platform; webhooks are still accepted.
+    Why {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+    },
+    /// Call a store's platform no more; webhooks are still accepted and applied.
     Pause(Decision),
     /// Go on where a pause began.
     Resume(Decision),
@@ -28,6 +34,7 @@ pub(super) enum StoresCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Decision {
+    /// The store's id, as `stores list` shows it.
     id: u64,
     /// Why, for the record.
     #[arg(long, default_value = "decided in the shell")]

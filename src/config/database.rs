@@ -10,7 +10,7 @@ settings! {
     ["database"]
     pub struct DatabaseConfig {
         /// `postgres://…` or `sqlite://…`. Empty: SQLite in the data directory.
-        url: Secret = Secret::default(), "address", Range::Any;
+        url: Secret = Secret::default(), "address", Range::Database;
         /// Holds the embedded database, the sealing key and the lock against a second process.
         data_dir: PathBuf = PathBuf::from("./storekeeper-data"), "path", Range::Filled;
         /// Connections that only read. Writing has its own.

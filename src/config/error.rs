@@ -58,10 +58,26 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongType { expected, found } => {
-                write!(formatter, "must be {expected}, is {found}")
+                write!(
+                    formatter,
+                    "must be {}, is {}",
+                    in_words(expected),
+                    in_words(found)
+                )
             }
-            Self::OutOfRange(range) => write!(formatter, "is out of range: {range}"),
+            Self::OutOfRange(range) => write!(formatter, "must be {range}"),
         }
+    }
+}
+
+/// A type of TOML's as people call it.
+fn in_words(kind: &'static str) -> &'static str {
+    match kind {
+        "string" => "text",
+        "integer" => "a whole number",
+        "boolean" => "true or false",
+        "array" => "a list of texts",
+        other => other,
     }
 }
 

@@ -13,7 +13,7 @@ use super::setting::Setting;
 const ENVIRONMENT_PREFIX: &str = "STOREKEEPER__";
 
 /// A name this similar to an existing one is suggested in its place (1.0: equal).
-const SIMILAR_ENOUGH: f64 = 0.7;
+const SIMILAR_ENOUGH: f64 = 0.8;
 
 /// The layers over the defaults, lowest first.
 #[derive(Clone, Default)]

@@ -57,7 +57,7 @@ impl Setting {
             })
         } else if let Some(element) = odd {
             Some(Problem::WrongType {
-                expected: "an array of strings",
+                expected: "array",
                 found: element.type_str(),
             })
         } else {
@@ -116,6 +116,8 @@ pub enum Range {
     UrlWith(&'static str),
     /// `YYYY-MM`, this or later.
     ApiVersion { earliest: &'static str },
+    /// Empty, or the address of a database of a kind that is served.
+    Database,
     /// Empty, or exactly this many hexadecimal digits.
     Hex(usize),
 }
@@ -137,6 +139,7 @@ impl Range {
             Self::Url => text.is_empty() || is_base_url(text),
             Self::UrlWith(part) => text.contains(part) && is_base_url(text),
             Self::ApiVersion { earliest } => is_month(text) && text >= earliest,
+            Self::Database => text.is_empty() || is_database_url(text),
             Self::Hex(digits) => {
                 text.is_empty()
                     || (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -151,6 +154,11 @@ fn is_month(text: &str) -> bool {
         .split_once('-')
         .map(|(year, month)| (year.parse::<u16>(), month.parse::<u8>()));
     text.len() == 7 && matches!(parts, Some((Ok(1_000..), Ok(1..=12))))
+}
+
+fn is_database_url(text: &str) -> bool {
+    let kind = text.split_once("://").map(|(kind, _rest)| kind);
+    matches!(kind, Some("sqlite" | "postgres" | "postgresql"))
 }
 
 fn is_base_url(text: &str) -> bool {
@@ -178,6 +186,8 @@ impl fmt::Display for Range {
                 )
             }
             Self::ApiVersion { earliest } => write!(formatter, "{earliest} or later"),
+            Self::Database => formatter
+                .write_str("empty, sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME"),
             Self::Hex(digits) => write!(formatter, "empty, or {digits} hexadecimal digits"),
         }
     }

@@ -1,6 +1,7 @@
 //! What was given up: written by keepers, listed for people.
 
 use entity::dead_letter;
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
@@ -32,19 +33,23 @@ pub struct DeadLetter {
     pub topic: Option<String>,
 }
 
-/// At most `limit` dead letters in ascending order of id, those after `after`.
+/// At most `limit` dead letters, the newest first; those behind `after`, a dead letter's instant and id.
 pub async fn list(
     db: &Db,
     filter: DeadLetterFilter,
-    after: Option<DeadLetterId>,
+    after: Option<(Timestamp, DeadLetterId)>,
     limit: u64,
 ) -> Result<Vec<DeadLetter>, DbError> {
+    let (at, id) = (dead_letter::Column::At, dead_letter::Column::Id);
     let mut rows = fleet::dead_letters(filter);
-    if let Some(after) = after {
-        rows = rows.filter(dead_letter::Column::Id.gt(after.to_string()));
+    if let Some((instant, last)) = after {
+        let instant = instant.as_millis();
+        let within = at.eq(instant).and(id.lt(last.to_string()));
+        rows = rows.filter(at.lt(instant).or(within));
     }
     let rows = rows
-        .order_by_asc(dead_letter::Column::Id)
+        .order_by_desc(at)
+        .order_by_desc(id)
         .limit(limit)
         .into_partial_model::<Letter>();
     db.reading(rows.all(db.readers()))

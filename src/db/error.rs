@@ -48,6 +48,10 @@ impl From<DbErr> for DbError {
             DbErr::Conn(RuntimeErr::SqlxError(cause))
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => Self::from_sqlx(cause),
+            // It quotes the address, and with it the password.
+            DbErr::Conn(RuntimeErr::Internal(said)) if said.contains("onnection string") => {
+                Self::Broken("its address, database.url, cannot be understood".to_owned())
+            }
             DbErr::Conn(_) => Self::Unavailable(error.to_string()),
             DbErr::RecordNotFound(_) => Self::NotFound("row"),
             _ => Self::Broken(error.to_string()),

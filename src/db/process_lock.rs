@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
+use sea_orm::sqlx::{Connection, PgConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
 use super::error::DbError;
@@ -29,6 +30,8 @@ pub struct DataDirLock {
 pub enum LockError {
     #[error("another process uses {0}")]
     Taken(String),
+    #[error("failed to create the data directory {path}: {error}")]
+    Directory { path: String, error: std::io::Error },
     #[error("failed to lock {path}: {error}")]
     Io { path: String, error: std::io::Error },
     #[error(transparent)]
@@ -44,7 +47,10 @@ impl DataDirLock {
             path: shown.clone(),
             error,
         };
-        create_private_dir(data_dir).map_err(failed)?;
+        create_private_dir(data_dir).map_err(|error| LockError::Directory {
+            path: data_dir.display().to_string(),
+            error,
+        })?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -89,7 +95,10 @@ impl DatabaseLock {
             .idle_timeout(None)
             .max_lifetime(None)
             .sqlx_logging(false);
-        let connection = Database::connect(connect).await.map_err(DbError::from)?;
+        let connection = match Database::connect(connect).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(why_unreachable(options, error.into()).await.into()),
+        };
         // The database notices the death of a predecessor that was killed only when it next looks at the connection.
         let patience = tokio::time::sleep(PATIENCE);
         tokio::pin!(patience);
@@ -119,6 +128,18 @@ impl DatabaseLock {
             AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = $1) THEN true \
             ELSE pg_try_advisory_lock($1) END";
         hold(&self.connection, RENEW).await
+    }
+}
+
+/// The pool tries to connect until its time is up, and then tells of the time only. One try more tells why.
+async fn why_unreachable(options: &DatabaseOptions, timed_out: DbError) -> DbError {
+    if !timed_out.is_transient() {
+        return timed_out;
+    }
+    let connecting = PgConnection::connect(&options.url);
+    match tokio::time::timeout(options.acquire_timeout, connecting).await {
+        Ok(Err(reason)) => DbError::from_sqlx(&reason),
+        Ok(Ok(_)) | Err(_) => timed_out,
     }
 }
 

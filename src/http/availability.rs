@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +14,7 @@ use crate::domain::store::BundleView;
 use crate::http::bundle_documents::{stock_at, units};
 use crate::http::bundles::board_of;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{Shopper, StrictQuery, parse_id};
+use crate::http::extract::{Behind, Shopper, StorePath, StrictQuery, parse_id};
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -25,7 +28,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config.service(
         resource("/v1/stores/{store}/availability")
             .route(web::get().to(availability))
-            .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
+            .route(web::method(actix_web::http::Method::OPTIONS).to(preflight))
+            .wrap(from_fn(allow_any_origin)),
     );
 }
 
@@ -86,8 +90,7 @@ pub(crate) struct LocationAvailability {
         (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn availability(
     state: web::Data<AppState>,
-    shopper: Shopper,
-    query: StrictQuery<AvailabilityQuery>,
+    Behind(shopper, query): Behind<Shopper, StrictQuery<AvailabilityQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let items = parse_items(&query.0.items)?;
@@ -96,39 +99,46 @@ pub(crate) async fn availability(
         .into_iter()
         .map(|item| of_item(&board, item))
         .collect();
-    let mut response = Tagged::of(&AvailabilityDocument {
+    let document = AvailabilityDocument {
         items,
         at: board.at.to_rfc3339(),
-    })?
-    .respond(&request);
-    allow_any_origin(response.headers_mut());
-    Ok(response)
+    };
+    Ok(Tagged::of(&document)?.respond(&request))
 }
 
-/// Browsers ask before they send a key from another origin.
-async fn preflight() -> HttpResponse {
-    let mut response = HttpResponse::NoContent()
+/// Answer a browser, which asks before it sends a key from another origin.
+#[utoipa::path(options, path = "/v1/stores/{store}/availability", tag = "storefront",
+    params(("store" = String, Path)),
+    responses((status = 204, description = "Any origin may ask, with `GET` and a key"),
+        (status = 400, description = "`malformed_path`")))]
+pub(crate) async fn preflight(_path: StorePath) -> HttpResponse {
+    HttpResponse::NoContent()
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET"))
         .insert_header((
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             "authorization, if-none-match, x-request-id",
         ))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
-        .finish();
-    allow_any_origin(response.headers_mut());
-    response
+        .finish()
 }
 
-/// A publishable key is public, and no cookie is ever looked at here.
-fn allow_any_origin(headers: &mut header::HeaderMap) {
+/// Lets scripts of every origin read the answer, a refusal too. A publishable key is public, and no cookie is ever
+/// looked at here.
+async fn allow_any_origin(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         header::HeaderValue::from_static("*"),
     );
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        header::HeaderValue::from_static("etag, x-request-id"),
+        header::HeaderValue::from_static("etag, retry-after, x-request-id"),
     );
+    Ok(response)
 }
 
 pub(crate) fn parse_items(text: &str) -> Result<Vec<ItemId>, ApiError> {

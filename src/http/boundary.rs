@@ -1,21 +1,25 @@
 //! The edge that every request and every answer crosses: request id, access log, problem documents, security headers.
 //!
-//! Errors are logged here, once. The log names the route's pattern, never the address itself: addresses hold tokens.
+//! A refusal is a problem document for programs, and a page for people at a browser.
 
 use std::panic::AssertUnwindSafe;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use askama::Template;
 use futures_util::FutureExt;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::http::access_log::{self, Asked, Failure};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::RequestId;
+use crate::http::openapi::render_page;
+use crate::http::replies::prefers_html;
 use crate::http::state::AppState;
 
 /// Media type of a problem document.
@@ -26,15 +30,6 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// What may be loaded by pages of ours: only what we serve ourselves.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Routes whose successes are logged for debugging only: they are counted, and would drown everything else.
-const QUIET_ROUTES: &[&str] = &[
-    "/webhooks/{platform}",
-    "/webhooks/{platform}/{intake_token}",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-];
 
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -53,12 +48,23 @@ pub(crate) struct ProblemDocument<'a> {
     request_id: &'a str,
 }
 
-/// Takes a request through the handlers and makes its answer fit to leave.
+/// A problem document for people.
+#[derive(Template)]
+#[template(path = "problem.html", config = "src/http/askama.toml")]
+struct ProblemPage<'a> {
+    problem: Problem,
+    /// What is particular to this occurrence, unless the title says it all.
+    detail: Option<&'a str>,
+    request_id: &'a str,
+    retry_after_s: Option<u64>,
+}
+
+/// Takes a request through the handlers and makes its answer fit to leave. HEAD is served as GET, without the body.
 ///
 /// # Errors
 /// None of its own: failures of the inside become problem documents.
 pub(crate) async fn cross(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<web::Data<AppState>>().cloned();
@@ -66,22 +72,27 @@ pub(crate) async fn cross(
         return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
     };
     let started = state.clock().now();
-    let request_id = RequestId::of(&request, &state);
-    request.extensions_mut().insert(request_id.clone());
+    let asked = Asked {
+        request_id: RequestId::of(&request, &state),
+        method: request.method().clone(),
+    };
+    request.extensions_mut().insert(asked.request_id.clone());
+    if asked.method == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let mut response = match called {
         Ok(Ok(response)) => response.map_into_boxed_body(),
         Ok(Err(error)) => return Err(error),
-        Err(_panic) => return Err(PanicAnswer::of(&request_id).into()),
+        Err(_panic) => return Err(PanicAnswer::of(&asked.request_id).into()),
     };
-    let failed = describe_failure(&mut response, &request_id);
-    add_headers(response.headers_mut(), &request_id);
-    log_access(
-        &response,
-        &request_id,
-        millis_since(&state, started),
-        failed.as_ref(),
-    );
+    let failed = describe_failure(&mut response, &asked.request_id);
+    if asked.method == Method::HEAD {
+        response = without_stream(response);
+    }
+    add_headers(response.headers_mut(), &asked.request_id);
+    let duration_ms = millis_since(&state, started);
+    access_log::write(&asked, &response, duration_ms, failed.as_ref());
     Ok(response)
 }
 
@@ -89,10 +100,12 @@ fn millis_since(state: &AppState, started: Timestamp) -> i64 {
     state.clock().now().millis_since(started)
 }
 
-/// What is kept of a failed request for the log.
-struct Failure {
-    code: &'static str,
-    cause: Option<String>,
+/// Nobody would read a stream to its end who asked for the head only.
+fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    response.map_body(|_head, body| match body.size() {
+        BodySize::Stream => BoxBody::new(NoBody::new()),
+        BodySize::None | BodySize::Sized(_) => body,
+    })
 }
 
 /// Writes the problem document of a failed request.
@@ -109,12 +122,13 @@ fn describe_failure(
             &translated
         }
     };
-    let failure = Failure {
-        code: error.problem().code(),
-        cause: error.cause().map(str::to_owned),
-    };
-    let mut document = problem_response(error, request_id);
-    keep_allow(response.headers(), document.headers_mut());
+    let failure = Failure::of(error);
+    let for_people = prefers_html(response.request().headers());
+    let page = for_people.then(|| problem_page(error, request_id).ok());
+    let mut document = page
+        .flatten()
+        .unwrap_or_else(|| problem_response(error, request_id));
+    keep_headers(response.headers(), document.headers_mut());
     *response.response_mut() = document;
     Some(failure)
 }
@@ -131,24 +145,23 @@ fn translate(error: &Error) -> ApiError {
     }
 }
 
-fn keep_allow(from: &HeaderMap, to: &mut HeaderMap) {
-    if let Some(allow) = from.get(header::ALLOW) {
-        to.insert(header::ALLOW, allow.clone());
+/// Takes over what a door said besides its refusal.
+fn keep_headers(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in [
+        header::ALLOW,
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    ] {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
     }
 }
 
 /// The answer that carries a problem document.
 pub(crate) fn problem_response(error: &ApiError, request_id: &RequestId) -> HttpResponse {
     let problem = error.problem();
-    let mut builder = HttpResponse::build(problem.status());
-    if let Some(seconds) = error.retry_after_s() {
-        builder.insert_header((header::RETRY_AFTER, seconds.to_string()));
-    }
-    if problem.status() == StatusCode::UNAUTHORIZED {
-        builder.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"storekeeper\""));
-    }
-    builder
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+    let mut response = HttpResponse::build(problem.status())
         .content_type(PROBLEM_JSON)
         .json(ProblemDocument {
             kind: format!("/docs#{}", problem.code()),
@@ -157,7 +170,37 @@ pub(crate) fn problem_response(error: &ApiError, request_id: &RequestId) -> Http
             detail: error.detail(),
             code: problem.code(),
             request_id: request_id.as_str(),
-        })
+        });
+    add_problem_headers(response.headers_mut(), error);
+    response
+}
+
+/// The same for people.
+fn problem_page(error: &ApiError, request_id: &RequestId) -> Result<HttpResponse, ApiError> {
+    let problem = error.problem();
+    let mut response = render_page(&ProblemPage {
+        problem,
+        detail: Some(error.detail()).filter(|detail| *detail != problem.title()),
+        request_id: request_id.as_str(),
+        retry_after_s: error.retry_after_s(),
+    })?;
+    *response.status_mut() = problem.status();
+    add_problem_headers(response.headers_mut(), error);
+    Ok(response)
+}
+
+fn add_problem_headers(headers: &mut HeaderMap, error: &ApiError) {
+    if let Some(seconds) = error.retry_after_s() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.problem().status() == StatusCode::UNAUTHORIZED {
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"storekeeper\""),
+        );
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
 }
 
 fn add_headers(headers: &mut HeaderMap, request_id: &RequestId) {
@@ -178,28 +221,6 @@ fn add_headers(headers: &mut HeaderMap, request_id: &RequestId) {
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
-
-fn log_access(
-    response: &ServiceResponse<BoxBody>,
-    request_id: &RequestId,
-    duration_ms: i64,
-    failure: Option<&Failure>,
-) {
-    let request = response.request();
-    let route = request
-        .match_pattern()
-        .unwrap_or_else(|| "(none)".to_owned());
-    let status = response.status().as_u16();
-    let code = failure.map(|failure| failure.code);
-    if let Some(cause) = failure.and_then(|failure| failure.cause.as_deref()) {
-        tracing::error!(%request_id, method = %request.method(), route, status, code, cause, "request failed");
-    }
-    if response.status().is_success() && QUIET_ROUTES.contains(&route.as_str()) {
-        tracing::debug!(%request_id, method = %request.method(), route, status, duration_ms, "request served");
-    } else {
-        tracing::info!(%request_id, method = %request.method(), route, status, code, duration_ms, "request served");
     }
 }
 

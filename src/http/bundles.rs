@@ -13,8 +13,8 @@ use crate::domain::store::outcome::{Refusal, Reply};
 use crate::http::bundle_documents::{BundleBody, BundleDocument, WhyDocument};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson, StrictQuery,
-    encode_cursor,
+    Behind, BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson,
+    StrictQuery, encode_cursor,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem, problem_of_code, refusal_problem};
 use crate::http::routes::resource;
@@ -89,11 +89,10 @@ pub(crate) async fn create_bundle(
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn replace_bundle(
     state: web::Data<AppState>,
-    path: BundlePath,
-    body: StrictJson<Merchant, BundleBody>,
+    body: StrictJson<Behind<Merchant, BundlePath>, BundleBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let merchant = body.who;
+    let Behind(merchant, path) = body.who;
     let seen = bundle_named(&state, merchant.store, path.0, &request).await?;
     let draft = BundleDraft {
         seen,
@@ -113,8 +112,7 @@ pub(crate) async fn replace_bundle(
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn delete_bundle(
     state: web::Data<AppState>,
-    merchant: Merchant,
-    path: BundlePath,
+    Behind(merchant, path): Behind<Merchant, BundlePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = path.0;
@@ -134,8 +132,7 @@ pub(crate) async fn delete_bundle(
         (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn list_bundles(
     state: web::Data<AppState>,
-    merchant: Merchant,
-    query: StrictQuery<PageQuery>,
+    Behind(merchant, query): Behind<Merchant, StrictQuery<PageQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (limit, after) = page_after(&query.0)?;
@@ -178,8 +175,7 @@ pub(crate) fn page_after(query: &PageQuery) -> Result<(usize, Option<ItemId>), A
         (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn get_bundle(
     state: web::Data<AppState>,
-    merchant: Merchant,
-    path: BundlePath,
+    Behind(merchant, path): Behind<Merchant, BundlePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let board = board_of(&state, merchant.store).await?;
@@ -197,8 +193,7 @@ pub(crate) async fn get_bundle(
         (status = 503, description = "`keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn explain_bundle(
     state: web::Data<AppState>,
-    merchant: Merchant,
-    path: BundlePath,
+    Behind(merchant, path): Behind<Merchant, BundlePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let board = board_of(&state, merchant.store).await?;

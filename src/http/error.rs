@@ -1,13 +1,15 @@
 //! What this server says when it says no: one closed list of problems, and the error that carries one of them.
 //!
 //! The list is the outside catalogue: codes are stable, programs match on them. What went wrong inside travels in
-//! [`ApiError::cause`], is logged once by [`boundary`](super::boundary), and never leaves the process.
+//! [`ApiError::cause`], is logged once by `access_log`, and never leaves the process.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+
+use crate::ids::StoreId;
 
 /// Codes of the rules that a bundle can break; the domain names them.
 pub const BUNDLE_CODES: &[&str] = &[
@@ -345,6 +347,7 @@ pub struct ApiError {
     /// For the client: must hold nothing secret and nothing of the inside.
     detail: Cow<'static, str>,
     retry_after_s: Option<u64>,
+    store: Option<StoreId>,
     cause: Option<String>,
 }
 
@@ -355,6 +358,7 @@ impl ApiError {
             problem,
             detail: detail.into(),
             retry_after_s: problem.retry_after_s(),
+            store: None,
             cause: None,
         }
     }
@@ -379,6 +383,13 @@ impl ApiError {
         self
     }
 
+    /// Of a store that the address does not name; for the log only.
+    #[must_use]
+    pub const fn of_store(mut self, store: StoreId) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Which problem it is.
     #[must_use]
     pub const fn problem(&self) -> Problem {
@@ -389,6 +400,12 @@ impl ApiError {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The store it happened to, when the address does not name it.
+    #[must_use]
+    pub const fn store(&self) -> Option<StoreId> {
+        self.store
     }
 
     /// What happened inside; for the log only.

@@ -145,14 +145,17 @@ pub(crate) fn state_name(status: Option<&KeeperStatus>) -> &'static str {
     }
 }
 
-/// What went wrong last; for a keeper that never failed but makes no calls, what stops it.
+/// What went wrong last; for a keeper that never failed but is barred by its platform, that.
 fn trouble_of(status: &KeeperStatus) -> Option<String> {
-    let pause = || {
-        pause_of(status)?;
-        let wait = status.observation.as_ref()?.waits_for.as_ref()?;
-        Some(format!("waits for {}", wait.reason))
+    let bar = || match pause_of(status)? {
+        Pause::Barred(_) => {
+            let wait = status.observation.as_ref()?.waits_for.as_ref()?;
+            Some(format!("waits for {}", wait.reason))
+        }
+        // What an admin or the merchant wanted is no error.
+        Pause::ByAdmin { .. } | Pause::Uninstalled => None,
     };
-    status.last_error.clone().or_else(pause)
+    status.last_error.clone().or_else(bar)
 }
 
 pub(super) fn row_of(

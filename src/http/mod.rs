@@ -7,6 +7,7 @@
 //!
 //! INV-B: nothing here changes a store except through its keeper, save accepting a webhook and `db::admin`.
 
+mod access_log;
 mod boundary;
 mod bundle_documents;
 mod credentials;
@@ -25,6 +26,7 @@ mod admin;
 mod availability;
 mod bundles;
 mod dashboard;
+mod docs;
 mod intake;
 mod oauth;
 mod openapi;

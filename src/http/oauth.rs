@@ -150,7 +150,7 @@ fn app_of(state: &AppState) -> Result<&OauthApp, ApiError> {
     let not_set_up = || {
         ApiError::new(
             Problem::RouteNotFound,
-            "installing is not set up on this server",
+            "installing is not set up on this server: `platform.shopify.client_id` is empty",
         )
     };
     state.settings.oauth.as_ref().ok_or_else(not_set_up)

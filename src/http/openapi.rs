@@ -1,4 +1,4 @@
-//! The description of every door, for programs (`/openapi.json`) and for people (`/docs`).
+//! The description of every door, for programs: `/openapi.json`. `docs` shows it to people.
 
 use std::sync::OnceLock;
 
@@ -11,17 +11,30 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response};
 
-use crate::http::error::{ApiError, Problem, catalogue};
+use crate::http::error::{ApiError, Problem};
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
-use crate::http::{admin, availability, boundary, bundles, dashboard, intake, oauth, status};
+use crate::http::{admin, availability, boundary, bundles, dashboard, docs, intake, oauth, status};
 use crate::platform::PlatformKind;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/openapi.json").route(web::get().to(openapi_json)))
-        .service(resource("/docs").route(web::get().to(docs)));
+        .service(resource("/docs").route(web::get().to(docs::docs)));
 }
+
+/// What is for browsers only, with the methods that it serves.
+const UNDESCRIBED: &[(&str, &[&str])] = &[
+    ("/", &["GET"]),
+    ("/assets/storekeeper.css", &["GET"]),
+    ("/assets/storekeeper.js", &["GET"]),
+    ("/assets/storekeeper.svg", &["GET"]),
+    ("/admin/login", &["GET", "POST"]),
+    ("/admin/logout", &["POST"]),
+    ("/admin/keepers/{store}", &["GET", "POST"]),
+    ("/admin/dead-letters", &["GET"]),
+    ("/admin/dead-letters/{id}", &["POST"]),
+];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,7 +52,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         intake::door::receive_by_domain, intake::door::receive_by_token,
         bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,
         bundles::delete_bundle, bundles::explain_bundle,
-        availability::availability,
+        availability::availability, availability::preflight,
         admin::stores::create_store, admin::stores::list_stores, admin::stores::get_store,
         admin::stores::change_store, admin::stores::delete_store,
         admin::keepers::list_keepers, admin::keepers::get_keeper, admin::keepers::explain_keeper,
@@ -50,7 +63,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         status::healthz, status::readyz, status::metrics, status::status,
         oauth::install, oauth::callback,
         dashboard::pages::page, dashboard::live::live,
-        openapi_json, docs,
+        openapi_json, docs::docs,
     )
 )]
 struct Api;
@@ -75,18 +88,23 @@ pub fn document() -> &'static utoipa::openapi::OpenApi {
 
 /// The methods that an address serves, by its pattern.
 pub(crate) fn methods_of(pattern: &str) -> Vec<&'static str> {
-    let item = document().paths.paths.get(&described(pattern));
-    item.map(|item| {
-        operations(item)
-            .into_iter()
-            .map(|(method, _)| method)
-            .collect()
-    })
-    .unwrap_or_default()
+    let pattern = described(pattern);
+    let undescribed = UNDESCRIBED.iter().find(|(path, _)| *path == pattern);
+    let of_item = |item| operations(item).into_iter().map(|(method, _)| method);
+    let mut methods: Vec<&str> = match (document().paths.paths.get(&pattern), undescribed) {
+        (Some(item), _) => of_item(item).collect(),
+        (None, Some((_, methods))) => methods.to_vec(),
+        (None, None) => Vec::new(),
+    };
+    // It is served as GET everywhere.
+    if let Some(get) = methods.iter().position(|method| *method == "GET") {
+        methods.insert(get + 1, "HEAD");
+    }
+    methods
 }
 
-/// A pattern as it is described: without what its parameters may be, as in `{verb:pause|resume}`.
-fn described(pattern: &str) -> String {
+/// A pattern as people write it: without what its parameters may be, as in `{verb:pause|resume}`.
+pub(crate) fn described(pattern: &str) -> String {
     let parameter = |rest: &str| match rest.split_once('}') {
         Some((inside, after)) => {
             let name = inside.split(':').next().unwrap_or(inside);
@@ -99,13 +117,15 @@ fn described(pattern: &str) -> String {
     parts.map(parameter).fold(start, |path, part| path + &part)
 }
 
-fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
+/// An address's operations by method.
+pub(crate) fn operations(item: &PathItem) -> Vec<(&'static str, &Operation)> {
     let all = [
         ("GET", &item.get),
         ("POST", &item.post),
         ("PUT", &item.put),
         ("PATCH", &item.patch),
         ("DELETE", &item.delete),
+        ("OPTIONS", &item.options),
     ];
     all.into_iter()
         .filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
@@ -119,6 +139,7 @@ fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
         ("PUT", &mut item.put),
         ("PATCH", &mut item.patch),
         ("DELETE", &mut item.delete),
+        ("OPTIONS", &mut item.options),
     ];
     all.into_iter()
         .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
@@ -190,17 +211,6 @@ async fn openapi_json(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Ok(Tagged::of(document())?.respond(&request))
 }
 
-/// This description, readable.
-#[utoipa::path(get, path = "/docs", tag = "pages", 
-    responses((status = 200, description = "A page", content_type = "text/html", body = String)))]
-async fn docs() -> Result<HttpResponse, ApiError> {
-    let page = Docs {
-        doors: doors(),
-        problems: catalogue().collect(),
-    };
-    render_page(&page)
-}
-
 /// A page, rendered.
 pub(crate) fn render_page(page: &impl Template) -> Result<HttpResponse, ApiError> {
     let html = page
@@ -210,69 +220,4 @@ pub(crate) fn render_page(page: &impl Template) -> Result<HttpResponse, ApiError
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")
         .body(html))
-}
-
-#[derive(Template)]
-#[template(path = "docs.html", config = "src/http/askama.toml")]
-struct Docs {
-    doors: Vec<Door>,
-    problems: Vec<Problem>,
-}
-
-/// Routes under one heading.
-struct Door {
-    name: String,
-    routes: Vec<RouteLine>,
-}
-
-struct RouteLine {
-    method: &'static str,
-    path: String,
-    summary: String,
-    description: String,
-    answers: Vec<AnswerLine>,
-}
-
-struct AnswerLine {
-    status: String,
-    description: String,
-}
-
-fn doors() -> Vec<Door> {
-    let api = document();
-    let tags = api.tags.iter().flatten();
-    tags.map(|tag| Door {
-        name: tag.description.clone().unwrap_or_else(|| tag.name.clone()),
-        routes: routes_of(&tag.name),
-    })
-    .collect()
-}
-
-fn routes_of(tag: &str) -> Vec<RouteLine> {
-    let mut lines = Vec::new();
-    for (path, item) in &document().paths.paths {
-        for (method, operation) in operations(item) {
-            if operation.tags.iter().flatten().any(|name| name == tag) {
-                lines.push(line(method, path, operation));
-            }
-        }
-    }
-    lines
-}
-
-fn line(method: &'static str, path: &str, operation: &Operation) -> RouteLine {
-    let answer = |(status, response): (&String, &RefOr<Response>)| AnswerLine {
-        status: status.clone(),
-        description: match response {
-            RefOr::T(response) => response.description.clone(),
-            RefOr::Ref(_) => String::new(),
-        },
-    };
-    RouteLine {
-        method,
-        path: path.to_owned(),
-        summary: operation.summary.clone().unwrap_or_default(),
-        description: operation.description.clone().unwrap_or_default(),
-        answers: operation.responses.responses.iter().map(answer).collect(),
-    }
 }

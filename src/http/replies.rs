@@ -65,6 +65,20 @@ impl Tagged {
     }
 }
 
+/// Whether a client would rather have a page than JSON: browsers say so, programs do not.
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let place = |kind: &str| accept.find(kind);
+    match (place("text/html"), place("json")) {
+        (Some(html), Some(json)) => html < json,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
 /// Whether a header of tags names this one; `None`: there is no such header.
 fn names_tag(headers: &HeaderMap, name: &str, etag: &str) -> Option<bool> {
     let list = headers.get(name)?.to_str().unwrap_or_default();

@@ -20,16 +20,8 @@ const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/").route(web::get().to(home)))
-        .service(
-            resource("/healthz")
-                .route(web::get().to(healthz))
-                .route(web::head().to(healthz)),
-        )
-        .service(
-            resource("/readyz")
-                .route(web::get().to(readyz))
-                .route(web::head().to(readyz)),
-        )
+        .service(resource("/healthz").route(web::get().to(healthz)))
+        .service(resource("/readyz").route(web::get().to(readyz)))
         .service(resource("/metrics").route(web::get().to(metrics)))
         .service(resource("/status").route(web::get().to(status)));
 }

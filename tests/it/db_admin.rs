@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use storekeeper::db::DbError;
 use storekeeper::db::admin::audit::{self, AuditEntry};
+use storekeeper::db::admin::changes::{self, StoreChange};
 use storekeeper::db::admin::stores::{KeyKind, StorePatch, StoreStatus, Tokens};
 use storekeeper::db::admin::{operators, sealing_keys, secrets, stores};
 use storekeeper::db::sealing::{KEY_BYTES, Sealer, SealingError, Secret};
@@ -17,6 +18,7 @@ on_both_databases!(
     changes_a_store_and_its_tokens,
     only_a_new_installation_moves_its_instant,
     rotates_webhook_secrets,
+    changes_all_that_an_admin_asked_for_or_nothing,
     tells_shared_secrets,
     refuses_a_wrong_key_and_rotates_the_right_one,
     keeps_operators_and_their_deeds,
@@ -166,6 +168,55 @@ async fn rotates_webhook_secrets(test: TestDb) {
         secrets::mark_revoked(&test.db, store, 404, NOW).await,
         Err(DbError::NotFound("secret"))
     );
+}
+
+async fn changes_all_that_an_admin_asked_for_or_nothing(test: TestDb) {
+    let store = test.store("a").await;
+    let before = stores::get(&test.db, store).await.unwrap();
+    let renaming = |revoke_secrets: &[i64], seen| StoreChange {
+        patch: StorePatch {
+            name: Some("Toys".to_owned()),
+            ..StorePatch::default()
+        },
+        add_secrets: vec![Secret::new("newer")],
+        revoke_secrets: revoke_secrets.to_vec(),
+        seen,
+        deed: AuditEntry {
+            id: Uuid::from_u128(7),
+            at: NOW,
+            actor: "api".to_owned(),
+            action: "change store".to_owned(),
+            store: Some(store),
+            detail: String::new(),
+        },
+    };
+    let unknown = renaming(&[1, 404], None);
+    let stale = renaming(&[], Some(before.updated_at.plus_millis(-1)));
+    for (change, why) in [
+        (unknown, "no such secret lives"),
+        (stale, "the store was changed meanwhile"),
+    ] {
+        let refused = changes::change(&test.db, &test.sealer, store, change, NOW).await;
+        assert_eq!(refused.unwrap_err().to_string(), why);
+        assert_eq!(stores::get(&test.db, store).await.unwrap(), before);
+        let living = secrets::load(&test.db, &test.sealer, store).await.unwrap();
+        assert_eq!(living.len(), 1, "{why}");
+        assert_eq!(audit::list(&test.db, None, 10).await.unwrap(), []);
+    }
+    let change = renaming(&[1], Some(before.updated_at));
+    changes::change(&test.db, &test.sealer, store, change, NOW)
+        .await
+        .unwrap();
+    let after = stores::get(&test.db, store).await.unwrap();
+    assert_eq!(after.name.as_deref(), Some("Toys"));
+    assert!(
+        after.updated_at > before.updated_at,
+        "within the same millisecond too"
+    );
+    let living = secrets::load(&test.db, &test.sealer, store).await.unwrap();
+    assert_eq!(living.len(), 1);
+    assert_eq!(living[0].secret.expose(), "newer");
+    assert_eq!(audit::list(&test.db, None, 10).await.unwrap().len(), 1);
 }
 
 async fn tells_shared_secrets(test: TestDb) {

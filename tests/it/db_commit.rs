@@ -421,7 +421,10 @@ async fn store_with_letters(test: &TestDb) -> (StoreId, [DeadLetterRecord; 3]) {
     test.writer.purge(store, 1).await.unwrap();
     let letters = [
         letter(1, Some(1), DeadLetterClass::EntityMissing),
-        letter(2, Some(2), DeadLetterClass::Malformed),
+        DeadLetterRecord {
+            at: NOW.plus_millis(1),
+            ..letter(2, Some(2), DeadLetterClass::Malformed)
+        },
         letter(3, None, DeadLetterClass::Rejected),
     ];
     commit_changes(test, store, 2, letters.clone().map(Change::PutDeadLetter)).await;
@@ -438,11 +441,13 @@ async fn a_dead_letter_keeps_its_row(test: TestDb) {
     };
     let listed = dead_letters::list(&test.db, all, None, 10).await.unwrap();
     let records: Vec<_> = listed.iter().map(|letter| letter.record.clone()).collect();
-    assert_eq!(records, letters);
-    let page = dead_letters::list(&test.db, all, Some(letters[0].id), 1)
-        .await
-        .unwrap();
-    assert_eq!(page, [listed[1].clone()]);
+    let [first, second, third] = letters.clone();
+    assert_eq!(records, [second, third, first], "the newest first");
+    for (seen, next) in [(0, 1), (1, 2)] {
+        let DeadLetterRecord { id, at, .. } = listed[seen].record;
+        let page = dead_letters::list(&test.db, all, Some((at, id)), 1).await;
+        assert_eq!(page.unwrap(), [listed[next].clone()]);
+    }
     let malformed = DeadLetterFilter {
         class: Some(DeadLetterClass::Malformed),
         ..all

@@ -34,6 +34,24 @@ async fn starts_serves_and_stops_and_shows_the_admin_token_once() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_fails_does_not_use_the_admin_token_up() {
+    let directory = tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut refused = program(&["serve", "--bind", &address, "--data-dir", data_dir]);
+    let refused = output(&mut refused).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains(&format!("failed to listen on {address}")),
+        "{}",
+        stderr(&refused)
+    );
+    let first = Serving::start(directory.path(), &[]).await;
+    assert!(first.admin_token.is_some());
+}
+
+#[tokio::test]
 async fn starts_again_after_it_was_killed() {
     let directory = tempdir().unwrap();
     let killed = Serving::start(directory.path(), &[]).await;

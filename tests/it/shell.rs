@@ -39,7 +39,7 @@ async fn a_wrong_setting_is_one_line_and_exit_code_1() {
         assert_eq!((code, stdout.as_str()), (Some(1), ""));
         assert_eq!(
             stderr,
-            "storekeeper: server.bind: is out of range: an IP address and a port\n"
+            "storekeeper: server.bind: must be an IP address and a port\n"
         );
     }
 }
@@ -211,7 +211,10 @@ async fn dead_letters_are_counted_before_all_of_them_are_decided_about() {
             &["dead-letters", "retry", "--class", "poison"],
             "0 dead letters match; add --yes to retry them",
         ),
-        (&["dead-letters", "retry"], "name dead letters, or a filter"),
+        (
+            &["dead-letters", "retry"],
+            "give ids, as `dead-letters list`",
+        ),
         (&["stores", "show", "999"], "the server refused: "),
     ];
     for (arguments, expected) in refusals {

@@ -1,7 +1,10 @@
 //! What operators did, to be read later.
 
 use entity::audit;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -24,6 +27,13 @@ pub struct AuditEntry {
 
 /// Writes an entry down.
 pub async fn insert(db: &Db, entry: AuditEntry) -> Result<(), DbError> {
+    insert_within(db.writers(), entry).await
+}
+
+pub(super) async fn insert_within(
+    connection: &impl ConnectionTrait,
+    entry: AuditEntry,
+) -> Result<(), DbError> {
     let row = audit::Model {
         id: entry.id.to_string(),
         at: entry.at.as_millis(),
@@ -33,7 +43,7 @@ pub async fn insert(db: &Db, entry: AuditEntry) -> Result<(), DbError> {
         detail: entry.detail,
     };
     audit::Entity::insert(row.into_active_model())
-        .exec_without_returning(db.writers())
+        .exec_without_returning(connection)
         .await?;
     Ok(())
 }

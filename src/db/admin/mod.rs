@@ -3,6 +3,7 @@
 //! The one part of the database that `http` writes without a keeper (INV-B).
 
 pub mod audit;
+pub mod changes;
 pub mod operators;
 pub mod sealing_keys;
 pub mod secrets;

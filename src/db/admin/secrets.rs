@@ -44,6 +44,15 @@ pub async fn insert(
 
 /// Revokes a secret: what it signed is refused from now on.
 pub async fn mark_revoked(db: &Db, store: StoreId, id: i64, now: Timestamp) -> Result<(), DbError> {
+    revoke_within(db.writers(), store, id, now).await
+}
+
+pub(super) async fn revoke_within(
+    connection: &impl ConnectionTrait,
+    store: StoreId,
+    id: i64,
+    now: Timestamp,
+) -> Result<(), DbError> {
     let revoked = store_secret::Entity::update_many()
         .col_expr(
             store_secret::Column::RevokedAt,
@@ -52,7 +61,7 @@ pub async fn mark_revoked(db: &Db, store: StoreId, id: i64, now: Timestamp) -> R
         .filter(store_secret::Column::Store.eq(store.0))
         .filter(store_secret::Column::Id.eq(id))
         .filter(store_secret::Column::RevokedAt.is_null())
-        .exec(db.writers())
+        .exec(connection)
         .await?;
     if revoked.rows_affected == 1 {
         Ok(())

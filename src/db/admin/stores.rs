@@ -228,15 +228,39 @@ pub async fn update(
     now: Timestamp,
 ) -> Result<StoreRecord, SealingError> {
     let transaction = begin_writing(db.writers()).await.map_err(DbError::from)?;
-    let found = store::Entity::find_by_id(id.0)
+    let row = row_within(&transaction, id).await?;
+    let row = patched(sealer, row, patch, now)?;
+    let row = row.update(&transaction).await.map_err(DbError::from)?;
+    transaction.commit().await.map_err(DbError::from)?;
+    Ok(record(row)?)
+}
+
+/// The row, for this transaction to change.
+pub(super) async fn row_within(
+    transaction: &DatabaseTransaction,
+    id: StoreId,
+) -> Result<store::Model, DbError> {
+    store::Entity::find_by_id(id.0)
         .filter(store::Column::DeletedAt.is_null())
-        .one(&transaction)
-        .await;
-    let mut row = found
-        .map_err(DbError::from)?
-        .ok_or(DbError::NotFound("store"))?
-        .into_active_model();
-    row.updated_at = Set(now.as_millis());
+        // Where several may write at once, the next one waits for this one; SQLite has one writer.
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(DbError::NotFound("store"))
+}
+
+/// The row with what the patch names.
+pub(super) fn patched(
+    sealer: &Sealer,
+    row: store::Model,
+    patch: StorePatch,
+    now: Timestamp,
+) -> Result<store::ActiveModel, SealingError> {
+    let id = StoreId(row.id);
+    // No two changes share a stamp: it tells one revision of the row from the next.
+    let updated_at = Ord::max(now.as_millis(), row.updated_at.saturating_add(1));
+    let mut row = row.into_active_model();
+    row.updated_at = Set(updated_at);
     if let Some(name) = patch.name {
         row.name = Set(Some(name));
     }
@@ -259,9 +283,7 @@ pub async fn update(
         row.refresh_token = Set(sealed.refresh);
         row.token_expires_at = Set(tokens.expires_at.map(Timestamp::as_millis));
     }
-    let row = row.update(&transaction).await.map_err(DbError::from)?;
-    transaction.commit().await.map_err(DbError::from)?;
-    Ok(record(row)?)
+    Ok(row)
 }
 
 /// Deletes a store: its tokens and secrets go, its domain becomes free, its inbox takes nothing more, and

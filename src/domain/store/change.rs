@@ -227,6 +227,15 @@ pub enum DeadLetterClass {
 }
 
 impl DeadLetterClass {
+    /// Every class.
+    pub const ALL: [Self; 5] = [
+        Self::Malformed,
+        Self::EntityMissing,
+        Self::Poison,
+        Self::Rejected,
+        Self::Ambiguous,
+    ];
+
     /// Its stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -242,15 +251,7 @@ impl DeadLetterClass {
     /// The class of this stable name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Malformed,
-            Self::EntityMissing,
-            Self::Poison,
-            Self::Rejected,
-            Self::Ambiguous,
-        ]
-        .into_iter()
-        .find(|class| class.name() == name)
+        Self::ALL.into_iter().find(|class| class.name() == name)
     }
 }
 

@@ -20,14 +20,20 @@ pub(crate) struct Deed<'a> {
 /// # Errors
 /// The database did not take it.
 pub(crate) async fn record(state: &AppState, deed: Deed<'_>) -> Result<(), ApiError> {
-    let now = state.clock().now();
-    let entry = AuditEntry {
-        id: state.ids().ordered_uuid(now),
-        at: now,
-        actor: deed.actor.to_owned(),
-        action: deed.action.to_owned(),
-        store: deed.store,
-        detail: deed.detail.to_owned(),
-    };
-    Ok(audit::insert(state.db(), entry).await?)
+    Ok(audit::insert(state.db(), deed.entry(state)).await?)
+}
+
+impl Deed<'_> {
+    /// As it is written down, done now.
+    pub(crate) fn entry(self, state: &AppState) -> AuditEntry {
+        let now = state.clock().now();
+        AuditEntry {
+            id: state.ids().ordered_uuid(now),
+            at: now,
+            actor: self.actor.to_owned(),
+            action: self.action.to_owned(),
+            store: self.store,
+            detail: self.detail.to_owned(),
+        }
+    }
 }

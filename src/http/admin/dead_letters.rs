@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Deed, record};
+use crate::clock::Timestamp;
 use crate::db::DbError;
 use crate::db::dead_letters::{self, DeadLetter, DeadLetterFilter};
 use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id,
+    Admin, Behind, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
@@ -60,12 +61,12 @@ impl Settlement {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeadLettersQuery {
-    store: Option<String>,
+    pub(crate) store: Option<String>,
     /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
-    class: Option<String>,
+    pub(crate) class: Option<String>,
     #[param(minimum = 1, maximum = 250)]
-    limit: Option<u64>,
-    cursor: Option<String>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) cursor: Option<String>,
 }
 
 impl DeadLettersQuery {
@@ -148,7 +149,7 @@ pub(crate) struct BulkResult {
     left: u64,
 }
 
-/// List dead letters, oldest first.
+/// List dead letters, the newest first.
 #[utoipa::path(get, path = "/v1/admin/dead-letters", tag = "admin", params(DeadLettersQuery),
     responses((status = 200, description = "A page", body = PageOf<DeadLetterDocument>),
         (status = 400, description = "`malformed_query`, `malformed_cursor`"),
@@ -156,8 +157,7 @@ pub(crate) struct BulkResult {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_dead_letters(
     state: web::Data<AppState>,
-    _admin: Admin,
-    query: StrictQuery<DeadLettersQuery>,
+    Behind(_admin, query): Behind<Admin, StrictQuery<DeadLettersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     Ok(Tagged::of(&page(&state, &query.0).await?)?.respond(&request))
@@ -170,14 +170,7 @@ pub(crate) async fn page(
 ) -> Result<PageOf<DeadLetterDocument>, ApiError> {
     let filter = filter_of(query.store.as_deref(), query.class.as_deref())?;
     let page = page_of(query.limit, query.cursor.as_deref())?;
-    let after = match page.after.as_deref() {
-        Some(key) => {
-            let id = Uuid::try_parse(key)
-                .map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
-            Some(DeadLetterId(id))
-        }
-        None => None,
-    };
+    let after = page.after.as_deref().map(place_of).transpose()?;
     let mut letters = dead_letters::list(state.db(), filter, after, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = letters.len() > limit;
@@ -185,11 +178,24 @@ pub(crate) async fn page(
     let next = letters
         .last()
         .filter(|_| more)
-        .map(|letter| encode_cursor(&letter.record.id.to_string()));
+        .map(|letter| encode_cursor(&place_text(letter)));
     Ok(PageOf {
         items: letters.into_iter().map(DeadLetterDocument::of).collect(),
         next,
     })
+}
+
+/// Where a dead letter stands in the list, as a cursor hides it.
+fn place_text(letter: &DeadLetter) -> String {
+    format!("{} {}", letter.record.at.as_millis(), letter.record.id)
+}
+
+fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
+    let (at, id) = text.split_once(' ').unwrap_or_default();
+    match (at.parse(), Uuid::try_parse(id)) {
+        (Ok(at), Ok(id)) => Ok((Timestamp::from_millis(at), DeadLetterId(id))),
+        (Err(_), _) | (_, Err(_)) => Err(ApiError::plain(Problem::MalformedCursor)),
+    }
 }
 
 /// Count dead letters: what a bulk request would settle.
@@ -200,8 +206,7 @@ pub(crate) async fn page(
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn count_dead_letters(
     state: web::Data<AppState>,
-    _admin: Admin,
-    query: StrictQuery<CountQuery>,
+    Behind(_admin, query): Behind<Admin, StrictQuery<CountQuery>>,
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter_of(query.0.store.as_deref(), query.0.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;
@@ -217,8 +222,7 @@ pub(crate) async fn count_dead_letters(
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: DeadLetterPath,
+    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
 ) -> Result<HttpResponse, ApiError> {
     settle(&state, "api", path.0, Settlement::Retry).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -232,8 +236,7 @@ pub(crate) async fn retry_dead_letter(
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn discard_dead_letter(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: DeadLetterPath,
+    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
 ) -> Result<HttpResponse, ApiError> {
     settle(&state, "api", path.0, Settlement::Discard).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -331,15 +334,14 @@ fn filter_of(store: Option<&str>, class: Option<&str>) -> Result<DeadLetterFilte
         Some(text) => Some(
             parse_id(text)
                 .map(StoreId)
-                .ok_or_else(|| malformed("`store` is a store's id"))?,
+                .ok_or_else(|| malformed("`store` is to be a store's id"))?,
         ),
         None => None,
     };
     let class = match class {
-        Some(name) => Some(
-            DeadLetterClass::from_name(name)
-                .ok_or_else(|| malformed("`class` is not a known class"))?,
-        ),
+        Some(name) => Some(DeadLetterClass::from_name(name).ok_or_else(|| {
+            malformed("`class` is one of malformed, entity_missing, poison, rejected, ambiguous")
+        })?),
         None => None,
     };
     Ok(DeadLetterFilter { store, class })

@@ -9,7 +9,9 @@ use crate::clock::Timestamp;
 use crate::domain::store::command::Command;
 use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{Admin, StorePath, StrictJson, StrictQuery, encode_cursor, page_of};
+use crate::http::extract::{
+    Admin, Behind, StorePath, StrictJson, StrictQuery, encode_cursor, page_of,
+};
 use crate::http::fleet::{FleetQuery, FleetSort};
 use crate::http::keeper_row::{KeeperRow, STATE_NAMES, reasons};
 use crate::http::replies::{PageOf, Tagged, command_problem};
@@ -65,6 +67,20 @@ impl Verb {
         }
     }
 
+    /// What it does, for people.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Pause => "Make no calls until resumed; webhooks are still accepted and applied",
+            Self::Resume => "Go on where a pause began",
+            Self::Restart => "End the keeper after its step and start it again from the database",
+            Self::Deactivate => "End the keeper after its step; work brings it back",
+            Self::Quarantine => {
+                "End the keeper and leave it alone for a while; webhooks are still accepted"
+            }
+            Self::Release => "End a quarantine now",
+        }
+    }
+
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.name() == name)
     }
@@ -88,18 +104,21 @@ impl KeepersQuery {
     /// Checks the words and opens the cursor.
     pub(crate) fn parse(&self) -> Result<FleetQuery, ApiError> {
         let page = page_of(self.limit, self.cursor.as_deref())?;
-        let malformed = |detail: &'static str| ApiError::new(Problem::MalformedQuery, detail);
+        let malformed = |detail: String| ApiError::new(Problem::MalformedQuery, detail);
         let state = match self.state.as_deref().filter(|name| !name.is_empty()) {
             None => None,
             Some(name) => {
                 let known = STATE_NAMES.into_iter().find(|known| *known == name);
-                Some(known.ok_or_else(|| malformed("`state` is not one of a keeper's states"))?)
+                let states = STATE_NAMES.join(", ");
+                Some(known.ok_or_else(|| malformed(format!("`state` is one of {states}")))?)
             }
         };
         let sort = match self.sort.as_deref().filter(|name| !name.is_empty()) {
             None => FleetSort::default(),
-            Some(name) => FleetSort::from_name(name)
-                .ok_or_else(|| malformed("`sort` is not a known order"))?,
+            Some(name) => FleetSort::from_name(name).ok_or_else(|| {
+                let orders = FleetSort::ALL.map(FleetSort::name).join(", ");
+                malformed(format!("`sort` is one of {orders}"))
+            })?,
         };
         let offset = page.after.map_or(Ok(0), |key| key.parse::<usize>());
         let offset = offset.map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
@@ -209,8 +228,7 @@ pub(crate) struct Reason {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_keepers(
     state: web::Data<AppState>,
-    _admin: Admin,
-    query: StrictQuery<KeepersQuery>,
+    Behind(_admin, query): Behind<Admin, StrictQuery<KeepersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let fleet = state.fleet.snapshot(&state, &query.0.parse()?).await?;
@@ -228,8 +246,7 @@ pub(crate) async fn list_keepers(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn get_keeper(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: StorePath,
+    Behind(_admin, path): Behind<Admin, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
@@ -260,8 +277,7 @@ pub(crate) async fn get_keeper(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn explain_keeper(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: StorePath,
+    Behind(_admin, path): Behind<Admin, StorePath>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
     let reasons = reasons_of(&state, path.0);
@@ -293,12 +309,12 @@ pub(crate) struct ReasonBody {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
     state: web::Data<AppState>,
-    path: StorePath,
-    body: StrictJson<Admin, ReasonBody>,
+    body: StrictJson<Behind<Admin, StorePath>, ReasonBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let verb = request.match_info().get("verb").and_then(Verb::from_name);
     let verb = verb.ok_or_else(|| ApiError::plain(Problem::RouteNotFound))?;
+    let Behind(_admin, path) = body.who;
     control(&state, "api", path.0, verb, body.value.reason).await?;
     Ok(HttpResponse::Accepted()
         .json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))

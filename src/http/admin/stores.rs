@@ -8,19 +8,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::store_documents::{
     CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
+    WireSecret,
 };
 use super::{Deed, record};
 use crate::db::DbError;
-use crate::db::admin;
-use crate::db::admin::stores::{self, NewStore, StorePatch, StoreStatus, Tokens};
-use crate::db::admin::{secrets, stores::StoreRecord};
+use crate::db::admin::changes::{self, ChangeError, StoreChange};
+use crate::db::admin::secrets;
+use crate::db::admin::stores::{self, NewStore, StorePatch, StoreRecord, StoreStatus, Tokens};
 use crate::db::sealing::{SealingError, Secret};
 use crate::domain::store::change::IdempotentReply;
 use crate::domain::store::state::Pause;
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
+    Admin, Behind, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
     encode_cursor, parse_id,
 };
 use crate::http::new_token;
@@ -91,8 +92,7 @@ pub(crate) async fn create_store(
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_stores(
     state: web::Data<AppState>,
-    _admin: Admin,
-    query: StrictQuery<PageQuery>,
+    Behind(_admin, query): Behind<Admin, StrictQuery<PageQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let page = query.0.page()?;
@@ -128,8 +128,7 @@ pub(crate) async fn list_stores(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn get_store(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: StorePath,
+    Behind(_admin, path): Behind<Admin, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let record = get(&state, path.0).await?;
@@ -148,18 +147,26 @@ pub(crate) async fn get_store(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn change_store(
     state: web::Data<AppState>,
-    path: StorePath,
-    body: StrictJson<Admin, StorePatchBody>,
+    body: StrictJson<Behind<Admin, StorePath>, StorePatchBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (api_base_url, revoke) = body.value.check()?;
+    let Behind(_admin, path) = body.who;
+    let (api_base_url, revoke_secrets) = body.value.check()?;
     let before = get(&state, path.0).await?;
     Tagged::of(&document(&state, &before).await?)?.require_match(&request)?;
     let renewed = body.value.access_token.is_some();
-    apply_patch(&state, path.0, body.value, api_base_url, &revoke).await?;
+    let change = StoreChange {
+        add_secrets: secrets_of(&body.value.add_webhook_secrets),
+        revoke_secrets,
+        patch: patch_of(body.value, api_base_url),
+        seen: (request.headers().contains_key(header::IF_MATCH)).then_some(before.updated_at),
+        deed: deed("change store", path.0).entry(&state),
+    };
+    let now = state.clock().now();
+    let changed = changes::change(state.db(), &state.sealer, path.0, change, now).await;
+    changed.map_err(change_problem)?;
     state.forget_stores();
     state.deps.platform.forget(path.0).await;
-    record_deed(&state, "change store", path.0).await?;
     if renewed {
         new_token::announce(&state, path.0).await;
     }
@@ -175,14 +182,13 @@ pub(crate) async fn change_store(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn delete_store(
     state: web::Data<AppState>,
-    _admin: Admin,
-    path: StorePath,
+    Behind(_admin, path): Behind<Admin, StorePath>,
 ) -> Result<HttpResponse, ApiError> {
     stores::delete(state.db(), path.0, state.clock().now())
         .await
         .map_err(unknown_store)?;
     state.forget_stores();
-    record_deed(&state, "delete store", path.0).await?;
+    record(&state, deed("delete store", path.0)).await?;
     let ended = state
         .directory
         .control(path.0, Control::Deactivate, "store deleted".to_owned())
@@ -238,11 +244,7 @@ fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStor
             refresh: None,
             expires_at: None,
         },
-        webhook_secrets: body
-            .webhook_secrets
-            .iter()
-            .map(|secret| Secret::new(secret.expose()))
-            .collect(),
+        webhook_secrets: secrets_of(&body.webhook_secrets),
     }
 }
 
@@ -375,36 +377,18 @@ fn life_of(state: &AppState, record: &StoreRecord) -> StoreStatus {
     }
 }
 
-async fn apply_patch(
-    state: &AppState,
-    store: StoreId,
-    body: StorePatchBody,
-    api_base_url: Option<String>,
-    revoke: &[i64],
-) -> Result<(), ApiError> {
-    let now = state.clock().now();
+fn secrets_of(given: &[WireSecret]) -> Vec<Secret> {
+    let sealable = |secret: &WireSecret| Secret::new(secret.expose());
+    given.iter().map(sealable).collect()
+}
+
+fn patch_of(body: StorePatchBody, api_base_url: Option<String>) -> StorePatch {
     let tokens = body.access_token.map(|token| Tokens {
         access: Some(Secret::new(token.expose())),
         refresh: None,
         expires_at: None,
     });
-    for secret in &body.add_webhook_secrets {
-        let added = secrets::insert(
-            state.db(),
-            &state.sealer,
-            store,
-            &Secret::new(secret.expose()),
-            now,
-        )
-        .await;
-        added.map_err(too_many_secrets)?;
-    }
-    for id in revoke {
-        admin::secrets::mark_revoked(state.db(), store, *id, now)
-            .await
-            .map_err(unknown_secret)?;
-    }
-    let patch = StorePatch {
+    StorePatch {
         name: body.name,
         api_base_url,
         plan: body.plan,
@@ -412,40 +396,30 @@ async fn apply_patch(
         status: tokens.is_some().then_some(StoreStatus::Installed),
         installed_anew: tokens.is_some(),
         tokens,
-    };
-    stores::update(state.db(), &state.sealer, store, patch, now).await?;
-    Ok(())
+    }
 }
 
-fn too_many_secrets(error: SealingError) -> ApiError {
-    if matches!(error, SealingError::Db(DbError::Conflict)) {
-        return ApiError::new(
+fn change_problem(error: ChangeError) -> ApiError {
+    match error {
+        ChangeError::ChangedMeanwhile => ApiError::plain(Problem::RevisionMismatch),
+        ChangeError::TooManySecrets => ApiError::new(
             Problem::InvalidField,
             "too many webhook secrets live already; revoke one first",
-        );
-    }
-    error.into()
-}
-
-fn unknown_secret(error: DbError) -> ApiError {
-    if matches!(error, DbError::NotFound(_)) {
-        return ApiError::new(
+        ),
+        ChangeError::UnknownSecret => ApiError::new(
             Problem::InvalidField,
             "no webhook secret of this number lives",
-        );
+        ),
+        ChangeError::Sealing(SealingError::Db(inner)) => unknown_store(inner),
+        ChangeError::Sealing(error) => error.into(),
     }
-    error.into()
 }
 
-async fn record_deed(state: &AppState, action: &str, store: StoreId) -> Result<(), ApiError> {
-    record(
-        state,
-        Deed {
-            actor: "api",
-            action,
-            store: Some(store),
-            detail: "",
-        },
-    )
-    .await
+const fn deed(action: &'static str, store: StoreId) -> Deed<'static> {
+    Deed {
+        actor: "api",
+        action,
+        store: Some(store),
+        detail: "",
+    }
 }

@@ -22,7 +22,11 @@ const ACTOR: &str = "dashboard";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/admin/login").route(web::post().to(login)))
+        .service(
+            resource("/admin/login")
+                .route(web::get().to(go_to_login))
+                .route(web::post().to(login)),
+        )
         .service(resource("/admin/logout").route(web::post().to(logout)))
         .service(resource("/admin/dead-letters/{id}").route(web::post().to(settle_dead_letter)));
 }
@@ -69,6 +73,11 @@ async fn read_form<T: DeserializeOwned>(
     Ok(parsed
         .map_err(|_source| ApiError::plain(Problem::UnreadableBody))?
         .into_inner())
+}
+
+/// Where a browser stands after a sign-in that failed.
+async fn go_to_login() -> HttpResponse {
+    to("/admin")
 }
 
 async fn login(
@@ -145,7 +154,10 @@ async fn settle_dead_letter(
     let form: SettleForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
     settle(&state, ACTOR, path.0, form.verb).await?;
-    Ok(to("/admin/dead-letters"))
+    Ok(to(match form.verb {
+        Settlement::Retry => "/admin/dead-letters?done=retry",
+        Settlement::Discard => "/admin/dead-letters?done=discard",
+    }))
 }
 
 fn set_cookie(

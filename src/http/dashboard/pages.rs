@@ -6,10 +6,11 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::session::Session;
+use crate::domain::store::change::DeadLetterClass;
 use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuery};
 use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{StorePath, StrictQuery, encode_cursor};
+use crate::http::extract::{StorePath, StrictQuery, encode_cursor, parse_query};
 use crate::http::fleet::{Fleet, FleetQuery, FleetSort};
 use crate::http::keeper_row::{KeeperRow, STATE_NAMES};
 use crate::http::openapi::render_page;
@@ -57,7 +58,7 @@ struct KeeperPage {
     row: KeeperRow,
     reasons: Vec<Reason>,
     observation: Option<String>,
-    verbs: Vec<&'static str>,
+    verbs: [Verb; Verb::ALL.len()],
     notice: Option<&'static str>,
     form_token: String,
 }
@@ -66,6 +67,9 @@ struct KeeperPage {
 #[template(path = "dead_letters.html", config = "src/http/askama.toml")]
 struct DeadLettersPage {
     letters: Vec<DeadLetterDocument>,
+    classes: Vec<Choice>,
+    /// The store that the list is narrowed to.
+    store: String,
     next_address: Option<String>,
     notice: Option<&'static str>,
     form_token: String,
@@ -77,13 +81,13 @@ struct DeadLettersPage {
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn page(
     state: web::Data<AppState>,
-    query: StrictQuery<KeepersQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let Some(session) = Session::of(&state, &request).await else {
         return render_page(&LoginPage { problem: None });
     };
-    let query = query.0.parse()?;
+    let query: KeepersQuery = parse_query(request.query_string())?;
+    let query = query.parse()?;
     let fleet = state.fleet.snapshot(&state, &query).await?;
     render_page(&KeepersPage {
         states: state_choices(query.state),
@@ -128,32 +132,62 @@ async fn keeper(
     render_page(&KeeperPage {
         reasons: reasons_of(&state, path.0),
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
-        verbs: Verb::ALL.iter().map(|verb| verb.name()).collect(),
+        verbs: Verb::ALL,
         notice,
         form_token: session.form_token(),
         row,
     })
 }
 
+/// Which dead letters are asked for, with what an action left to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LettersQuery {
+    store: Option<String>,
+    class: Option<String>,
+    cursor: Option<String>,
+    done: Option<String>,
+}
+
 async fn letters(
     state: web::Data<AppState>,
-    query: StrictQuery<DeadLettersQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let Some(session) = Session::of(&state, &request).await else {
         return Ok(to("/admin"));
     };
-    let page = dead_letters::page(&state, &query.0).await?;
+    let LettersQuery {
+        store,
+        class,
+        cursor,
+        done,
+    } = parse_query(request.query_string())?;
+    // A form sends what was left empty, too.
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let query = DeadLettersQuery {
+        store: filled(store),
+        class: filled(class),
+        limit: None,
+        cursor,
+    };
+    let page = dead_letters::page(&state, &query).await?;
     let next_address = page.next.map(|cursor| {
         format!(
             "/admin/dead-letters?cursor={cursor}{}",
-            query.0.filter_suffix()
+            query.filter_suffix()
         )
     });
+    let notice = match done.as_deref() {
+        Some("retry") => Some("It waits to be applied once more."),
+        Some("discard") => Some("Forgotten."),
+        Some(_) | None => None,
+    };
     render_page(&DeadLettersPage {
         letters: page.items,
+        classes: class_choices(query.class.as_deref()),
+        store: query.store.unwrap_or_default(),
         next_address,
-        notice: None,
+        notice,
         form_token: session.form_token(),
     })
 }
@@ -176,13 +210,22 @@ const fn done_notice(verb: Verb) -> &'static str {
     }
 }
 
-fn state_choices(chosen: Option<&'static str>) -> Vec<Choice> {
+fn state_choices(chosen: Option<&str>) -> Vec<Choice> {
+    choices(STATE_NAMES, chosen)
+}
+
+fn class_choices(chosen: Option<&str>) -> Vec<Choice> {
+    choices(DeadLetterClass::ALL.map(DeadLetterClass::name), chosen)
+}
+
+/// Words to choose from, and none of them.
+fn choices(names: impl IntoIterator<Item = &'static str>, chosen: Option<&str>) -> Vec<Choice> {
     let any = Choice {
         value: "",
         label: "any",
         chosen: chosen.is_none(),
     };
-    let named = STATE_NAMES.map(|name| Choice {
+    let named = names.into_iter().map(|name| Choice {
         value: name,
         label: name,
         chosen: chosen == Some(name),

@@ -78,10 +78,13 @@ pub(crate) fn parse_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError>
 pub(crate) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     match web::Query::<T>::from_query(query) {
         Ok(parsed) => Ok(parsed.into_inner()),
-        Err(error) => Err(ApiError::new(
-            Problem::MalformedQuery,
-            without_values(&error.to_string()),
-        )),
+        Err(error) => {
+            let said = error.to_string();
+            let said = said
+                .strip_prefix("Query deserialize error: ")
+                .unwrap_or(&said);
+            Err(ApiError::new(Problem::MalformedQuery, without_values(said)))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Parsing happens here, and so do its refusals; a handler that has its arguments can go to work.
 
+mod behind;
 mod idempotency;
 mod identity;
 mod ids;
@@ -10,6 +11,7 @@ mod page;
 mod request_id;
 mod wire_ids;
 
+pub(crate) use behind::Behind;
 pub(crate) use idempotency::{IdempotencyKey, RequestDigest};
 pub(crate) use identity::{Admin, Merchant, Shopper};
 pub(crate) use ids::{BundlePath, DeadLetterPath, StorePath};

@@ -30,6 +30,11 @@ impl RequestId {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

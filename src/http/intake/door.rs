@@ -154,12 +154,14 @@ async fn take_in(
             Ok(Outcome::Accepted)
         }
         Ok(Acceptance::Duplicate) => Ok(Outcome::Duplicate),
-        Ok(Acceptance::SharedBody) => Err(ApiError::plain(Problem::SharedSecretReplay)),
+        Ok(Acceptance::SharedBody) => {
+            Err(ApiError::plain(Problem::SharedSecretReplay).of_store(store))
+        }
         Err(error) => {
             if matches!(error, WriteError::Db(DbError::Full)) {
                 state.note_full();
             }
-            Err(ApiError::caused(Problem::NotDurable, &error))
+            Err(ApiError::caused(Problem::NotDurable, &error).of_store(store))
         }
     }
 }
@@ -177,8 +179,8 @@ async fn refuse_replay(state: &AppState, webhook: &VerifiedWebhook<'_>) -> Resul
     let (store, now) = (webhook.store.id, state.clock().now());
     match fleet::is_body_of_another(state.db(), &digest, store, now).await {
         Ok(false) => Ok(()),
-        Ok(true) => Err(ApiError::plain(Problem::SharedSecretReplay)),
-        Err(error) => Err(ApiError::caused(Problem::NotDurable, &error)),
+        Ok(true) => Err(ApiError::plain(Problem::SharedSecretReplay).of_store(store)),
+        Err(error) => Err(ApiError::caused(Problem::NotDurable, &error).of_store(store)),
     }
 }
 

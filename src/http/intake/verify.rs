@@ -64,10 +64,10 @@ pub(super) async fn verify<'request>(
     let store = state.intake_stores.find(state, key).await?;
     let store = store.ok_or_else(|| ApiError::plain(Problem::UnknownStore))?;
     let Ok(signer) = platform.verify(&body, headers.signature, &store.secrets) else {
-        return Err(ApiError::plain(Problem::BadSignature));
+        return Err(ApiError::plain(Problem::BadSignature).of_store(store.id));
     };
     if headers.shop_domain != store.domain {
-        return Err(ApiError::plain(Problem::WrongDomain));
+        return Err(ApiError::plain(Problem::WrongDomain).of_store(store.id));
     }
     let shared = store.is_shared(signer);
     Ok(VerifiedWebhook {

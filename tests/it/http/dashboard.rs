@@ -162,3 +162,47 @@ async fn the_table_arrives_live_and_the_stream_ends_with_the_server() {
     let to_the_end = async { while response.chunk().await.unwrap().is_some() {} };
     tokio::join!(app.stop(), to_the_end);
 }
+
+#[tokio::test]
+async fn a_browser_is_never_left_with_json() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        app.anyone().get("/admin/login").await.header("location"),
+        "/admin"
+    );
+    let cookie = sign_in(&app).await;
+    for (path, status) in [
+        ("/admin/keepers/404", 404),
+        ("/admin/keepers/no-id", 400),
+        ("/admin?state=asleep", 400),
+        ("/admin/nowhere", 404),
+    ] {
+        let request = app.anyone().request(Method::GET, path);
+        let request = request.header("cookie", &cookie);
+        let page = Answer::of(request.header("accept", "text/html,*/*;q=0.8")).await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.text.contains("<nav>"), "{path}: {}", page.text);
+    }
+    let strange = app.anyone().get("/admin?state=asleep").await;
+    assert_eq!(
+        strange.status, 200,
+        "whoever is not signed in is asked to, first"
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_narrowed_by_a_form_that_may_be_left_empty() {
+    let app = TestApp::start().await;
+    let cookie = sign_in(&app).await;
+    let page = read(&app, &cookie, "/admin/dead-letters?store=&class=poison").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(
+        page.text.contains("value=\"poison\" selected"),
+        "{}",
+        page.text
+    );
+    let done = read(&app, &cookie, "/admin/dead-letters?done=discard").await;
+    assert!(done.text.contains("Forgotten."), "{}", done.text);
+    app.stop().await;
+}

@@ -104,3 +104,56 @@ async fn a_deleted_store_shuts_its_doors_at_once() {
         .assert_problem(StatusCode::NOT_FOUND, "unknown_store");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn strangers_are_not_told_what_else_is_wrong() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    for (method, path) in [
+        ("GET", "/v1/admin/stores?unknown=1"),
+        ("GET", "/v1/admin/stores/no-id"),
+        ("PATCH", "/v1/admin/stores/no-id"),
+        ("DELETE", "/v1/admin/stores/no-id"),
+        ("GET", "/v1/admin/keepers?limit=many"),
+        ("GET", "/v1/admin/keepers/no-id"),
+        ("GET", "/v1/admin/keepers/no-id/why"),
+        ("POST", "/v1/admin/keepers/no-id/pause"),
+        ("GET", "/v1/admin/dead-letters?unknown=1"),
+        ("GET", "/v1/admin/dead-letters/count?unknown=1"),
+        ("POST", "/v1/admin/dead-letters/no-id/retry"),
+        ("POST", "/v1/admin/dead-letters/no-id/discard"),
+        ("GET", "/v1/stores/1/bundles?unknown=1"),
+        ("GET", "/v1/stores/1/bundles/no-id"),
+        ("PUT", "/v1/stores/1/bundles/no-id"),
+        ("DELETE", "/v1/stores/1/bundles/no-id"),
+        ("GET", "/v1/stores/1/bundles/no-id/why"),
+        ("GET", "/v1/stores/1/availability?unknown=1"),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        for token in ["ska_wrong", "sks_wrong"] {
+            let caller = app.with_token(token);
+            let answer = caller.send(method.clone(), path, &json!({})).await;
+            answer.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn scripts_of_every_origin_may_read_why_availability_is_refused() {
+    let app = TestApp::start().await;
+    for path in [
+        "/v1/stores/1/availability",
+        "/v1/stores/1/availability?items=1",
+    ] {
+        let refused = app.with_token("skp_wrong").get(path).await;
+        refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+        assert_eq!(refused.header("access-control-allow-origin"), "*");
+        assert!(
+            refused
+                .header("access-control-expose-headers")
+                .contains("retry-after")
+        );
+    }
+    app.stop().await;
+}

@@ -117,3 +117,19 @@ fn check_answers(path: &str, responses: &Value, known: &BTreeSet<(String, &str)>
         );
     }
 }
+
+#[tokio::test]
+async fn the_page_tells_what_a_door_takes() {
+    let app = TestApp::start().await;
+    let page = app.anyone().get("/docs").await.text;
+    for told in [
+        "<dt><code>api_base_url</code></dt><dd>body, required",
+        "<code>ship_together</code>",
+        "<code>item</code>, <code>optional</code>, <code>quantity</code>",
+        "<dt><code>If-Match</code></dt><dd>header",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(!page.contains('`'), "back-ticks are for sources");
+    app.stop().await;
+}

@@ -76,6 +76,81 @@ async fn nothing_is_served_elsewhere() {
         .assert_problem(StatusCode::NOT_FOUND, "route_not_found");
     let put = Answer::of(app.anyone().request(Method::PUT, "/v1/admin/stores")).await;
     put.assert_problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
-    assert_eq!(put.header("allow"), "GET, POST");
+    assert_eq!(put.header("allow"), "GET, HEAD, POST");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let app = TestApp::start().await;
+    for path in [
+        "/",
+        "/status",
+        "/docs",
+        "/openapi.json",
+        "/metrics",
+        "/admin",
+    ] {
+        let head = Answer::of(app.anyone().request(Method::HEAD, path)).await;
+        let got = app.anyone().get(path).await;
+        assert_eq!(
+            (head.status, head.text.as_str()),
+            (got.status, ""),
+            "{path}"
+        );
+        assert_eq!(
+            head.header("content-type"),
+            got.header("content-type"),
+            "{path}"
+        );
+    }
+    let refused = Answer::of(app.anyone().request(Method::HEAD, "/v1/admin/stores")).await;
+    assert_eq!((refused.status, refused.text.as_str()), (401, ""));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_served_is_answered_with_those_that_are() {
+    let app = TestApp::start().await;
+    for (path, served) in [
+        ("/", "GET, HEAD"),
+        ("/assets/storekeeper.css", "GET, HEAD"),
+        ("/admin/logout", "POST"),
+        ("/admin/keepers/1", "GET, HEAD, POST"),
+        ("/v1/admin/keepers/1/pause", "POST"),
+        ("/v1/stores/1/availability", "GET, HEAD, OPTIONS"),
+    ] {
+        let answer = Answer::of(app.anyone().request(Method::DELETE, path)).await;
+        answer.assert_problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+        assert_eq!(answer.header("allow"), served, "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn people_are_refused_with_a_page() {
+    let app = TestApp::start().await;
+    let browse = async |path: &str, accept: &str| {
+        let request = app.anyone().request(Method::GET, path);
+        Answer::of(request.header("accept", accept)).await
+    };
+    let page = browse("/nowhere", "text/html,application/xhtml+xml,*/*;q=0.8").await;
+    assert_eq!(page.status, 404);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    for told in [
+        "There is nothing at this address",
+        "route_not_found",
+        page.header("x-request-id"),
+    ] {
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
+    for accept in [
+        "*/*",
+        "application/json, text/html",
+        "application/problem+json",
+    ] {
+        let document = browse("/nowhere", accept).await;
+        document.assert_problem(StatusCode::NOT_FOUND, "route_not_found");
+    }
     app.stop().await;
 }
