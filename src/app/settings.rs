@@ -105,6 +105,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         turn_bytes_max: keeper.turn_bytes_max,
         turn_decide_us_max: keeper.turn_decide_us_max,
         turn_quantum_us: keeper.turn_quantum_us,
+        turn_spacing_ms: keeper.turn_spacing_ms,
         turns_in_flight_max: keeper.turns_in_flight_max,
         activations_in_flight_max: keeper.activations_in_flight_max,
         calls_in_flight_max: calls.in_flight_max,
@@ -189,12 +190,12 @@ mod tests {
         };
         assert_eq!(numbers(&told), numbers(&expected));
         assert_eq!(
-            (told.call_timeout_ms, told.idle_ms, told.turn_quantum_us),
-            (
-                expected.call_timeout_ms,
-                expected.idle_ms,
-                expected.turn_quantum_us
-            )
+            (told.call_timeout_ms, told.idle_ms),
+            (expected.call_timeout_ms, expected.idle_ms)
+        );
+        assert_eq!(
+            (told.turn_quantum_us, told.turn_spacing_ms),
+            (expected.turn_quantum_us, expected.turn_spacing_ms)
         );
         let options = database_options(&config);
         let expected = DatabaseOptions::new(

@@ -22,6 +22,9 @@ settings! {
         turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
         /// What a store may compute in each round of turns. A turn that took more waits for as many rounds.
         turn_quantum_us: u64 = 1_000, "microseconds", Range::Between(100, 100_000);
+        /// How long a store rests after a turn that took its last webhook, so that of a burst many share a turn. A
+        /// store with a backlog does not rest, and requests to it do not wait.
+        turn_spacing_ms: u64 = 10, "milliseconds", Range::Between(0, 1_000);
         /// Turns under way at once, in all stores together.
         turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
         /// Stores read from the database at once, all together.

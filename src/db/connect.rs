@@ -19,9 +19,8 @@ use super::options::DatabaseOptions;
 
 /// Prepared statements kept for each connection: more than the texts that occur.
 const STATEMENTS_CACHED: usize = 512;
-/// Pages in the write-ahead log before they are moved into the database (SQLite), 16 MiB: fewer syncs than the default's
-/// 4 MiB under load, and far below what is cut back.
-const CHECKPOINT_PAGES: u32 = 4_000;
+/// Bytes of a page (SQLite).
+const PAGE_BYTES: u64 = 4_096;
 /// Pages that the writing connection keeps in memory (SQLite): delivery ids arrive in no order.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// A connection idle for so long is asked whether it still lives before it is used.
@@ -40,6 +39,8 @@ struct Connections {
     readers: DatabaseConnection,
     accepts: DatabaseConnection,
     shares: DatabaseConnection,
+    /// Moves the write-ahead log into the database (SQLite).
+    checkpoints: Option<DatabaseConnection>,
     options: DatabaseOptions,
 }
 
@@ -81,6 +82,9 @@ impl Db {
         self.inner.readers.clone().close().await?;
         self.inner.accepts.clone().close().await?;
         self.inner.shares.clone().close().await?;
+        if let Some(checkpoints) = &self.inner.checkpoints {
+            checkpoints.clone().close().await?;
+        }
         Ok(())
     }
 
@@ -100,6 +104,11 @@ impl Db {
 
     pub(super) fn readers(&self) -> &DatabaseConnection {
         &self.inner.readers
+    }
+
+    /// What moves the write-ahead log, where there is one to move.
+    pub(super) fn checkpoints(&self) -> Option<&DatabaseConnection> {
+        self.inner.checkpoints.as_ref()
     }
 
     pub(super) fn accepts(&self) -> &DatabaseConnection {
@@ -262,7 +271,11 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
             .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal)
             .synchronous(sea_orm::sqlx::sqlite::SqliteSynchronous::Full)
             .pragma("journal_size_limit", wal_bytes.to_string())
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+            // The writer moves the log only when it reaches its bound: see `writer::checkpoint`.
+            .pragma("wal_autocheckpoint", (wal_bytes / PAGE_BYTES).to_string())
+            .pragma("page_size", PAGE_BYTES.to_string())
+            // Pages as they were before a statement, should it fail midway.
+            .pragma("temp_store", "memory")
             .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
             .foreign_keys(true)
             .busy_timeout(busy)
@@ -270,6 +283,10 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
     });
     let writer = Database::connect(writing).await?;
     open_all(writer.get_sqlite_connection_pool(), 1).await?;
+    let mut checkpointing = base_options(options, 1);
+    checkpointing.map_sqlx_sqlite_opts(move |sqlite| sqlite.busy_timeout(busy));
+    let checkpoints = Database::connect(checkpointing).await?;
+    open_all(checkpoints.get_sqlite_connection_pool(), 1).await?;
     let mut reading = base_options(options, options.readers_max);
     reading.map_sqlx_sqlite_pool_opts(drop_lost_transactions);
     reading.map_sqlx_sqlite_opts(move |sqlite| {
@@ -284,6 +301,7 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
         readers,
         accepts: writer.clone(),
         shares: writer,
+        checkpoints: Some(checkpoints),
         options: options.clone(),
     })
 }
@@ -307,6 +325,7 @@ async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbEr
         readers: pool(options.readers_max, read_ms).await?,
         accepts: pool(POSTGRES_WRITERS, statement_ms.clone()).await?,
         shares: pool(POSTGRES_WRITERS, statement_ms).await?,
+        checkpoints: None,
         options: options.clone(),
     })
 }

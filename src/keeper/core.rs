@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::OptionFuture;
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::db::{DbError, keepers, orders};
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::state::{Loaded, StoreState};
@@ -62,6 +62,8 @@ pub(super) struct KeeperCore {
     /// Rows up to this number have been asked to be purged.
     pub(super) purged_to: i64,
     worked_at: Timestamp,
+    /// Since the last turn, if it took the last row of the log.
+    pub(super) caught_up: Option<Stopwatch>,
 }
 
 impl KeeperCore {
@@ -122,6 +124,7 @@ impl KeeperCore {
             cursor: read_to,
             purged_to: 0,
             worked_at: now,
+            caught_up: None,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct KeeperSettings {
     pub turn_decide_us_max: u64,
     /// Microseconds of service that a store has in each round of turns.
     pub turn_quantum_us: u64,
+    /// Milliseconds that a store rests after a turn that took its last row, so that more may come for the next.
+    pub turn_spacing_ms: u64,
     /// Turns under way at once, in all stores together.
     pub turns_in_flight_max: usize,
     /// Calls under way at once, in all stores together; a store has at most one.
@@ -112,6 +114,7 @@ impl KeeperSettings {
             turn_bytes_max: 1_048_576,
             turn_decide_us_max: 4_000,
             turn_quantum_us: 1_000,
+            turn_spacing_ms: 10,
             turns_in_flight_max: 64,
             calls_in_flight_max: 256,
             activations_in_flight_max: 32,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::counter;
 
@@ -51,6 +52,8 @@ impl KeeperCore {
         let (taken, busy) = timed(self.take_rows()).await;
         let taken = taken?;
         permit.end(taken, busy);
+        let is_caught_up = self.ahead.is_empty() && !self.more_to_read;
+        self.caught_up = is_caught_up.then(Stopwatch::start);
         let Some(hottest) = taken.hottest() else {
             return Ok(false);
         };
@@ -66,7 +69,13 @@ impl KeeperCore {
         &mut self,
         turns: &'turns Scheduler,
     ) -> Result<Option<TurnPermit<'turns>>, Exit> {
-        let mut granted = pin!(turns.grant(self.slot.store, Weight::FULL));
+        let (store, rest) = (self.slot.store, self.rest());
+        let mut granted = pin!(async move {
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
+            turns.grant(store, Weight::FULL).await
+        });
         let mut look_at = self.state.next_deadline(self.now());
         loop {
             tokio::select! {
@@ -82,6 +91,15 @@ impl KeeperCore {
             self.call_turn().await?;
             look_at = self.next_look();
         }
+    }
+
+    /// How long the store still rests from its last turn. One that was offered all there was may wait a moment for
+    /// more: so a burst becomes few turns. A backlog never waits.
+    fn rest(&self) -> Duration {
+        let rested = self.caught_up.map(Stopwatch::elapsed);
+        rested.map_or(Duration::ZERO, |rested| {
+            Duration::from_millis(self.shared.settings.turn_spacing_ms).saturating_sub(rested)
+        })
     }
 
     /// Takes the rows of one turn.
@@ -210,7 +228,7 @@ impl KeeperCore {
     /// Decides rows until all are decided or the time for it is over; the rest goes back.
     fn decide_rows(&mut self, rows: Vec<Row>) -> Result<(Decided, Taken), Exit> {
         let (watch, now) = (Stopwatch::start(), self.now());
-        let decide_max = std::time::Duration::from_micros(self.shared.settings.turn_decide_us_max);
+        let decide_max = Duration::from_micros(self.shared.settings.turn_decide_us_max);
         let mut decided = Decided {
             only_row: only(&rows),
             ..Decided::default()

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::checkpoint::RowsWritten;
 use super::handle::{WaitingBulk, WaitingDelivery, WaitingShare};
-use super::{accept, bulk, share};
+use super::{accept, bulk, checkpoint, share};
 use crate::db::connect::Db;
 use crate::db::options::WriterOptions;
 use crate::ids::StoreId;
@@ -42,7 +43,12 @@ pub(super) fn spawn(db: &Db, queues: Queues) {
         tokio::spawn(Lane::new(db, accepting).run());
         tokio::spawn(Lane::new(db, committing).run());
     } else {
-        tokio::spawn(Lane::new(db, queues).run());
+        let lane = Lane::new(db, queues);
+        if let Some(connection) = db.checkpoints() {
+            let written = lane.written.subscribe();
+            tokio::spawn(checkpoint::keep_log_short(connection.clone(), written));
+        }
+        tokio::spawn(lane.run());
     }
 }
 
@@ -58,6 +64,7 @@ struct Lane {
     held: VecDeque<WaitingShare>,
     deliveries_next: bool,
     since_bulk: u32,
+    written: RowsWritten,
 }
 
 enum Next {
@@ -76,6 +83,7 @@ impl Lane {
             held: VecDeque::new(),
             deliveries_next: true,
             since_bulk: 0,
+            written: RowsWritten::default(),
         }
     }
 
@@ -85,12 +93,16 @@ impl Lane {
                 Next::Delivery(first) => {
                     self.deliveries_next = false;
                     let group = self.gather_deliveries(first);
+                    let rows = group.len();
                     accept::write_group(&self.db, group).await;
+                    self.count(rows);
                 }
                 Next::Share(first) => {
                     self.deliveries_next = true;
                     let group = self.gather_shares(first);
+                    let rows = group.iter().map(row_count).sum();
                     share::write_group(&self.db, group).await;
+                    self.count(rows);
                 }
                 Next::Bulk(waiting) => {
                     self.since_bulk = 0;
@@ -99,6 +111,11 @@ impl Lane {
             }
             self.since_bulk = self.since_bulk.saturating_add(1);
         }
+    }
+
+    fn count(&self, rows: usize) {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.written.send_modify(|written| *written += rows);
     }
 
     /// What is to be written next; `None` when every door is closed and nothing waits.

@@ -63,8 +63,8 @@ async fn insert_delivery_ids(
     deliveries: &[Delivery],
     shared: &BTreeSet<usize>,
 ) -> Result<BTreeSet<usize>, DbErr> {
-    const INSERT: &str = "INSERT INTO delivery (store, delivery_id, received_at) SELECT store, delivery_id, received_at FROM g \
-        WHERE true ORDER BY store, delivery_id ON CONFLICT (store, delivery_id) DO NOTHING RETURNING store, delivery_id";
+    const INSERT: &str = "INSERT OR IGNORE INTO delivery (store, delivery_id, received_at) \
+        SELECT store, delivery_id, received_at FROM g ORDER BY store, delivery_id RETURNING store, delivery_id";
     let mut first_of: BTreeMap<(StoreId, &str), usize> = BTreeMap::new();
     for (position, delivery) in deliveries
         .iter()
