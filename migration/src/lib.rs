@@ -17,6 +17,7 @@ mod m0001_create_stores;
 mod m0002_create_inbox;
 mod m0003_create_keepers;
 mod m0004_create_lanes;
+mod m0005_know_installations;
 mod table;
 
 /// All steps, oldest first.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_create_inbox::Migration),
             Box::new(m0003_create_keepers::Migration),
             Box::new(m0004_create_lanes::Migration),
+            Box::new(m0005_know_installations::Migration),
         ]
     }
 }

@@ -96,6 +96,7 @@ impl Tables {
                 parked: 0,
                 dead: 0,
                 wake_at: None,
+                installation: None,
                 memo: Memo::default(),
             },
             installed_at,
@@ -111,6 +112,12 @@ impl Tables {
             deliveries: BTreeSet::new(),
             head: 0,
         }
+    }
+
+    /// Whether the app was installed again since the keeper looked.
+    pub(crate) fn is_installed_anew(&self) -> bool {
+        let seen = self.keeper.installation;
+        seen.is_some_and(|seen| seen != self.installed_at)
     }
 
     /// Makes a delivery durable.
@@ -197,10 +204,10 @@ impl Tables {
                 .values()
                 .map(|bundle| self.document(bundle))
                 .collect(),
-            unsettled_orders: self
+            pending_orders: self
                 .orders
                 .values()
-                .filter(|order| order.unsettled())
+                .filter(|order| order.is_pending())
                 .map(|order| self.document(order))
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),

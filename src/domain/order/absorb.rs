@@ -42,6 +42,9 @@ impl OrderState {
             needs_assignments: false,
             previous: Vec::new(),
             placed_at: None,
+            doubted_since: None,
+            placed_by_guess: false,
+            asked: None,
             cells: Vec::new(),
         };
         state.add_refunds(snapshot);
@@ -113,6 +116,10 @@ impl OrderState {
     /// Takes in which location ships what. Whether anything moved.
     pub fn assign(&mut self, assignments: &[Assignment]) -> bool {
         self.needs_assignments = false;
+        if std::mem::take(&mut self.placed_by_guess) {
+            // It tells nothing of where units were before.
+            self.placed_at = None;
+        }
         let merged = merge(assignments);
         if self.assignments.as_ref() == Some(&merged) {
             return false;

@@ -29,6 +29,7 @@ impl StoreState {
             }
             Ok(fact) => {
                 self.note_race(fact);
+                self.note_locations_of(fact);
                 self.take_fact(row, fact, outcome)
             }
         };
@@ -152,10 +153,7 @@ impl StoreState {
                     RowEnd::Naked
                 }
             }
-            Fact::LocationsTouched => {
-                self.locations_wanted = true;
-                RowEnd::Hot
-            }
+            Fact::LocationsTouched => RowEnd::Hot,
             Fact::Uninstalled => self.uninstall(row),
             Fact::Unneeded => RowEnd::Naked,
         }
@@ -174,19 +172,14 @@ impl StoreState {
         self.lanes.wake(snapshot.order, outcome.at);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
         let absorbed = order.absorb(snapshot, sold);
-        if absorbed == Absorbed::Same && self.ships_from_anywhere(&order) {
+        if absorbed == Absorbed::Same && order.location.is_none() && !order.deleted {
             // The body does not tell where goods ship from, and its stamp tells seconds only: they may have moved
             // within the second of what is known.
-            order.needs_assignments = true;
+            self.order_moves(&mut order, outcome.at);
             self.keep_order(order, outcome);
             return RowEnd::Hot;
         }
         self.order_absorbed(order, absorbed, outcome)
-    }
-
-    /// Whether only the platform's assignments tell where the order's units are taken.
-    pub(super) fn ships_from_anywhere(&self, order: &OrderState) -> bool {
-        !order.deleted && order.location.is_none() && !self.has_one_location()
     }
 
     /// An order that the ledger does not have: keep it only if it sold a bundle.
@@ -220,7 +213,7 @@ impl StoreState {
             }
             Absorbed::Applied | Absorbed::Conflict => {
                 // Goods may have moved between locations with any change.
-                order.needs_assignments |= self.ships_from_anywhere(&order);
+                self.order_moves(&mut order, outcome.at);
                 self.order_changed(order, outcome);
                 RowEnd::Hot
             }
@@ -283,6 +276,7 @@ impl StoreState {
             return self.park_until_read(row, order, outcome);
         };
         state.touch();
+        self.order_moves(&mut state, outcome.at);
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot
