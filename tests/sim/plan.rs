@@ -118,6 +118,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Orders of which nobody ever tells where they ship from, a platform that tells nothing of its rate limits, and
+    /// keepers that rest whenever they can.
+    pub(crate) fn make_unrouted(&mut self) {
+        for store in &mut self.stores {
+            store.actions = 140;
+            store.locations = 3;
+            store.unswept = false;
+            store.silent = true;
+            store.unrouted = 900;
+            store.idle_ms = 500;
+        }
+    }
+}
+
 fn draw_weather(chance: &mut Chance) -> Weather {
     if chance.hits(60) {
         return Weather {

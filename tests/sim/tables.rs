@@ -13,6 +13,7 @@ use storekeeper::domain::store::change::{
     CallRecord, Change, Changes, DeadLetterRecord, IdempotentReply, ItemRecord, KeeperRecord,
     LevelRecord, ParkedRecord,
 };
+use storekeeper::domain::store::patience::PassedOver;
 use storekeeper::domain::store::state::{Loaded, Memo};
 use storekeeper::ids::{BundleId, CallId, DeadLetterId, GrantId, ItemId, OrderId};
 
@@ -185,6 +186,14 @@ impl Tables {
     pub(crate) fn load(&self, planted: Option<Plant>) -> Loaded {
         let mut keeper = self.keeper.clone();
         keeper.memo = self.document(&keeper.memo);
+        if planted == Some(Plant::InstallationForgotten) {
+            keeper.installation = None;
+        }
+        let forgets_asks = planted == Some(Plant::AsksForgotten);
+        if forgets_asks {
+            keeper.memo.passed_over = PassedOver::default();
+            keeper.memo.strangers_asked.clear();
+        }
         let calls = self.calls.values().map(|call| CallRecord {
             write: self.document(&call.write),
             ..call.clone()
@@ -209,6 +218,10 @@ impl Tables {
                 .values()
                 .filter(|order| order.is_pending())
                 .map(|order| self.document(order))
+                .map(|order| OrderState {
+                    asked: order.asked.filter(|_| !forgets_asks),
+                    ..order
+                })
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),
             calls,
