@@ -21,7 +21,7 @@ const ORDERS_PER_ADJUSTMENT_MAX: usize = 500;
 
 /// Something that only a call can bring forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Want {
+pub(super) enum Want {
     /// Repeat a write without a definite answer, under its key.
     Resend(CallId),
     /// Look so many items up: a person waits for it, or their settings changed.
@@ -134,7 +134,7 @@ impl StoreState {
 
     /// What is wanted now, in the order in which it is made, with when it can be afforded. Whoever has lost patience
     /// goes first, and its rate limit is left to it.
-    fn offers(&self, now: Timestamp) -> Vec<(Want, Timestamp)> {
+    pub(super) fn offers(&self, now: Timestamp) -> Vec<(Want, Timestamp)> {
         let mut wants: Vec<Want> = self.wants(now).collect();
         let impatience = |want: &Want| self.passed_over.impatience(want.kind());
         wants.sort_by_key(|want| Reverse(impatience(want)));
