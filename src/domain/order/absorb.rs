@@ -34,6 +34,7 @@ impl OrderState {
             updated_at: snapshot.updated_at,
             digest: digest(snapshot),
             deleted: false,
+            deletion_told: false,
             location: None,
             lines: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -175,6 +176,12 @@ impl OrderState {
     pub fn touch(&mut self) {
         self.needs_read = !self.deleted;
         self.needs_assignments = !self.deleted;
+    }
+
+    /// A webhook says that the order was deleted. It may be out of order, or forged, so the platform is asked.
+    pub const fn tell_deletion(&mut self) {
+        self.deletion_told = !self.deleted;
+        self.needs_read = !self.deleted;
     }
 
     /// The order is gone from the platform, its goods are not: cells stay, and nothing can be read any more.

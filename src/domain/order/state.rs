@@ -19,6 +19,9 @@ pub struct OrderState {
     /// Digest of that snapshot: tells an equal repetition from an equal stamp with other content.
     pub digest: u64,
     pub deleted: bool,
+    /// A webhook says that it was deleted; believed once the platform does not have it either.
+    #[serde(default)]
+    pub deletion_told: bool,
     /// Point of sale: where it happened.
     pub location: Option<LocationId>,
     /// Only lines that sold a bundle.

@@ -170,7 +170,7 @@ impl StoreState {
         let mut changed = Vec::new();
         for item in asked {
             self.items_wanted.remove(item);
-            self.items_checked.insert(*item, outcome.at);
+            self.note_checked(*item, outcome.at);
             let differs = match found.iter().find(|snapshot| snapshot.item == *item) {
                 Some(snapshot) => self.stock.see_item(snapshot, &mut outcome.changes),
                 None => self.stock.bury(*item, &mut outcome.changes),
@@ -195,6 +195,12 @@ impl StoreState {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
+        if found.is_none() && order.deletion_told {
+            // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
+            order.mark_deleted();
+            self.keep_order(order, outcome);
+            return;
+        }
         if !order.needs_read {
             self.ledger.put(order);
             return;
@@ -203,6 +209,15 @@ impl StoreState {
         order.asked = Some(asked);
         order.needs_read = found.is_some() && asked.reads < STALE_READS_MAX;
         self.keep_order(order, outcome);
+    }
+
+    /// The platform refuses to tell of the order: what is known of it stands, and it is not taken to be deleted.
+    fn order_unreadable(&mut self, id: OrderId, outcome: &mut Outcome) {
+        if let Some(mut order) = self.ledger.take(id) {
+            order.deletion_told = false;
+            self.ledger.put(order);
+        }
+        self.order_read(id, None, outcome);
     }
 
     /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
@@ -405,13 +420,13 @@ impl StoreState {
                 // Nobody knows such an item, or nobody may ask: what is known of it stands.
                 for item in &items {
                     self.items_wanted.remove(item);
-                    self.items_checked.insert(*item, outcome.at);
+                    self.note_checked(*item, outcome.at);
                 }
                 if is_sweep {
                     self.items_swept(&items, outcome.at);
                 }
             }
-            Read::Order(order) => self.order_read(order, None, outcome),
+            Read::Order(order) => self.order_unreadable(order, outcome),
             Read::OrdersSince { .. } => self.end_sweep(outcome.at),
             Read::Assignments(_) => {}
             Read::Locations => self.back_off(outcome.at, describe(errors)),

@@ -81,7 +81,10 @@ impl StoreState {
             }
             Read::Locations => in_flight.raced |= matches!(fact, Fact::LocationsTouched),
             Read::Order(asked) => {
-                in_flight.raced |= matches!(fact, Fact::OrderTouched(order) if order == asked);
+                in_flight.raced |= matches!(
+                    fact,
+                    Fact::OrderTouched(order) | Fact::OrderDeleted(order) if order == asked
+                );
             }
             Read::Assignments(asked) => {
                 in_flight.raced |= matches!(fact, Fact::Order(snapshot) if snapshot.order == *asked)
@@ -286,8 +289,12 @@ impl StoreState {
         let Some(mut state) = self.ledger.take(order) else {
             return RowEnd::Naked;
         };
-        // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
-        state.mark_deleted();
+        if state.deleted {
+            self.ledger.put(state);
+            return RowEnd::Cold;
+        }
+        state.tell_deletion();
+        state.asked = None;
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot
