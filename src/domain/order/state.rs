@@ -10,6 +10,10 @@ use crate::ids::{BundleId, ItemId, LineId, LocationId, OrderId, RefundId};
 
 /// An order that concerns a bundle, as its ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, kept as a document by these names"
+)]
 pub struct OrderState {
     pub order: OrderId,
     /// Platform time, resolution one second; decides which recipe is in force.

@@ -74,7 +74,7 @@ fn work(world: &mut World, seconds: i64) -> Vec<Request> {
                 rate: None,
                 platform_time: None,
             },
-            _ => world.platform.answer(&call),
+            Request::Read(_) | Request::Write(_) => world.platform.answer(&call),
         };
         world.apply(Command::CallAnswered {
             call: call.id,
@@ -89,7 +89,7 @@ fn work(world: &mut World, seconds: i64) -> Vec<Request> {
 fn taken(made: &[Request]) -> Vec<(LocationId, i64)> {
     let adjusted = made.iter().filter_map(|request| match request {
         Request::Write(Write::Adjust(entries)) => Some(entries),
-        _ => None,
+        Request::Read(_) | Request::Write(_) => None,
     });
     let entries = adjusted.flatten();
     entries.map(|entry| (entry.location, entry.delta)).collect()
