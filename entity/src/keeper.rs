@@ -20,6 +20,8 @@ pub struct Model {
     pub wake_at: Option<i64>,
     #[sea_orm(column_type = "Text")]
     pub memo: String,
+    /// `installed_at` of the store when the keeper loaded it; 0: it has not said yet.
+    pub installation: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -18,6 +18,7 @@ mod m0002_create_inbox;
 mod m0003_create_keepers;
 mod m0004_create_lanes;
 mod m0005_stamp_deliveries;
+mod m0006_know_installations;
 mod table;
 
 /// All steps, oldest first.
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_create_keepers::Migration),
             Box::new(m0004_create_lanes::Migration),
             Box::new(m0005_stamp_deliveries::Migration),
+            Box::new(m0006_know_installations::Migration),
         ]
     }
 }

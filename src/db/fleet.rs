@@ -73,7 +73,7 @@ const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
     COALESCE(k.dead, 0) AS dead FROM inbox_head h \
     LEFT JOIN keeper k ON k.store = h.store";
 
-/// Stores with backlog or with `wake_at` reached, in ascending order after `after_store`, at most `limit`.
+/// Stores with backlog, with `wake_at` reached, or installed again since their keeper looked, in ascending order after `after_store`, at most `limit`.
 pub async fn stores_to_wake(
     db: &Db,
     now: Timestamp,
@@ -82,7 +82,9 @@ pub async fn stores_to_wake(
 ) -> Result<Vec<StoreId>, DbError> {
     const TO_WAKE: &str = "SELECT h.store AS store FROM inbox_head h \
         LEFT JOIN keeper k ON k.store = h.store \
-        WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2) ORDER BY h.store LIMIT $3";
+        WHERE h.store > $1 AND (h.next_seq - 1 > COALESCE(k.cursor, 0) OR k.wake_at <= $2 \
+        OR (k.installation <> 0 AND k.installation <> (SELECT s.installed_at FROM store s WHERE s.id = h.store))) \
+        ORDER BY h.store LIMIT $3";
     let after = after_store.map_or(0, |store| store.0);
     let values = [
         after.into(),

@@ -40,7 +40,7 @@ pub async fn find(db: &Db, store: StoreId) -> Result<Option<KeeperRecord>, DbErr
 
 async fn claim(db: &Db, store: StoreId, grant: GrantId, now: Timestamp) -> Result<(), DbError> {
     const CLAIM: &str = "INSERT INTO keeper (store, grant_id, granted_at, applied_seq, cursor, applied, naked, parked, \
-        dead, memo) SELECT store, $1, $2, 0, 0, 0, 0, 0, 0, $3 FROM inbox_head WHERE store = $4 \
+        dead, memo, installation) SELECT store, $1, $2, 0, 0, 0, 0, 0, 0, $3, 0 FROM inbox_head WHERE store = $4 \
         ON CONFLICT (store) DO UPDATE SET grant_id = excluded.grant_id, granted_at = excluded.granted_at";
     let memo = document::write("memo", &crate::domain::store::state::Memo::default())?;
     let values = [
@@ -84,7 +84,7 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
-        unsettled_orders: orders::list_unsettled(&snapshot, store).await?,
+        pending_orders: orders::list_pending(&snapshot, store).await?,
         known_orders: orders::list_ids(&snapshot, store).await?,
         calls: calls::list(&snapshot, store).await?,
         parked: parking::list(&snapshot, store).await?,
@@ -115,5 +115,7 @@ fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {
         dead: row.dead,
         wake_at: row.wake_at.map(Timestamp::from_millis),
         memo: document::read("memo", &row.memo)?,
+        installation: Some(Timestamp::from_millis(row.installation))
+            .filter(|at| *at != Timestamp::EPOCH),
     })
 }

@@ -27,7 +27,7 @@ pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderS
     Ok(orders)
 }
 
-pub(super) async fn list_unsettled(
+pub(super) async fn list_pending(
     connection: &impl ConnectionTrait,
     store: StoreId,
 ) -> Result<Vec<OrderState>, DbError> {
@@ -59,7 +59,7 @@ pub(super) fn model(store: StoreId, order: &OrderState) -> Result<ledger_order::
     Ok(ledger_order::Model {
         store: store.0,
         order_id: order.order.0,
-        settled: !order.unsettled(),
+        settled: !order.is_pending(),
         updated_at: order.updated_at.as_millis(),
         doc: document::write("order", order)?,
     })

@@ -45,6 +45,18 @@ pub struct Bucket {
     at: Timestamp,
 }
 
+/// Requests restored in a second on the smallest plan.
+const REST_RESTORE_MIN: i64 = 2;
+/// A full bucket of requests leaks out in so many seconds, on every plan (40 at 2/s, 400 at 20/s) but one that leaks
+/// faster.
+const REST_LEAK_S: i64 = 20;
+
+/// What the size of a bucket tells of its rate: only GraphQL answers say how fast theirs is restored.
+fn implied_restore(report: &RateReport) -> Option<i64> {
+    let implied = (report.size / REST_LEAK_S).max(REST_RESTORE_MIN);
+    (report.meter == Meter::Rest && report.size > 0).then_some(implied)
+}
+
 impl Bucket {
     /// A bucket of the platform's standard size with every token there. `headroom_percent` of it, within `0..=99`, is never used.
     #[must_use]
@@ -159,7 +171,8 @@ impl Bucket {
         if report.size > 0 {
             self.size = report.size.min(SIZE_MAX);
         }
-        if let Some(restore_per_s) = report.restore_per_s.filter(|restore| *restore > 0) {
+        let told = report.restore_per_s.filter(|restore| *restore > 0);
+        if let Some(restore_per_s) = told.or_else(|| implied_restore(report)) {
             self.restore_per_s = restore_per_s.min(SIZE_MAX);
         }
         let refund_milli = report.cost.map_or(0, unused_of).saturating_mul(MILLI);
@@ -461,6 +474,35 @@ mod tests {
         report.used = 3;
         bucket.correct(&report, START);
         assert_eq!(bucket.used(), 30);
+    }
+
+    #[test]
+    fn the_size_of_the_bucket_for_requests_tells_the_plan() {
+        let mut bucket = Bucket::full(Meter::Rest, HEADROOM_PERCENT, START);
+        for (size, restore_per_s) in [(40, 2), (80, 4), (400, 20), (800, 40), (40, 2), (10, 2)] {
+            let report = RateReport {
+                meter: Meter::Rest,
+                used: 1,
+                size,
+                restore_per_s: None,
+                cost: None,
+            };
+            bucket.correct(&report, START);
+            assert_eq!(
+                (bucket.size(), bucket.restore_per_s()),
+                (size, restore_per_s)
+            );
+        }
+        let report = RateReport {
+            meter: Meter::Graphql,
+            used: 1,
+            size: 20_000,
+            restore_per_s: None,
+            cost: None,
+        };
+        let mut bucket = Bucket::full(Meter::Graphql, HEADROOM_PERCENT, START);
+        bucket.correct(&report, START);
+        assert_eq!(bucket.restore_per_s(), 100);
     }
 
     #[test]

@@ -5,8 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::domain::order::OrderState;
+use crate::domain::order::{Asked, OrderState};
 use crate::ids::{ItemId, OrderId};
+
+/// How many reads of unknown orders are remembered over a restart.
+const STRANGERS_ASKED_MAX: usize = 100;
 
 /// Orders of one store.
 #[derive(Debug, Default)]
@@ -14,34 +17,75 @@ pub struct Ledger {
     /// Every order in the ledger, in memory or not.
     known: BTreeSet<OrderId>,
     loaded: BTreeMap<OrderId, OrderState>,
-    unsettled: BTreeSet<OrderId>,
+    index: Index,
     /// Orders that the ledger does not have and that must be read: touched, or waited for by parked rows.
     strangers_to_read: BTreeSet<OrderId>,
-    /// Orders whose last read told too little: read again, but not before.
-    postponed: BTreeMap<OrderId, Postponed>,
+    /// Orders that the ledger does not have, whose last read told too little: read again, but not before.
+    strangers_asked: BTreeMap<OrderId, Asked>,
 }
 
-/// A read that is to be repeated.
-#[derive(Clone, Copy, Debug)]
-struct Postponed {
-    reads: u32,
-    until: Timestamp,
+/// Which of the loaded orders want what, so that nobody has to look at all of them.
+#[derive(Debug, Default)]
+struct Index {
+    unsettled: BTreeSet<OrderId>,
+    /// Placed at the one location that the store knows of, and not confirmed since then.
+    doubted: BTreeSet<(Timestamp, OrderId)>,
+    adjustable: BTreeSet<OrderId>,
+    /// With the instant from which on they may be asked about.
+    to_read: BTreeSet<(Timestamp, OrderId)>,
+    to_assign: BTreeSet<(Timestamp, OrderId)>,
 }
 
-/// The first delay before an order is read again, milliseconds; doubles with each read.
-const REREAD_BASE_MS: i64 = 1_000;
-/// The longest delay before an order is read again, milliseconds.
-const REREAD_MAX_MS: i64 = 15 * 60 * 1_000;
+impl Index {
+    fn add(&mut self, order: &OrderState) {
+        let id = order.order;
+        let asked = (due_at(order), id);
+        insert_if(&mut self.unsettled, id, order.unsettled());
+        self.doubted
+            .extend(order.doubted_since.map(|since| (since, id)));
+        insert_if(&mut self.adjustable, id, order.is_adjustable());
+        insert_if(&mut self.to_read, asked, order.needs_read);
+        insert_if(&mut self.to_assign, asked, order.needs_assignments);
+    }
+
+    fn remove(&mut self, order: &OrderState) {
+        let id = order.order;
+        let asked = (due_at(order), id);
+        self.unsettled.remove(&id);
+        if let Some(since) = order.doubted_since {
+            self.doubted.remove(&(since, id));
+        }
+        self.adjustable.remove(&id);
+        self.to_read.remove(&asked);
+        self.to_assign.remove(&asked);
+    }
+}
+
+/// From when on an order may be asked about.
+fn due_at(order: &OrderState) -> Timestamp {
+    order.asked.map_or(Timestamp::EPOCH, |asked| asked.until)
+}
+
+fn insert_if<Key: Ord>(keys: &mut BTreeSet<Key>, key: Key, wanted: bool) {
+    if wanted {
+        keys.insert(key);
+    }
+}
 
 impl Ledger {
-    /// Rebuilds the ledger from its rows.
+    /// Rebuilds the ledger from its rows, and from what is remembered of reads of unknown orders.
     #[must_use]
-    pub fn restore(known: Vec<OrderId>, unsettled: Vec<OrderState>) -> Self {
+    pub fn restore(
+        known: Vec<OrderId>,
+        pending: Vec<OrderState>,
+        strangers_asked: BTreeMap<OrderId, Asked>,
+    ) -> Self {
         let mut ledger = Self {
             known: known.into_iter().collect(),
+            strangers_asked,
             ..Self::default()
         };
-        for order in unsettled {
+        for order in pending {
             ledger.put(order);
         }
         ledger
@@ -75,7 +119,9 @@ impl Ledger {
     /// Takes an order out, to be changed and put back.
     #[must_use]
     pub fn take(&mut self, order: OrderId) -> Option<OrderState> {
-        self.loaded.remove(&order)
+        let order = self.loaded.remove(&order)?;
+        self.index.remove(&order);
+        Some(order)
     }
 
     /// Puts an order in, or back.
@@ -83,26 +129,50 @@ impl Ledger {
         let id = order.order;
         self.known.insert(id);
         self.strangers_to_read.remove(&id);
-        if order.unsettled() {
-            self.unsettled.insert(id);
-        } else {
-            self.unsettled.remove(&id);
-            self.postponed.remove(&id);
+        self.strangers_asked.remove(&id);
+        if let Some(before) = self.loaded.remove(&id) {
+            self.index.remove(&before);
         }
+        self.index.add(&order);
         self.loaded.insert(id, order);
     }
 
     /// Unsettled orders, ascending.
     pub fn unsettled(&self) -> impl Iterator<Item = &OrderState> {
-        self.unsettled
-            .iter()
-            .filter_map(|order| self.loaded.get(order))
+        let unsettled = self.index.unsettled.iter();
+        unsettled.filter_map(|order| self.loaded.get(order))
     }
 
     /// How many orders are unsettled.
     #[must_use]
     pub fn unsettled_count(&self) -> usize {
-        self.unsettled.len()
+        self.index.unsettled.len()
+    }
+
+    /// Orders that have something to take or give back, and nothing to learn first; ascending.
+    pub fn adjustable(&self) -> impl Iterator<Item = OrderId> {
+        self.index.adjustable.iter().copied()
+    }
+
+    /// Orders that may have to be placed anew when the store's locations turn out to be others.
+    #[must_use]
+    pub fn placeable(&self) -> BTreeSet<OrderId> {
+        let doubted = self.index.doubted.iter().map(|(_, order)| *order);
+        doubted
+            .chain(self.index.unsettled.iter().copied())
+            .collect()
+    }
+
+    /// Since when the place of an order is in doubt, the longest.
+    #[must_use]
+    pub fn doubted_since(&self) -> Option<Timestamp> {
+        self.index.doubted.first().map(|(since, _)| *since)
+    }
+
+    /// Of how many orders the place is in doubt.
+    #[must_use]
+    pub fn doubted_count(&self) -> usize {
+        self.index.doubted.len()
     }
 
     /// An order that the ledger does not have must be read.
@@ -114,67 +184,61 @@ impl Ledger {
 
     /// The read of an order that the ledger does not have is done.
     pub fn forget_stranger(&mut self, order: OrderId) {
-        if !self.knows(order) {
-            self.postponed.remove(&order);
-        }
+        self.strangers_asked.remove(&order);
         self.strangers_to_read.remove(&order);
     }
 
-    /// The next order whose snapshot must be read.
+    /// What is to be remembered of reads of unknown orders.
+    #[must_use]
+    pub const fn strangers_asked(&self) -> &BTreeMap<OrderId, Asked> {
+        &self.strangers_asked
+    }
+
+    /// The next order whose snapshot must be read: the one that waits longest.
     #[must_use]
     pub fn next_to_read(&self, now: Timestamp) -> Option<OrderId> {
         let mut strangers = self.strangers_to_read.iter().copied();
-        let stranger = strangers.find(|order| self.may_read(*order, now));
-        stranger.or_else(|| self.next_due(now, |order| order.needs_read))
+        let stranger = strangers.find(|order| self.may_read_stranger(*order, now));
+        stranger.or_else(|| first_due(&self.index.to_read, now))
     }
 
-    /// Whether an order's read is not postponed.
+    /// Whether the read of an order that the ledger does not have is not postponed.
     #[must_use]
-    pub fn may_read(&self, order: OrderId, now: Timestamp) -> bool {
-        self.postponed
-            .get(&order)
-            .is_none_or(|postponed| postponed.until <= now)
+    pub fn may_read_stranger(&self, order: OrderId, now: Timestamp) -> bool {
+        let asked = self.strangers_asked.get(&order);
+        asked.is_none_or(|asked| asked.until <= now)
     }
 
-    /// The next order whose assignments must be read.
+    /// The next order whose assignments must be read: the one that waits longest.
     #[must_use]
     pub fn next_to_assign(&self, now: Timestamp) -> Option<OrderId> {
-        self.next_due(now, |order| order.needs_assignments)
+        first_due(&self.index.to_assign, now)
     }
 
-    fn next_due(&self, now: Timestamp, wanted: impl Fn(&OrderState) -> bool) -> Option<OrderId> {
-        let is_due = |order: &&OrderState| wanted(order) && self.may_read(order.order, now);
-        self.unsettled().find(is_due).map(|order| order.order)
-    }
-
-    /// A read of this order told too little: it is read again after a delay that doubles. Returns how often that was.
-    pub fn postpone(&mut self, order: OrderId, now: Timestamp) -> u32 {
-        let reads = self
-            .postponed
-            .get(&order)
-            .map_or(0, |postponed| postponed.reads)
-            + 1;
-        let delay_ms = REREAD_BASE_MS
-            .saturating_mul(1 << reads.min(16))
-            .min(REREAD_MAX_MS);
-        self.postponed.insert(
-            order,
-            Postponed {
-                reads,
-                until: now.plus_millis(delay_ms),
-            },
-        );
-        reads
+    /// A read of this order told too little: it is read again after a delay that doubles.
+    pub fn postpone_stranger(&mut self, order: OrderId, now: Timestamp) {
+        let before = self.strangers_asked.get(&order).copied();
+        let asked = Asked::once_more(before, now);
+        self.strangers_asked.insert(order, asked);
+        if self.strangers_asked.len() > STRANGERS_ASKED_MAX {
+            let by_due = self.strangers_asked.iter();
+            let first = by_due.min_by_key(|(_, asked)| asked.until);
+            if let Some(first) = first.map(|(order, _)| *order) {
+                self.strangers_asked.remove(&first);
+            }
+        }
     }
 
     /// When the next postponed read is due.
     #[must_use]
     pub fn next_postponed(&self, now: Timestamp) -> Option<Timestamp> {
-        self.postponed
-            .values()
-            .map(|postponed| postponed.until)
-            .filter(|until| *until > now)
-            .min()
+        let strangers = self.strangers_asked.values().map(|asked| asked.until);
+        let strangers = strangers.filter(|until| *until > now).min();
+        let known = [&self.index.to_read, &self.index.to_assign];
+        let known = known
+            .into_iter()
+            .filter_map(|asked| first_after(asked, now));
+        known.chain(strangers).min()
     }
 
     /// An item can be written again: what was refused of it is open again. Returns the orders that changed.
@@ -201,8 +265,21 @@ impl Ledger {
 
     /// Forgets settled orders, save those that a write under way may still have to change.
     pub fn evict_settled(&mut self, pinned: &BTreeSet<OrderId>) {
-        let unsettled = &self.unsettled;
-        self.loaded
-            .retain(|order, _| unsettled.contains(order) || pinned.contains(order));
+        let unsettled = &self.index.unsettled;
+        self.loaded.retain(|order, state| {
+            unsettled.contains(order) || state.doubted_since.is_some() || pinned.contains(order)
+        });
     }
+}
+
+/// The one that waits longest, if it may be asked about.
+fn first_due(asked: &BTreeSet<(Timestamp, OrderId)>, now: Timestamp) -> Option<OrderId> {
+    let (until, order) = asked.first()?;
+    (*until <= now).then_some(*order)
+}
+
+/// When the next one may be asked about that may not yet.
+fn first_after(asked: &BTreeSet<(Timestamp, OrderId)>, now: Timestamp) -> Option<Timestamp> {
+    let later = (now.plus_millis(1), OrderId(i64::MIN));
+    asked.range(later..).next().map(|(until, _)| *until)
 }

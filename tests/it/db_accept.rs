@@ -19,7 +19,7 @@ on_both_databases!(
     refuses_a_body_that_another_store_accepted,
     reads_rows_within_bounds,
     purges_only_behind_the_cursor,
-    wakes_stores_with_backlog_or_deadline,
+    wakes_stores_with_backlog_or_deadline_or_a_new_installation,
     forgets_old_delivery_ids,
     survives_a_restart,
 );
@@ -185,7 +185,7 @@ async fn purges_only_behind_the_cursor(test: TestDb) {
     );
 }
 
-async fn wakes_stores_with_backlog_or_deadline(test: TestDb) {
+async fn wakes_stores_with_backlog_or_deadline_or_a_new_installation(test: TestDb) {
     let (busy, timed, idle) = (
         test.store("a").await,
         test.store("b").await,
@@ -205,6 +205,29 @@ async fn wakes_stores_with_backlog_or_deadline(test: TestDb) {
     };
     assert_eq!(wake(NOW).await, [busy]);
     assert_eq!(wake(NOW.plus_millis(1_000)).await, [busy, timed]);
+    let anew = stores::StorePatch {
+        installed_anew: true,
+        ..stores::StorePatch::default()
+    };
+    let later = NOW.plus_millis(5);
+    stores::update(&test.db, &test.sealer, idle, anew, later)
+        .await
+        .unwrap();
+    assert_eq!(
+        wake(NOW).await,
+        [busy],
+        "its keeper has not said what it knows"
+    );
+    let (grant, activation) = test.activate(idle).await;
+    let mut commit = crate::support::database::share(idle, grant, &activation);
+    commit.record.installation = Some(NOW);
+    test.writer.commit(commit).await.unwrap();
+    assert_eq!(wake(NOW).await, [busy, idle], "installed again since");
+    let (grant, activation) = test.activate(idle).await;
+    let mut commit = crate::support::database::share(idle, grant, &activation);
+    commit.record.installation = activation.loaded.installed_at;
+    test.writer.commit(commit).await.unwrap();
+    assert_eq!(wake(NOW).await, [busy]);
     let totals = fleet::totals(&test.db).await.unwrap();
     assert_eq!((totals.stores, totals.received, totals.backlog), (3, 1, 1));
     assert_eq!(totals.oldest_received_at, Some(NOW));

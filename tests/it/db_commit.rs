@@ -175,7 +175,7 @@ async fn what_was_committed_is_loaded(test: TestDb) {
     assert_eq!(loaded.items, [item(1)]);
     assert_eq!(loaded.levels, [level(None)]);
     assert_eq!(loaded.bundles, [bundle()]);
-    assert_eq!(loaded.unsettled_orders, [order(2, 1)]);
+    assert_eq!(loaded.pending_orders, [order(2, 1)]);
     assert_eq!(loaded.known_orders, [OrderId(1), OrderId(2)]);
     assert_eq!(loaded.calls, [call(1)]);
     assert_eq!(

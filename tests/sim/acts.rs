@@ -68,6 +68,8 @@ const EVENTFUL: [(i64, Deed); 6] = [
 const UNSETTLED: [(i64, Deed); 2] = [(6, Deed::Reinstall), (5, Deed::Pause)];
 const CROWDED: [(i64, Deed); 1] = [(25, Deed::Crowd)];
 
+/// Of so many installations the process dies before the keeper is told, in a thousand.
+const INSTALLER_DIES: i64 = 400;
 /// Nobody installs an app again sooner; the server knows the platform's clock to a second only, milliseconds.
 const REINSTALL_MS: i64 = 5_000;
 
@@ -133,7 +135,6 @@ impl Run {
         for _ in 0..deeds {
             let now = self.now;
             self.site(index).shop.live_until(now);
-            self.begin_selling(index);
             let Some(deed) = self.draw_deed(index) else {
                 continue;
             };
@@ -141,16 +142,6 @@ impl Run {
             self.say(|| format!("store {store}: {deed:?}"));
             self.do_deed(index, deed);
             self.tell(index);
-        }
-    }
-
-    /// Locations sell from when the server knows of them. What it makes of an order from a location that it never heard
-    /// of is another matter: until then the store has fewer locations than it thinks.
-    fn begin_selling(&mut self, index: usize) {
-        let site = self.site(index);
-        let known = site.tables.keeper.memo.locations.iter().flatten();
-        for location in known.map(|known| known.location).collect::<Vec<_>>() {
-            site.shop.begin_selling(location);
         }
     }
 
@@ -235,6 +226,11 @@ impl Run {
         } else {
             None
         };
+        let unrouted = self.site(index).plan.unrouted;
+        if till.is_none() && self.chance.hits(unrouted) {
+            self.site(index).shop.sell_unrouted(&wanted);
+            return;
+        }
         let routing_ms = self.chance.between(0, routing_ms);
         self.site(index).shop.sell(&wanted, till, routing_ms);
         self.at(routing_ms, Event::Route(index));
@@ -376,7 +372,12 @@ impl Run {
         }
         site.shop.installed = true;
         site.tables.installed_at = now;
-        self.wish(index, Wish::Renew, 0);
+        if self.chance.hits(INSTALLER_DIES) {
+            // The process dies with the store's row written, and nobody tells the keeper.
+            self.crash_all();
+        } else {
+            self.wish(index, Wish::Renew, 0);
+        }
     }
 
     fn pause(&mut self, index: usize) {

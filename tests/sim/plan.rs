@@ -62,6 +62,8 @@ pub(crate) struct StorePlan {
     pub(crate) unsettled: bool,
     /// Milliseconds until an order is routed, at most.
     pub(crate) routing_ms: i64,
+    /// Orders that are never routed, in a thousand: nobody ever tells where they ship from.
+    pub(crate) unrouted: i64,
     /// No webhook is lost and no sweep comes after the first: webhooks alone must do.
     pub(crate) unswept: bool,
     pub(crate) idle_ms: i64,
@@ -112,6 +114,21 @@ impl Plan {
             store.crowded = false;
             store.silent = true;
             store.settings.sweep_interval_ms = 5_000;
+        }
+    }
+}
+
+impl Plan {
+    /// Orders of which nobody ever tells where they ship from, a platform that tells nothing of its rate limits, and
+    /// keepers that rest whenever they can.
+    pub(crate) fn make_unrouted(&mut self) {
+        for store in &mut self.stores {
+            store.actions = 140;
+            store.locations = 3;
+            store.unswept = false;
+            store.silent = true;
+            store.unrouted = 900;
+            store.idle_ms = 500;
         }
     }
 }
@@ -170,6 +187,7 @@ fn draw_store(chance: &mut Chance) -> StorePlan {
         eventful: chance.hits(300),
         unsettled: chance.hits(200),
         routing_ms: if chance.hits(300) { 120_000 } else { 0 },
+        unrouted: if chance.hits(200) { 300 } else { 0 },
         unswept,
         idle_ms: if chance.hits(400) { 3_000 } else { 900_000 },
         settings: draw_settings(chance, unswept),

@@ -29,10 +29,14 @@ pub(crate) enum Plant {
     CallsNotLoaded,
     /// The database forgets when a store is to be woken.
     WakeForgotten,
+    /// A keeper does not know which installation of the app its predecessor knew.
+    InstallationForgotten,
+    /// Nobody remembers what was asked and told too little, and what was passed over for it.
+    AsksForgotten,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::TornCommit,
         Self::FenceOff,
         Self::CallBeforeCommit,
@@ -45,6 +49,8 @@ impl Plant {
         Self::BodyLeftBehind,
         Self::CallsNotLoaded,
         Self::WakeForgotten,
+        Self::InstallationForgotten,
+        Self::AsksForgotten,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -61,6 +67,8 @@ impl Plant {
             Self::BodyLeftBehind => "body_left_behind",
             Self::CallsNotLoaded => "calls_not_loaded",
             Self::WakeForgotten => "wake_forgotten",
+            Self::InstallationForgotten => "installation_forgotten",
+            Self::AsksForgotten => "asks_forgotten",
         }
     }
 
@@ -76,7 +84,10 @@ impl Plant {
             Self::KeyRenewed | Self::InterestNotWidened => &[Rule::LevelsRight],
             Self::WrongStore => &[Rule::NothingLeaks],
             Self::BodyLeftBehind => &[Rule::DeadForAReason],
-            Self::CallsNotLoaded | Self::WakeForgotten => &[Rule::ComesToRest, Rule::LevelsRight],
+            Self::CallsNotLoaded
+            | Self::WakeForgotten
+            | Self::InstallationForgotten
+            | Self::AsksForgotten => &[Rule::ComesToRest, Rule::LevelsRight],
         }
     }
 }

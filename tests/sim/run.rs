@@ -146,6 +146,9 @@ impl Run {
         if planted == Some(Plant::BucketForgotten) {
             plan.make_restless();
         }
+        if planted == Some(Plant::AsksForgotten) {
+            plan.make_unrouted();
+        }
         let mut run = Self {
             now: START,
             chance,
@@ -233,7 +236,10 @@ impl Run {
                 return Err(broken);
             }
         }
-        self.judge(self.ends_at.plus_millis(-QUIET_MS));
+        self.judge(
+            self.ends_at.plus_millis(-QUIET_MS),
+            self.ends_at.plus_millis(LAST_SWEEP_MS - AFTERMATH_MS),
+        );
         match self.broken.take() {
             Some(broken) => Err(broken),
             None => Ok(self.tally(events)),

@@ -13,6 +13,7 @@ use storekeeper::domain::store::change::{
     CallRecord, Change, Changes, DeadLetterRecord, IdempotentReply, ItemRecord, KeeperRecord,
     LevelRecord, ParkedRecord,
 };
+use storekeeper::domain::store::patience::PassedOver;
 use storekeeper::domain::store::state::{Loaded, Memo};
 use storekeeper::ids::{BundleId, CallId, DeadLetterId, GrantId, ItemId, OrderId};
 
@@ -96,6 +97,7 @@ impl Tables {
                 parked: 0,
                 dead: 0,
                 wake_at: None,
+                installation: None,
                 memo: Memo::default(),
             },
             installed_at,
@@ -111,6 +113,12 @@ impl Tables {
             deliveries: BTreeSet::new(),
             head: 0,
         }
+    }
+
+    /// Whether the app was installed again since the keeper looked.
+    pub(crate) fn is_installed_anew(&self) -> bool {
+        let seen = self.keeper.installation;
+        seen.is_some_and(|seen| seen != self.installed_at)
     }
 
     /// Makes a delivery durable.
@@ -178,6 +186,14 @@ impl Tables {
     pub(crate) fn load(&self, planted: Option<Plant>) -> Loaded {
         let mut keeper = self.keeper.clone();
         keeper.memo = self.document(&keeper.memo);
+        if planted == Some(Plant::InstallationForgotten) {
+            keeper.installation = None;
+        }
+        let forgets_asks = planted == Some(Plant::AsksForgotten);
+        if forgets_asks {
+            keeper.memo.passed_over = PassedOver::default();
+            keeper.memo.strangers_asked.clear();
+        }
         let calls = self.calls.values().map(|call| CallRecord {
             write: self.document(&call.write),
             ..call.clone()
@@ -197,11 +213,15 @@ impl Tables {
                 .values()
                 .map(|bundle| self.document(bundle))
                 .collect(),
-            unsettled_orders: self
+            pending_orders: self
                 .orders
                 .values()
-                .filter(|order| order.unsettled())
+                .filter(|order| order.is_pending())
                 .map(|order| self.document(order))
+                .map(|order| OrderState {
+                    asked: order.asked.filter(|_| !forgets_asks),
+                    ..order
+                })
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),
             calls,

@@ -138,8 +138,9 @@ impl Run {
         let tables = &self.site(index).tables;
         let has_backlog = tables.keeper.cursor < tables.head;
         let wake_at = tables.keeper.wake_at;
+        let is_installed_anew = tables.is_installed_anew();
         let has_commands = !host.slot.waiting.is_empty() || host.slot.answer.is_some();
-        if has_backlog || has_commands || wake_at.is_some_and(|at| at <= now) {
+        if has_backlog || has_commands || is_installed_anew || wake_at.is_some_and(|at| at <= now) {
             self.activate(index, host);
         } else if let Some(at) = wake_at {
             let found_after_ms = self.chance.between(0, SCAN_MS);
@@ -260,6 +261,18 @@ impl Run {
             let epoch = self.number();
             *self.site(other).host = Host::fresh(epoch);
             self.wake_at(other, epoch, up_at);
+        }
+    }
+
+    /// The process is over while none of its keepers is at work.
+    pub(crate) fn crash_all(&mut self) {
+        let down_ms = self.chance.delay_ms(2_000, 60_000);
+        let up_at = self.now.plus_millis(down_ms);
+        self.down_until = up_at;
+        for site in 0..self.sites.len() {
+            let epoch = self.number();
+            *self.site(site).host = Host::fresh(epoch);
+            self.wake_at(site, epoch, up_at);
         }
     }
 

@@ -14,7 +14,8 @@ use crate::tables::InboxRow;
 
 impl Run {
     /// Judges every store. `quiet_from`: nothing was to be written any more since then.
-    pub(crate) fn judge(&mut self, quiet_from: Timestamp) {
+    /// `asked_at`: a last sweep was asked for then.
+    pub(crate) fn judge(&mut self, quiet_from: Timestamp, asked_at: Timestamp) {
         for index in 0..self.sites.len() {
             let now = self.now;
             self.site(index).shop.live_until(now);
@@ -22,7 +23,7 @@ impl Run {
             let store = site.store;
             let complaint = unapplied(site)
                 .or_else(|| unjust_letter(site))
-                .or_else(|| restless(site, quiet_from))
+                .or_else(|| restless(site, quiet_from, asked_at))
                 .or_else(|| wrong_level(site));
             if let Some((rule, detail)) = complaint {
                 self.fail(rule, || format!("store {store}: {detail}"));
@@ -41,8 +42,9 @@ fn unapplied(site: &Site) -> Option<(Rule, String)> {
     ))
 }
 
-fn restless(site: &Site, quiet_from: Timestamp) -> Option<(Rule, String)> {
+fn restless(site: &Site, quiet_from: Timestamp, asked_at: Timestamp) -> Option<(Rule, String)> {
     let tables = &site.tables;
+    let is_swept = !site.plan.unswept && site.shop.reference.current().next().is_some();
     let complaints = [
         (
             tables.keeper.cursor != tables.head,
@@ -59,6 +61,10 @@ fn restless(site: &Site, quiet_from: Timestamp) -> Option<(Rule, String)> {
         (
             tables.keeper.memo.paused.is_some(),
             format!("paused: {:?}", tables.keeper.memo.paused),
+        ),
+        (
+            is_swept && tables.keeper.memo.sweep.finished_at < Some(asked_at),
+            "the sweep that was asked for never ended".to_owned(),
         ),
         (
             site.merchant.unanswered() > 0,

@@ -110,7 +110,7 @@ async fn advance_fences(
     shares: &[Share],
 ) -> Result<BTreeSet<StoreId>, DbError> {
     const ADVANCE: &str = "UPDATE keeper SET applied_seq = keeper.applied_seq + 1, cursor = g.cursor, \
-        applied = g.applied, naked = g.naked, parked = g.parked, dead = g.dead, wake_at = g.wake_at, memo = g.memo, \
+        applied = g.applied, naked = g.naked, parked = g.parked, dead = g.dead, wake_at = g.wake_at, memo = g.memo, installation = g.installation, \
         oldest_at = (SELECT i.received_at FROM inbox i WHERE i.store = g.store AND i.seq = g.cursor + 1) \
         FROM g WHERE keeper.store = g.store AND keeper.grant_id = g.grant_id AND keeper.applied_seq = g.applied_seq \
         RETURNING keeper.store";
@@ -128,6 +128,7 @@ async fn advance_fences(
         "dead",
         "wake_at",
         "memo",
+        "installation",
     ]);
     let mut in_order: Vec<&Share> = shares.iter().collect();
     in_order.sort_by_key(|share| share.store);
@@ -143,6 +144,11 @@ async fn advance_fences(
             share.record.dead.into(),
             share.record.wake_at.map(Timestamp::as_millis).into(),
             document::write("memo", &share.record.memo)?.into(),
+            share
+                .record
+                .installation
+                .map_or(0, Timestamp::as_millis)
+                .into(),
         ]);
     }
     let winners = grid.query(transaction, ADVANCE).await?;

@@ -34,6 +34,7 @@ impl OrderState {
             updated_at: snapshot.updated_at,
             digest: digest(snapshot),
             deleted: false,
+            deletion_told: false,
             location: None,
             lines: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -42,6 +43,9 @@ impl OrderState {
             needs_assignments: false,
             previous: Vec::new(),
             placed_at: None,
+            doubted_since: None,
+            placed_by_guess: false,
+            asked: None,
             cells: Vec::new(),
         };
         state.add_refunds(snapshot);
@@ -113,6 +117,10 @@ impl OrderState {
     /// Takes in which location ships what. Whether anything moved.
     pub fn assign(&mut self, assignments: &[Assignment]) -> bool {
         self.needs_assignments = false;
+        if std::mem::take(&mut self.placed_by_guess) {
+            // It tells nothing of where units were before.
+            self.placed_at = None;
+        }
         let merged = merge(assignments);
         if self.assignments.as_ref() == Some(&merged) {
             return false;
@@ -168,6 +176,12 @@ impl OrderState {
     pub fn touch(&mut self) {
         self.needs_read = !self.deleted;
         self.needs_assignments = !self.deleted;
+    }
+
+    /// A webhook says that the order was deleted. It may be out of order, or forged, so the platform is asked.
+    pub const fn tell_deletion(&mut self) {
+        self.deletion_told = !self.deleted;
+        self.needs_read = !self.deleted;
     }
 
     /// The order is gone from the platform, its goods are not: cells stay, and nothing can be read any more.

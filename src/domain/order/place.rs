@@ -27,12 +27,12 @@ impl OrderState {
     /// as wanted and the cells stay as they are.
     pub fn recompute(&mut self, placement: &Placement) {
         match placement {
-            Placement::SingleLocation(location) => {
+            Placement::SingleLocation(location) if self.knows_only(*location) => {
                 self.placed_at.get_or_insert(*location);
                 self.needs_assignments = false;
             }
-            Placement::ByAssignment if self.location.is_some() => self.needs_assignments = false,
-            Placement::ByAssignment => {
+            _ if self.location.is_some() => self.needs_assignments = false,
+            Placement::SingleLocation(_) | Placement::ByAssignment => {
                 let unknown = self.assignments.is_none() && self.placed_at.is_none();
                 self.needs_assignments |= unknown && self.wants_units() && !self.deleted;
                 if self.needs_assignments {
@@ -41,6 +41,32 @@ impl OrderState {
             }
         }
         self.rewrite_cells();
+    }
+
+    /// Whether nothing is known of it that lies elsewhere than at `location`.
+    #[must_use]
+    pub fn knows_only(&self, location: LocationId) -> bool {
+        let assigned = self.assignments.iter().flatten().chain(&self.previous);
+        let assigned = assigned.map(|assignment| assignment.location);
+        assigned
+            .chain(self.placed_at)
+            .all(|known| known == location)
+    }
+
+    /// The store's locations were read after the order changed last, and it has this one only.
+    pub const fn confirm_place(&mut self) {
+        self.doubted_since = None;
+        self.placed_by_guess = false;
+    }
+
+    /// The order may ship from another location than was thought: the platform must tell. Of a deleted
+    /// order nobody tells any more.
+    pub fn doubt_place(&mut self) {
+        self.doubted_since = None;
+        if self.deleted || self.location.is_some() || !self.wants_units() {
+            return;
+        }
+        self.needs_assignments = true;
     }
 
     /// Whether units are consumed of a line of which no assignment tells: the platform has assigned no location yet,

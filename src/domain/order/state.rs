@@ -10,6 +10,10 @@ use crate::ids::{BundleId, ItemId, LineId, LocationId, OrderId, RefundId};
 
 /// An order that concerns a bundle, as its ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, kept as a document by these names"
+)]
 pub struct OrderState {
     pub order: OrderId,
     /// Platform time, resolution one second; decides which recipe is in force.
@@ -19,6 +23,9 @@ pub struct OrderState {
     /// Digest of that snapshot: tells an equal repetition from an equal stamp with other content.
     pub digest: u64,
     pub deleted: bool,
+    /// A webhook says that it was deleted; believed once the platform does not have it either.
+    #[serde(default)]
+    pub deletion_told: bool,
     /// Point of sale: where it happened.
     pub location: Option<LocationId>,
     /// Only lines that sold a bundle.
@@ -38,8 +45,47 @@ pub struct OrderState {
     /// The location that took everything when the store had just this one.
     #[serde(default)]
     pub placed_at: Option<LocationId>,
+    /// Since when `placed_at`, or that it still holds, is not confirmed, our clock: the order may ship from a location
+    /// that the store has not heard of yet. `None`: nothing is in doubt.
+    #[serde(default)]
+    pub doubted_since: Option<Timestamp>,
+    /// `placed_at` was never confirmed: should there be other locations, it tells nothing.
+    #[serde(default)]
+    pub placed_by_guess: bool,
+    /// Reads of this order that told too little; kept, so that a restart does not begin to ask from the start.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// Ascending by (line, item, location), each at most once.
     pub cells: Vec<Cell>,
+}
+
+/// A question that was answered with too little, and is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How often it was asked.
+    pub reads: u32,
+    /// Not before this is it asked again, our clock.
+    pub until: Timestamp,
+}
+
+/// The first delay before a question is asked again, milliseconds; doubles each time.
+const ASK_AGAIN_BASE_MS: i64 = 1_000;
+/// The longest delay before a question is asked again, milliseconds.
+const ASK_AGAIN_MAX_MS: i64 = 15 * 60 * 1_000;
+
+impl Asked {
+    /// What becomes of `before` when it was asked once more.
+    #[must_use]
+    pub fn once_more(before: Option<Self>, now: Timestamp) -> Self {
+        let reads = before.map_or(0, |asked| asked.reads).saturating_add(1);
+        let delay_ms = ASK_AGAIN_BASE_MS
+            .saturating_mul(1 << reads.min(16))
+            .min(ASK_AGAIN_MAX_MS);
+        Self {
+            reads,
+            until: now.plus_millis(delay_ms),
+        }
+    }
 }
 
 /// A line that sold a bundle.
@@ -82,6 +128,18 @@ impl OrderState {
     pub fn unsettled(&self) -> bool {
         let differs = |cell: &Cell| cell.desired != cell.applied;
         self.needs_read || self.needs_assignments || self.cells.iter().any(differs)
+    }
+
+    /// Whether it must be at hand without a webhook that names it: it is unsettled, or may have to be placed anew.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.unsettled() || self.doubted_since.is_some()
+    }
+
+    /// Whether it has something to take or give back, and nothing to learn first.
+    #[must_use]
+    pub fn is_adjustable(&self) -> bool {
+        !self.needs_read && self.deltas().next().is_some()
     }
 
     /// The adjustments that are due, ascending by (line, item, location). None while the assignments are to be read:

@@ -11,10 +11,8 @@ use crate::domain::call::{
     Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
     UserErrorCode,
 };
-use crate::domain::fact::{
-    Assignments, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
-};
-use crate::domain::order::OrderState;
+use crate::domain::fact::{Assignments, ItemSnapshot, LevelSnapshot, OrderSnapshot};
+use crate::domain::order::Asked;
 use crate::domain::stock::StockBook;
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
@@ -111,8 +109,7 @@ impl StoreState {
                 }
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
-                self.locations_read(locations, outcome);
-                self.locations_wanted = raced;
+                self.locations_read(locations, (raced, begun_at), outcome);
             }
             (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
                 self.subscriptions_swept();
@@ -162,6 +159,9 @@ impl StoreState {
                 self.unblock(*item, outcome);
             }
         }
+        for level in levels {
+            self.note_location(level.location);
+        }
         self.items_changed(&changed, outcome);
     }
 
@@ -170,7 +170,7 @@ impl StoreState {
         let mut changed = Vec::new();
         for item in asked {
             self.items_wanted.remove(item);
-            self.items_checked.insert(*item, outcome.at);
+            self.note_checked(*item, outcome.at);
             let differs = match found.iter().find(|snapshot| snapshot.item == *item) {
                 Some(snapshot) => self.stock.see_item(snapshot, &mut outcome.changes),
                 None => self.stock.bury(*item, &mut outcome.changes),
@@ -195,25 +195,43 @@ impl StoreState {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
+        if found.is_none() && order.deletion_told {
+            // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
+            order.mark_deleted();
+            self.keep_order(order, outcome);
+            return;
+        }
         if !order.needs_read {
             self.ledger.put(order);
             return;
         }
-        let reads = self.ledger.postpone(id, outcome.at);
-        order.needs_read = found.is_some() && reads < STALE_READS_MAX;
+        let asked = Asked::once_more(order.asked, outcome.at);
+        order.asked = Some(asked);
+        order.needs_read = found.is_some() && asked.reads < STALE_READS_MAX;
         self.keep_order(order, outcome);
+    }
+
+    /// The platform refuses to tell of the order: what is known of it stands, and it is not taken to be deleted.
+    fn order_unreadable(&mut self, id: OrderId, outcome: &mut Outcome) {
+        if let Some(mut order) = self.ledger.take(id) {
+            order.deletion_told = false;
+            self.ledger.put(order);
+        }
+        self.order_read(id, None, outcome);
     }
 
     /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
     /// yet is asked about again.
     fn assignments_read(&mut self, id: OrderId, assignments: &Assignments, outcome: &mut Outcome) {
+        self.note_locations_of_assignments(assignments);
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
         let moved = order.assign(&assignments.current) | order.recall(&assignments.former);
         if order.is_unplaced() && !order.deleted {
-            let reads = self.ledger.postpone(id, outcome.at);
-            order.needs_assignments = reads < ASSIGNMENT_READS_MAX;
+            let asked = Asked::once_more(order.asked, outcome.at);
+            order.asked = Some(asked);
+            order.needs_assignments = asked.reads < ASSIGNMENT_READS_MAX;
         }
         if moved {
             self.order_changed(order, outcome);
@@ -242,6 +260,7 @@ impl StoreState {
 
     /// Applies an order that was read: newer than any webhook of the same stamp.
     pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, outcome: &mut Outcome) {
+        self.note_locations_of_order(snapshot);
         let created_at = end_of_second(snapshot.created_at);
         match self.ledger.take(snapshot.order) {
             Some(mut order) => {
@@ -258,7 +277,7 @@ impl StoreState {
 
     fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
-        self.step_aside(&in_flight.call.request, &error, outcome.at);
+        self.step_aside(&in_flight.call.request, &error, outcome);
         if in_flight.is_sweep {
             self.sweep_stumbled(&in_flight.call.request, &error, outcome.at);
         }
@@ -313,14 +332,15 @@ impl StoreState {
 
     /// What was asked lets other things go first when its turn comes again, so that one question that always fails
     /// does not stand before all others.
-    fn step_aside(&mut self, request: &Request, error: &CallError, now: Timestamp) {
+    fn step_aside(&mut self, request: &Request, error: &CallError, outcome: &mut Outcome) {
+        let now = outcome.at;
         let Request::Read(read) = request else { return };
         if matches!(error, CallError::Throttled { .. } | CallError::Barred(_)) {
             return;
         }
         match read {
             Read::Order(order) | Read::Assignments(order) => {
-                self.ledger.postpone(*order, now);
+                self.postpone_order(*order, outcome);
             }
             Read::Levels(items) | Read::Items(items) if items.len() > 1 => {
                 self.read_limit = items.len().div_ceil(2);
@@ -331,10 +351,19 @@ impl StoreState {
                     self.stock.postpone_read(*item, until);
                 }
             }
-            // What was known stands until the next sweep asks again.
-            Read::Locations => self.locations_wanted = self.locations.is_none(),
+            Read::Locations => self.locations_not_read(now),
             Read::Items(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
         }
+    }
+
+    fn postpone_order(&mut self, id: OrderId, outcome: &mut Outcome) {
+        let Some(mut order) = self.ledger.take(id) else {
+            self.ledger.postpone_stranger(id, outcome.at);
+            return;
+        };
+        order.asked = Some(Asked::once_more(order.asked, outcome.at));
+        outcome.changes.put(Change::PutOrder(order.clone()));
+        self.ledger.put(order);
     }
 
     fn barred(&mut self, bar: Bar) {
@@ -353,7 +382,7 @@ impl StoreState {
         };
     }
 
-    fn back_off_delay_ms(&self) -> i64 {
+    pub(super) fn back_off_delay_ms(&self) -> i64 {
         let doublings = self.backoff.failures.min(16);
         let delay_ms = self
             .settings
@@ -391,44 +420,18 @@ impl StoreState {
                 // Nobody knows such an item, or nobody may ask: what is known of it stands.
                 for item in &items {
                     self.items_wanted.remove(item);
-                    self.items_checked.insert(*item, outcome.at);
+                    self.note_checked(*item, outcome.at);
                 }
                 if is_sweep {
                     self.items_swept(&items, outcome.at);
                 }
             }
-            Read::Order(order) => self.order_read(order, None, outcome),
+            Read::Order(order) => self.order_unreadable(order, outcome),
             Read::OrdersSince { .. } => self.end_sweep(outcome.at),
             Read::Assignments(_) => {}
             Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }
-    }
-
-    fn locations_read(&mut self, locations: Vec<LocationSnapshot>, outcome: &mut Outcome) {
-        self.locations_wanted = false;
-        if self.locations.as_ref() == Some(&locations) {
-            return;
-        }
-        self.locations = Some(locations);
-        let orders = self
-            .ledger
-            .unsettled()
-            .map(|order| order.order)
-            .collect::<Vec<_>>();
-        for order in orders {
-            if let Some(order) = self.ledger.take(order) {
-                self.keep_order(order, outcome);
-            }
-        }
-        self.dirty_all();
-    }
-
-    /// Places an order and keeps it.
-    pub(super) fn keep_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
-        self.place(&mut order);
-        outcome.changes.put(Change::PutOrder(order.clone()));
-        self.ledger.put(order);
     }
 
     const fn read_limit_widens(&mut self) {

@@ -128,9 +128,7 @@ impl StoreState {
     fn token_renewed(&mut self, now: Timestamp) {
         self.installed_at = Some(self.platform_now(now));
         self.renewed_at = Some(now);
-        if matches!(self.paused, Some(Pause::Barred(_) | Pause::Uninstalled)) {
-            self.paused = None;
-        }
+        self.paused.take_if(|pause| pause.ends_with_token());
     }
 
     fn retry_dead_letter(

@@ -277,6 +277,8 @@ pub struct KeeperRecord {
     pub dead: i64,
     /// When the store is to be activated even without backlog.
     pub wake_at: Option<Timestamp>,
+    /// When the app was installed last, as far as this keeper knows; `None`: it has not said yet.
+    pub installation: Option<Timestamp>,
     /// Everything else, which no query asks for.
     pub memo: Memo,
 }

@@ -2,7 +2,7 @@
 //!
 //! A recipe is in force from the platform's present second on; orders made before keep the recipe of their time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, Component, Recipe, validate};
@@ -11,6 +11,11 @@ use crate::domain::store::command::{BundleDraft, DraftComponent};
 use crate::domain::store::outcome::{Outcome, Refusal, Reply};
 use crate::domain::store::state::StoreState;
 use crate::ids::{BundleId, ItemId, ProductId, VariantId};
+
+/// How many items are remembered to have been looked up.
+const CHECKED_MAX: usize = 10_000;
+/// For how long: no request to define a bundle waits longer, milliseconds.
+const CHECKED_FOR_MS: i64 = 60_000;
 
 impl StoreState {
     /// Defines a bundle, or gives it a new recipe. Items that are not known yet are looked up on the platform first.
@@ -65,6 +70,19 @@ impl StoreState {
             return Err(Refusal::BundleChanged(id));
         }
         Ok(bundle)
+    }
+
+    /// An item was looked up. What nobody can still wait for is forgotten.
+    pub(super) fn note_checked(&mut self, item: ItemId, now: Timestamp) {
+        self.items_checked.insert(item, now);
+        if self.items_checked.len() > CHECKED_MAX {
+            self.items_checked
+                .retain(|_, at| now.millis_since(*at) < CHECKED_FOR_MS);
+        }
+        if self.items_checked.len() > CHECKED_MAX {
+            // Whoever still waits has them looked up once more.
+            self.items_checked = BTreeMap::from([(item, now)]);
+        }
     }
 
     /// Whether items must be looked up first; asks for that.

@@ -60,7 +60,8 @@ impl Dirty {
         due || !self.items.is_empty() || !self.bundles.is_empty()
     }
 
-    /// Bundles to be computed, or waiting to be.
+    /// A bound from above on how many bundles are to be computed, or wait to be: one that is both, or whose items changed too, is
+    /// counted for each; to tell them apart would cost every commit a look at all of them.
     #[must_use]
     pub(super) fn count(&self) -> usize {
         self.items.len()

@@ -20,7 +20,7 @@ pub struct Observation {
     pub parked: i64,
     pub dead: i64,
     pub bundles: usize,
-    /// Bundles whose wanted level has yet to be compared with the platform's.
+    /// Bundles whose wanted level has yet to be compared with the platform's; a bound from above, at most `bundles`.
     pub dirty_bundles: usize,
     pub unsettled_orders: usize,
     /// Items whose levels or settings must be read before anything is computed from them.

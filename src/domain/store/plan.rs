@@ -1,5 +1,6 @@
 //! Which call to make next: what is wanted, in order of urgency, as far as the buckets allow (D8).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
@@ -10,6 +11,7 @@ use crate::domain::call::{
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{CallRecord, Change};
 use crate::domain::store::outcome::{Outcome, Reply};
+use crate::domain::store::patience::Kind;
 use crate::domain::store::state::{InFlight, StoreState};
 use crate::domain::store::sweep::SweepStep;
 use crate::ids::{CallId, ItemId, LocationId, OrderId};
@@ -19,7 +21,7 @@ const ORDERS_PER_ADJUSTMENT_MAX: usize = 500;
 
 /// Something that only a call can bring forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Want {
+pub(super) enum Want {
     /// Repeat a write without a definite answer, under its key.
     Resend(CallId),
     /// Look so many items up: a person waits for it, or their settings changed.
@@ -36,6 +38,20 @@ enum Want {
 }
 
 impl Want {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Resend(_) => Kind::Resend,
+            Self::Items(_) => Kind::Items,
+            Self::Locations => Kind::Locations,
+            Self::Order(_) => Kind::Order,
+            Self::Assignments(_) => Kind::Assignments,
+            Self::Adjust => Kind::Adjust,
+            Self::Levels => Kind::Levels,
+            Self::Set => Kind::Set,
+            Self::Sweep(_) => Kind::Sweep,
+        }
+    }
+
     /// The rate limit it is charged to, and the most it costs.
     const fn price(self) -> (Meter, i64) {
         match self {
@@ -57,10 +73,7 @@ impl StoreState {
     /// Whether a call can be planned now: something is wanted, none is under way, and the tokens are there.
     #[must_use]
     pub fn wants_call(&self, now: Timestamp) -> bool {
-        self.may_call(now)
-            && self
-                .wants(now)
-                .any(|want| self.affordable_at(want, now) <= now)
+        self.may_call(now) && self.offers(now).iter().any(|(_, at)| *at <= now)
     }
 
     /// When a call will be possible; `None` when none is wanted, or a person must act first.
@@ -68,11 +81,9 @@ impl StoreState {
         if self.paused.is_some() || self.in_flight.is_some() {
             return None;
         }
-        let affordable = self
-            .wants(now)
-            .map(|want| self.affordable_at(want, now))
-            .min();
+        let affordable = self.offers(now).into_iter().map(|(_, at)| at).min();
         let later = [
+            self.locations_due_at(),
             self.stock.next_read_at(),
             self.open_calls
                 .values()
@@ -104,12 +115,11 @@ impl StoreState {
         if !self.may_call(now) {
             return;
         }
-        let wants = self.wants(now).collect::<Vec<_>>();
-        for want in wants {
-            if self.affordable_at(want, now) > now {
-                continue;
-            }
+        let wanted = self.wants(now).map(Want::kind).collect();
+        let offers = self.offers(now);
+        for (want, _) in offers.into_iter().filter(|(_, at)| *at <= now) {
             if let Some(call) = self.build(want, fresh, outcome) {
+                self.passed_over.made(want.kind(), &wanted);
                 self.start_call(call, want, outcome);
                 return;
             }
@@ -122,6 +132,28 @@ impl StoreState {
         self.paused.is_none() && self.in_flight.is_none() && self.backoff.until <= now
     }
 
+    /// What is wanted now, in the order in which it is made, with when it can be afforded. Whoever has lost patience
+    /// goes first, and its rate limit is left to it.
+    pub(super) fn offers(&self, now: Timestamp) -> Vec<(Want, Timestamp)> {
+        let mut wants: Vec<Want> = self.wants(now).collect();
+        let impatience = |want: &Want| self.passed_over.impatience(want.kind());
+        wants.sort_by_key(|want| Reverse(impatience(want)));
+        let mut reserved = BTreeSet::new();
+        let mut offers = Vec::new();
+        for want in wants {
+            let (meter, cost) = want.price();
+            if reserved.contains(&meter) {
+                continue;
+            }
+            let at = self.buckets.affordable_at(meter, cost, now);
+            if at > now && impatience(&want) > 0 {
+                reserved.insert(meter);
+            }
+            offers.push((want, at));
+        }
+        offers
+    }
+
     /// What is wanted now, the most urgent first.
     fn wants(&self, now: Timestamp) -> impl Iterator<Item = Want> {
         let resend = self
@@ -131,17 +163,18 @@ impl StoreState {
             .map(|call| Want::Resend(call.id))
             .next();
         let items = self.items_wanted.len().min(self.read_limit);
-        let adjust = self.ledger.unsettled().any(has_deltas);
+        let adjust = self.ledger.adjustable().next().is_some();
+        let locations = self.locations_due_at().is_some_and(|at| at <= now);
         let levels = self.stock.next_read_at().is_some_and(|at| at <= now);
         [
             resend,
             (items > 0).then_some(Want::Items(items)),
-            self.locations_wanted.then_some(Want::Locations),
+            locations.then_some(Want::Locations),
             self.ledger
                 .next_to_read(now)
                 .or_else(|| {
                     self.lanes
-                        .next_to_read(|order| self.ledger.may_read(order, now))
+                        .next_to_read(|order| self.ledger.may_read_stranger(order, now))
                 })
                 .map(Want::Order),
             self.ledger.next_to_assign(now).map(Want::Assignments),
@@ -152,11 +185,6 @@ impl StoreState {
         ]
         .into_iter()
         .flatten()
-    }
-
-    fn affordable_at(&self, want: Want, now: Timestamp) -> Timestamp {
-        let (meter, cost) = want.price();
-        self.buckets.affordable_at(meter, cost, now)
     }
 
     fn build(&mut self, want: Want, fresh: CallId, outcome: &mut Outcome) -> Option<Call> {
@@ -227,11 +255,7 @@ impl StoreState {
 
     /// Gathers the unsettled cells into one adjustment, and counts them as taken: the call row keeps them from here.
     fn build_adjustment(&mut self, outcome: &mut Outcome) -> Option<Write> {
-        let orders = self
-            .ledger
-            .unsettled()
-            .filter(|order| has_deltas(order))
-            .map(|order| order.order);
+        let orders = self.ledger.adjustable();
         let orders = orders.take(ORDERS_PER_ADJUSTMENT_MAX).collect::<Vec<_>>();
         let mut entries = BTreeMap::<(ItemId, LocationId), Vec<SettledCell>>::new();
         for order in orders {
@@ -294,14 +318,4 @@ impl StoreState {
             cell.applied = cell.desired;
         }
     }
-}
-
-/// Whether an order has something to take or give back, and nothing to learn first.
-fn has_deltas(order: &OrderState) -> bool {
-    !order.needs_read
-        && !order.needs_assignments
-        && order
-            .cells
-            .iter()
-            .any(|cell| cell.desired != cell.applied && !cell.blocked)
 }

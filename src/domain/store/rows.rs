@@ -29,6 +29,7 @@ impl StoreState {
             }
             Ok(fact) => {
                 self.note_race(fact);
+                self.note_locations_of(fact);
                 self.take_fact(row, fact, outcome)
             }
         };
@@ -80,7 +81,10 @@ impl StoreState {
             }
             Read::Locations => in_flight.raced |= matches!(fact, Fact::LocationsTouched),
             Read::Order(asked) => {
-                in_flight.raced |= matches!(fact, Fact::OrderTouched(order) if order == asked);
+                in_flight.raced |= matches!(
+                    fact,
+                    Fact::OrderTouched(order) | Fact::OrderDeleted(order) if order == asked
+                );
             }
             Read::Assignments(asked) => {
                 in_flight.raced |= matches!(fact, Fact::Order(snapshot) if snapshot.order == *asked)
@@ -152,10 +156,7 @@ impl StoreState {
                     RowEnd::Naked
                 }
             }
-            Fact::LocationsTouched => {
-                self.locations_wanted = true;
-                RowEnd::Hot
-            }
+            Fact::LocationsTouched => RowEnd::Hot,
             Fact::Uninstalled => self.uninstall(row),
             Fact::Unneeded => RowEnd::Naked,
         }
@@ -174,19 +175,14 @@ impl StoreState {
         self.lanes.wake(snapshot.order, outcome.at);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
         let absorbed = order.absorb(snapshot, sold);
-        if absorbed == Absorbed::Same && self.ships_from_anywhere(&order) {
+        if absorbed == Absorbed::Same && order.location.is_none() && !order.deleted {
             // The body does not tell where goods ship from, and its stamp tells seconds only: they may have moved
             // within the second of what is known.
-            order.needs_assignments = true;
+            self.order_moves(&mut order, outcome.at);
             self.keep_order(order, outcome);
             return RowEnd::Hot;
         }
         self.order_absorbed(order, absorbed, outcome)
-    }
-
-    /// Whether only the platform's assignments tell where the order's units are taken.
-    pub(super) fn ships_from_anywhere(&self, order: &OrderState) -> bool {
-        !order.deleted && order.location.is_none() && !self.has_one_location()
     }
 
     /// An order that the ledger does not have: keep it only if it sold a bundle.
@@ -220,7 +216,7 @@ impl StoreState {
             }
             Absorbed::Applied | Absorbed::Conflict => {
                 // Goods may have moved between locations with any change.
-                order.needs_assignments |= self.ships_from_anywhere(&order);
+                self.order_moves(&mut order, outcome.at);
                 self.order_changed(order, outcome);
                 RowEnd::Hot
             }
@@ -283,6 +279,7 @@ impl StoreState {
             return self.park_until_read(row, order, outcome);
         };
         state.touch();
+        self.order_moves(&mut state, outcome.at);
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot
@@ -292,8 +289,12 @@ impl StoreState {
         let Some(mut state) = self.ledger.take(order) else {
             return RowEnd::Naked;
         };
-        // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
-        state.mark_deleted();
+        if state.deleted {
+            self.ledger.put(state);
+            return RowEnd::Cold;
+        }
+        state.tell_deletion();
+        state.asked = None;
         outcome.changes.put(Change::PutOrder(state.clone()));
         self.ledger.put(state);
         RowEnd::Hot

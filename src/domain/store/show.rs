@@ -80,6 +80,7 @@ impl StoreState {
     /// What the keeper shows of itself.
     #[must_use]
     pub fn observation(&self, now: Timestamp) -> Observation {
+        let live = self.bundles.live().count();
         Observation {
             store: self.store,
             at: now,
@@ -88,8 +89,8 @@ impl StoreState {
             naked: self.counts.naked,
             parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),
             dead: self.counts.dead,
-            bundles: self.bundles.live().count(),
-            dirty_bundles: self.dirty.count(),
+            bundles: live,
+            dirty_bundles: self.dirty.count().min(live),
             unsettled_orders: self.ledger.unsettled_count(),
             unsure_levels: self.stock.unread_count() + self.items_wanted.len(),
             open_calls: self.open_calls.len(),
@@ -125,21 +126,32 @@ impl StoreState {
             });
         }
         let until = self.next_deadline(now)?;
-        let reason = if self.has_urgent_work(now) {
-            "tokens of the platform's rate limit"
-        } else {
-            "the next sweep or retry"
-        };
         Some(Wait {
-            reason: reason.to_owned(),
+            reason: self.reason_until(until, now).to_owned(),
             until: Some(until),
         })
     }
 
-    fn has_urgent_work(&self, now: Timestamp) -> bool {
-        self.dirty.has_work(now)
-            || self.ledger.unsettled_count() > 0
-            || self.stock.unread_count() > 0
+    /// What comes at this instant, the next one at which anything does.
+    fn reason_until(&self, until: Timestamp, now: Timestamp) -> &'static str {
+        let mut offers = self.offers(now).into_iter();
+        if offers.any(|(_, at)| at == until) {
+            return if until > now {
+                "tokens of the platform's rate limit"
+            } else {
+                "its turn"
+            };
+        }
+        let until = Some(until);
+        if self.ledger.next_postponed(now) == until {
+            "an order, to be asked about again"
+        } else if self.stock.next_read_at() == until {
+            "an item, to be asked about again"
+        } else if self.locations_due_at() == until {
+            "the locations, to be read again"
+        } else {
+            "the next sweep or retry"
+        }
     }
 }
 

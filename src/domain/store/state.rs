@@ -11,7 +11,7 @@ use crate::domain::bundle::{Bundle, BundleBook};
 use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, Write};
 use crate::domain::fact::LocationSnapshot;
 use crate::domain::ledger::Ledger;
-use crate::domain::order::{OrderState, Placement};
+use crate::domain::order::{Asked, OrderState};
 use crate::domain::stock::StockBook;
 use crate::domain::store::buckets::Buckets;
 use crate::domain::store::change::{
@@ -19,6 +19,7 @@ use crate::domain::store::change::{
 };
 use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
+use crate::domain::store::patience::PassedOver;
 use crate::domain::store::settings::StoreSettings;
 use crate::domain::store::sweep::SweepRun;
 use crate::ids::{CallId, DeadLetterId, ItemId, LocationId, OrderId, StoreId};
@@ -32,8 +33,8 @@ pub struct Loaded {
     pub items: Vec<ItemRecord>,
     pub levels: Vec<LevelRecord>,
     pub bundles: Vec<Bundle>,
-    /// Orders whose ledger is not settled: something to take, to give back or to read.
-    pub unsettled_orders: Vec<OrderState>,
+    /// Orders that must be at hand: something to take, to give back or to read, or their place is in doubt.
+    pub pending_orders: Vec<OrderState>,
     /// The ids of every order in the ledger.
     pub known_orders: Vec<OrderId>,
     /// Writes without a definite answer.
@@ -57,6 +58,12 @@ pub struct Memo {
     pub platform_ahead_ms: i64,
     /// Items whose settings must be read; the webhooks that said so are applied and do not come again.
     pub items_wanted: BTreeSet<ItemId>,
+    /// Something told of a location that is not among `locations`, or that they changed.
+    pub locations_in_doubt: bool,
+    /// How often each kind of call was wanted and another was made instead.
+    pub passed_over: PassedOver,
+    /// Reads of orders that the ledger does not have, and that told too little.
+    pub strangers_asked: BTreeMap<OrderId, Asked>,
 }
 
 /// A bucket at an instant.
@@ -79,6 +86,16 @@ pub enum Pause {
     Barred(Bar),
     /// The merchant uninstalled the app.
     Uninstalled,
+}
+
+impl Pause {
+    /// Whether a new access token ends it.
+    pub(super) const fn ends_with_token(&self) -> bool {
+        match self {
+            Self::ByAdmin { .. } => false,
+            Self::Barred(_) | Self::Uninstalled => true,
+        }
+    }
 }
 
 /// How far the sweep is.
@@ -149,6 +166,8 @@ pub struct StoreState {
     pub(super) settings: StoreSettings,
     /// When the merchant last installed the app; platform time.
     pub(super) installed_at: Option<Timestamp>,
+    /// The same as the store's row had it when the keeper was activated.
+    pub(super) installation: Option<Timestamp>,
     /// When the store was last given another token.
     pub(super) renewed_at: Option<Timestamp>,
     pub(super) counts: Counts,
@@ -168,6 +187,13 @@ pub struct StoreState {
     pub(super) read_limit: usize,
     pub(super) locations: Option<Vec<LocationSnapshot>>,
     pub(super) locations_wanted: bool,
+    /// What is known of the locations is not all: nothing is placed by it until they are read.
+    pub(super) locations_in_doubt: bool,
+    /// Not before this are the locations read again.
+    pub(super) locations_not_before: Timestamp,
+    /// Ids that something named and that are not among the locations: each is worth one read.
+    pub(super) strange_locations: BTreeSet<LocationId>,
+    pub(super) passed_over: PassedOver,
     pub(super) items_wanted: BTreeSet<ItemId>,
     pub(super) items_checked: BTreeMap<ItemId, Timestamp>,
     pub(super) sweep: Option<SweepRun>,
@@ -192,7 +218,7 @@ impl StoreState {
             items,
             levels,
             bundles,
-            unsettled_orders,
+            pending_orders,
             known_orders,
             calls,
             parked,
@@ -200,14 +226,17 @@ impl StoreState {
 
         let bundles = BundleBook::new(bundles);
         let counts = Counts::of(&keeper);
+        // Whoever installed the app again may have died before the keeper was told.
+        let is_new = keeper.installation.is_some() && keeper.installation != installed_at;
         let memo = keeper.memo;
         let mut state = Self {
             store,
             installed_at: installed_at.map(|at| at.plus_millis(memo.platform_ahead_ms)),
-            renewed_at: None,
+            installation: installed_at,
+            renewed_at: is_new.then_some(now),
             counts,
             stock: StockBook::restore(items, levels),
-            ledger: Ledger::restore(known_orders, unsettled_orders),
+            ledger: Ledger::restore(known_orders, pending_orders, memo.strangers_asked),
             lanes: Lanes::restore(parked, &settings.retry),
             dirty: Dirty::default(),
             breaker: Breaker::new(settings.breaker_writes_max, settings.breaker_window_ms),
@@ -223,13 +252,19 @@ impl StoreState {
             write_limit: WRITE_ENTRIES_MAX,
             read_limit: READ_ITEMS_MAX,
             // A change may have been told just before the end of the predecessor.
-            locations_wanted: !bundles.is_empty(),
+            locations_wanted: !bundles.is_empty() || memo.locations_in_doubt,
             locations: memo.locations,
+            locations_in_doubt: memo.locations_in_doubt,
+            locations_not_before: Timestamp::EPOCH,
+            strange_locations: BTreeSet::new(),
+            passed_over: memo.passed_over,
             items_wanted: memo.items_wanted,
             items_checked: BTreeMap::new(),
             sweep: None,
             sweep_memo: memo.sweep,
-            paused: memo.paused,
+            paused: memo
+                .paused
+                .filter(|pause| !(is_new && pause.ends_with_token())),
             suspect: memo.suspect,
             platform_ahead_ms: memo.platform_ahead_ms,
             bundles,
@@ -255,6 +290,7 @@ impl StoreState {
             } else {
                 self.next_deadline(now)
             },
+            installation: self.installation,
             memo: Memo {
                 buckets: self.buckets.memos(now),
                 charged: self.buckets.charged(),
@@ -264,6 +300,9 @@ impl StoreState {
                 suspect: self.suspect.clone(),
                 platform_ahead_ms: self.platform_ahead_ms,
                 items_wanted: self.items_wanted.clone(),
+                locations_in_doubt: self.locations_in_doubt,
+                passed_over: self.passed_over.clone(),
+                strangers_asked: self.ledger.strangers_asked().clone(),
             },
         }
     }
@@ -305,40 +344,6 @@ impl StoreState {
     /// The platform's time now.
     pub(super) const fn platform_now(&self, now: Timestamp) -> Timestamp {
         now.plus_millis(self.platform_ahead_ms)
-    }
-
-    /// Active locations, ascending.
-    #[must_use]
-    pub fn active_locations(&self) -> Vec<LocationId> {
-        let locations = self
-            .locations
-            .iter()
-            .flatten()
-            .filter(|location| location.active);
-        let mut ids = locations
-            .map(|location| location.location)
-            .collect::<Vec<_>>();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// Where an order's units are taken; asks for what must be known first.
-    pub(super) fn place(&mut self, order: &mut OrderState) {
-        if self.locations.is_none() {
-            self.locations_wanted = true;
-            // Until they are known nothing is guessed; the order stays unsettled.
-            order.needs_assignments = true;
-            return;
-        }
-        let placement = match self.active_locations().as_slice() {
-            [only] => Placement::SingleLocation(*only),
-            [] | [_, _, ..] => Placement::ByAssignment,
-        };
-        order.recompute(&placement);
-    }
-
-    pub(super) fn has_one_location(&self) -> bool {
-        self.active_locations().len() == 1
     }
 
     pub(super) fn mark_dirty(&mut self, item: ItemId) {

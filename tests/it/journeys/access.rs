@@ -17,6 +17,7 @@ on_both_databases!(
     a_dead_token_pauses_the_store_until_it_gets_another,
     a_frozen_shop_pauses_the_store_until_it_is_resumed,
     an_uninstalled_store_rests_until_it_is_installed_again,
+    an_installation_is_noticed_by_a_keeper_that_was_never_told,
     a_late_uninstall_changes_nothing,
     an_expiring_token_is_renewed_before_its_end,
 );
@@ -133,6 +134,36 @@ async fn an_uninstalled_store_rests_until_it_is_installed_again(database: TestDb
     assert!(shop.log().webhooks.len() > told);
 }
 
+/// The process dies with the new token written, and before it tells the keeper.
+async fn an_installation_is_noticed_by_a_keeper_that_was_never_told(database: TestDb) {
+    let opening = stock().sweeping().config(|config| {
+        // The database's own sealer in the test has this key.
+        config.secrets.key = Setting::new("07".repeat(KEY_BYTES));
+    });
+    let (mut shop, kit) = kit_shop(opening, database).await;
+    shop.control(Method::POST, "/uninstall", &json!({})).await;
+    shop.sandbox.settle(super::shop::PATIENCE).await.unwrap();
+    shop.shows("paused", |shown| !shown["paused"].is_null())
+        .await;
+    shop.sell(&[(kit, 3)]);
+    shop.stop_server().await;
+    let granted = shop.control(Method::POST, "/install", &json!({})).await;
+    let patch = StorePatch {
+        tokens: Some(Tokens {
+            access: granted["access_token"].as_str().map(Secret::new),
+            ..Tokens::default()
+        }),
+        installed_anew: true,
+        ..StorePatch::default()
+    };
+    write_down(&shop, patch).await;
+    shop.start_server().await;
+    shop.until("found the sale", |shop| shop.drift().is_empty())
+        .await;
+    assert_eq!(shop.level(shop.item(0)), 94);
+    assert!(shop.observation().await["paused"].is_null());
+}
+
 async fn a_late_uninstall_changes_nothing(database: TestDb) {
     let (shop, kit) = kit_shop(stock(), database).await;
     let body = json!({ "id": 1, "domain": shop.opened.domain });
@@ -192,6 +223,11 @@ async fn keep_refresh_token(shop: &Shop, life_s: u64) {
         tokens: Some(tokens),
         ..StorePatch::default()
     };
+    write_down(shop, patch).await;
+}
+
+/// Changes the store's row, as the server does, and tells nobody.
+async fn write_down(shop: &Shop, patch: StorePatch) {
     let database = &shop.database;
     let store = StoreId(shop.store.parse().unwrap());
     let now = Timestamp::from_millis(now_ms(shop));

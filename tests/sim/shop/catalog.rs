@@ -1,6 +1,6 @@
 //! A shop's items and locations, and how it is set up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::call::Write;
@@ -62,8 +62,6 @@ pub(crate) struct Shop {
     pub(super) items: BTreeMap<ItemId, Item>,
     /// `true`: active.
     pub(super) locations: BTreeMap<LocationId, bool>,
-    /// Locations that sell: nobody sells from one in the moment it is opened.
-    pub(super) selling: BTreeSet<LocationId>,
     pub(super) levels: BTreeMap<Place, Level>,
     pub(super) orders: BTreeMap<OrderId, Order>,
     pub(super) keys: BTreeMap<CallId, KeyUse>,
@@ -89,7 +87,6 @@ impl Shop {
             now: fresh.start.plus_millis(fresh.ahead_ms),
             items: BTreeMap::new(),
             locations: BTreeMap::new(),
-            selling: BTreeSet::new(),
             levels: BTreeMap::new(),
             orders: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -106,7 +103,6 @@ impl Shop {
         for location in 1..=fresh.locations {
             let location = LocationId(shop.base + location);
             shop.locations.insert(location, true);
-            shop.selling.insert(location);
         }
         for item in 1..=fresh.items {
             let settings = Item {
@@ -189,11 +185,6 @@ impl Shop {
             .map_or(self.base, |last| last.0);
         self.locations.insert(LocationId(last + 1), true);
         self.emit("locations/create", Subject::Locations);
-    }
-
-    /// A location that was opened a while ago begins to sell.
-    pub(crate) fn begin_selling(&mut self, location: LocationId) {
-        self.selling.insert(location);
     }
 
     /// Whether an item is tracked changes; what its level ought to be afterwards nobody can say.

@@ -9,6 +9,9 @@ use storekeeper::ids::{ItemId, LineId, LocationId, OrderId, RefundId};
 use super::catalog::Shop;
 use super::telling::Subject;
 
+/// Longer than any run, milliseconds.
+const NEVER_MS: i64 = 10_000 * 3_600 * 1_000;
+
 /// An order.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -132,6 +135,18 @@ impl Shop {
         self.orders.insert(id, order);
         self.emit("orders/create", Subject::Order(id));
         Some(id)
+    }
+
+    /// A shopper buys, and nobody ever tells where it ships from: what is left of its goods nobody can say either.
+    pub(crate) fn sell_unrouted(&mut self, wanted: &[(ItemId, i64, usize)]) {
+        if self.sell(wanted, None, NEVER_MS).is_none() {
+            return;
+        }
+        for (item, _, _) in wanted {
+            for leaf in self.reference.parts_ever(*item) {
+                self.reference.leave_item_unjudged(leaf);
+            }
+        }
     }
 
     fn add_line(&mut self, order: &mut Order, item: ItemId, quantity: i64, place: usize) {

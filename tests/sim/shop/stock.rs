@@ -29,7 +29,6 @@ impl Shop {
     pub(super) fn stocked_at(&self, item: ItemId) -> Vec<LocationId> {
         let active = self.active_locations().into_iter();
         active
-            .filter(|location| self.selling.contains(location))
             .filter(|location| self.levels.contains_key(&(item, *location)))
             .collect()
     }

@@ -64,10 +64,10 @@ impl World {
             items: self.items.values().copied().collect(),
             levels: self.levels.values().copied().collect(),
             bundles: self.bundles.values().cloned().collect(),
-            unsettled_orders: self
+            pending_orders: self
                 .orders
                 .values()
-                .filter(|order| order.unsettled())
+                .filter(|order| order.is_pending())
                 .cloned()
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),

@@ -450,3 +450,97 @@ fn settings_to_be_read_are_not_forgotten_over_a_restart() {
         |request| matches!(request, Request::Read(Read::Items(items)) if items == &[COMPONENTS[0]]),
     );
 }
+
+fn read_order(world: &mut World, found: Option<OrderSnapshot>) {
+    let call = plan_until(world, |request| {
+        matches!(request, Request::Read(Read::Order(_)))
+    });
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: Answer {
+            result: Ok(Reply::Order(found.map(Box::new))),
+            rate: None,
+            platform_time: None,
+        },
+    });
+}
+
+#[test]
+fn a_told_deletion_is_believed_only_when_the_platform_has_no_such_order() {
+    for is_gone in [false, true] {
+        let mut world = world();
+        world.advance(5_000);
+        let told = order(905, &world);
+        world.take("orders/create".to_owned(), Fact::Order(told.clone()));
+        let taken = plan_until(&mut world, is_adjustment);
+        let answer = world.platform.answer(&taken);
+        world.apply(Command::CallAnswered {
+            call: taken.id,
+            answer,
+        });
+        let id = told.order;
+        world.take("orders/delete".to_owned(), Fact::OrderDeleted(id));
+        read_order(&mut world, (!is_gone).then(|| told.clone()));
+        world.advance(5_000);
+        let mut grown = OrderSnapshot {
+            updated_at: world.platform.now,
+            ..told
+        };
+        if let Some(line) = grown.lines.first_mut() {
+            line.quantity = 4;
+        }
+        let end = world.take("orders/updated".to_owned(), Fact::Order(grown));
+        assert_eq!(end.reply, Answered::Row(RowEnd::Hot));
+        world.take("orders/edited".to_owned(), Fact::OrderTouched(id));
+        let state = world.state.ledger.get(id);
+        let is_read = state.is_some_and(|order| order.needs_read);
+        assert_eq!(is_read, !is_gone, "a deleted order is not asked about");
+    }
+}
+
+#[test]
+fn a_store_says_that_it_waits_to_ask_about_an_order_again() {
+    let mut world = world();
+    world.take("orders/edited".to_owned(), Fact::OrderTouched(OrderId(906)));
+    let call = plan_until(&mut world, |request| {
+        matches!(request, Request::Read(Read::Order(_)))
+    });
+    let reason = "500".to_owned();
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: failed(CallError::Unavailable { reason }),
+    });
+    world.advance(1_000);
+    let seen = world.state.observation(world.platform.now);
+    let wait = seen.waits_for.unwrap();
+    assert_eq!(wait.reason, "an order, to be asked about again");
+}
+
+#[test]
+fn no_more_bundles_are_dirty_than_there_are() {
+    let mut world = world();
+    for item in COMPONENTS.iter().chain(&BUNDLES) {
+        let told = Fact::LevelGone {
+            item: *item,
+            location: LocationId(1),
+        };
+        world.take("inventory_levels/disconnect".to_owned(), told);
+    }
+    let seen = world.state.observation(world.platform.now);
+    assert_eq!((seen.bundles, seen.dirty_bundles), (2, 2));
+}
+
+#[test]
+fn items_looked_up_are_not_remembered_for_ever() {
+    let mut world = world();
+    let now = world.platform.now;
+    for number in 0..30_000 {
+        let at = now.plus_millis(number);
+        world.state.note_checked(ItemId(number), at);
+    }
+    assert!(world.state.items_checked.len() <= 10_000);
+    assert!(world.state.items_checked.contains_key(&ItemId(29_999)));
+    let later = now.plus_millis(1_000_000);
+    world.state.note_checked(ItemId(1_000_000), later);
+    assert_eq!(world.state.items_checked.len(), 1);
+}

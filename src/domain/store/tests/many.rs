@@ -91,6 +91,7 @@ fn store() -> StoreState {
         parked: 0,
         dead: 0,
         wake_at: None,
+        installation: None,
         memo,
     };
     let loaded = Loaded {
@@ -99,7 +100,7 @@ fn store() -> StoreState {
         items: items.iter().copied().map(item).collect(),
         levels: items.into_iter().map(level).collect(),
         bundles,
-        unsettled_orders: Vec::new(),
+        pending_orders: Vec::new(),
         known_orders: Vec::new(),
         calls: Vec::new(),
         parked: Vec::new(),

@@ -2,7 +2,9 @@
 //! platform's levels end up as the orders and the recipes say.
 
 mod convergence;
+mod fairness;
 mod faults;
 mod lanes;
 mod many;
 mod model;
+mod places;

@@ -1,0 +1,123 @@
+//! No question stands before all others, however often it must be asked, and however often the keeper ends.
+
+use super::convergence::World;
+use super::model::{BUNDLES, COMPONENTS, variant_of};
+use crate::domain::call::*;
+use crate::domain::fact::*;
+use crate::domain::store::command::Command;
+use crate::ids::*;
+
+/// A store with two locations, where only the platform can tell where an order ships from.
+fn world() -> World {
+    let mut world = World::new(31);
+    world.platform.lossy = false;
+    world.platform.locations = vec![LocationId(1), LocationId(2)];
+    world.define(BUNDLES[0], &[(COMPONENTS[0], 1)], false);
+    world.quiesce();
+    world
+}
+
+fn sell(world: &mut World, number: i64) {
+    let snapshot = OrderSnapshot {
+        order: OrderId(number),
+        created_at: world.platform.now,
+        updated_at: world.platform.now,
+        cancelled: false,
+        location: None,
+        lines: vec![LineSnapshot {
+            line: LineId(number),
+            variant: Some(variant_of(BUNDLES[0])),
+            product: None,
+            quantity: 1,
+        }],
+        refunds: Vec::new(),
+    };
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+}
+
+/// Makes the call that is wanted now, if any; of no order the platform tells where it ships from.
+fn call_once(world: &mut World) -> Option<Request> {
+    let fresh = world.platform.fresh();
+    let call = world.apply(Command::PlanCall { fresh }).call?;
+    let answer = match call.request {
+        Request::Read(Read::Assignments(_)) => Answer {
+            result: Ok(Reply::Assignments(Assignments::default())),
+            rate: None,
+            platform_time: None,
+        },
+        Request::Read(_) | Request::Write(_) => world.platform.answer(&call),
+    };
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    Some(call.request)
+}
+
+const fn is_assignments(request: &Request) -> bool {
+    matches!(request, Request::Read(Read::Assignments(_)))
+}
+
+#[test]
+fn an_order_that_is_never_placed_is_asked_about_ever_less_often_over_restarts() {
+    let mut world = world();
+    sell(&mut world, 900);
+    let mut asked = 0;
+    for _ in 0..600 {
+        world.advance(1_000);
+        world.restart();
+        asked += usize::from(call_once(&mut world).as_ref().is_some_and(is_assignments));
+    }
+    // After 2, 4, 8 … seconds.
+    assert!((5..=10).contains(&asked), "asked {asked} times in 600 s");
+    for _ in 0..200 {
+        world.advance(60_000);
+        world.restart();
+        asked += usize::from(call_once(&mut world).as_ref().is_some_and(is_assignments));
+    }
+    assert_eq!(asked, 12, "in the end it is left unplaced");
+}
+
+#[test]
+fn news_of_an_order_that_is_asked_about_rarely_has_it_asked_about_at_once() {
+    let mut world = world();
+    sell(&mut world, 900);
+    for _ in 0..600 {
+        world.advance(1_000);
+        call_once(&mut world);
+    }
+    assert_eq!(call_once(&mut world), None);
+    sell(&mut world, 900);
+    assert!(call_once(&mut world).as_ref().is_some_and(is_assignments));
+}
+
+#[test]
+fn a_flood_of_orders_lets_other_calls_through_over_restarts() {
+    let mut world = world();
+    for number in 900..1_000 {
+        sell(&mut world, number);
+    }
+    world.apply(Command::ReconcileNow);
+    let mut made = Vec::new();
+    while made.len() < 12 {
+        world.advance(30_000);
+        world.restart();
+        made.extend(call_once(&mut world));
+    }
+    let sweeps = Request::Read(Read::Subscriptions);
+    assert!(made.contains(&sweeps), "{made:?}");
+    assert!(made.iter().any(is_assignments), "{made:?}");
+}
+
+#[test]
+fn who_waits_longest_is_asked_about_first() {
+    let mut world = world();
+    sell(&mut world, 900);
+    world.advance(30_000);
+    assert!(call_once(&mut world).as_ref().is_some_and(is_assignments));
+    // The first is due again, the second was never asked about.
+    world.advance(30_000);
+    sell(&mut world, 901);
+    let next = call_once(&mut world);
+    assert_eq!(next, Some(Request::Read(Read::Assignments(OrderId(901)))));
+}

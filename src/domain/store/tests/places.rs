@@ -1,0 +1,236 @@
+//! Locations of which the store hears late: in the end every order is where the platform says.
+
+use super::convergence::{World, settings};
+use super::model::{BUNDLES, COMPONENTS, variant_of};
+use crate::clock::Timestamp;
+use crate::domain::call::*;
+use crate::domain::fact::*;
+use crate::domain::store::change::KeeperRecord;
+use crate::domain::store::command::Command;
+use crate::domain::store::state::{Loaded, Memo, Pause, StoreState};
+use crate::ids::*;
+
+const FIRST: LocationId = LocationId(1);
+const UNHEARD: LocationId = LocationId(2);
+const ORDER: OrderId = OrderId(900);
+const LINE: LineId = LineId(900);
+
+/// A store with one location.
+fn world() -> World {
+    let mut world = World::new(41);
+    world.platform.lossy = false;
+    world.platform.locations = vec![FIRST];
+    world.define(BUNDLES[0], &[(COMPONENTS[0], 1)], false);
+    world.quiesce();
+    world
+}
+
+fn sell(world: &mut World) {
+    let snapshot = OrderSnapshot {
+        order: ORDER,
+        created_at: world.platform.now,
+        updated_at: world.platform.now,
+        cancelled: false,
+        location: None,
+        lines: vec![LineSnapshot {
+            line: LINE,
+            variant: Some(variant_of(BUNDLES[0])),
+            product: None,
+            quantity: 3,
+        }],
+        refunds: Vec::new(),
+    };
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+}
+
+/// A second location opens, and the order ships from there; nobody tells.
+fn open(world: &mut World) {
+    world.platform.locations.push(UNHEARD);
+    let stamp = world.platform.now.floor_to_second();
+    for item in [COMPONENTS[0], BUNDLES[0]] {
+        world.platform.levels.insert((item, UNHEARD), (20, stamp));
+    }
+}
+
+/// Makes every call that is wanted in so many seconds; the order ships from the new location.
+fn work(world: &mut World, seconds: i64) -> Vec<Request> {
+    let mut made = Vec::new();
+    for _ in 0..seconds {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let answer = match call.request {
+            Request::Read(Read::Assignments(_)) => Answer {
+                result: Ok(Reply::Assignments(Assignments {
+                    current: vec![Assignment {
+                        line: LINE,
+                        location: UNHEARD,
+                        quantity: 3,
+                    }],
+                    former: Vec::new(),
+                })),
+                rate: None,
+                platform_time: None,
+            },
+            Request::Read(_) | Request::Write(_) => world.platform.answer(&call),
+        };
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        made.push(call.request);
+    }
+    made
+}
+
+/// What was asked to be taken, by location.
+fn taken(made: &[Request]) -> Vec<(LocationId, i64)> {
+    let adjusted = made.iter().filter_map(|request| match request {
+        Request::Write(Write::Adjust(entries)) => Some(entries),
+        Request::Read(_) | Request::Write(_) => None,
+    });
+    let entries = adjusted.flatten();
+    entries.map(|entry| (entry.location, entry.delta)).collect()
+}
+
+#[test]
+fn an_order_from_a_location_that_nobody_told_of_ends_where_the_platform_says() {
+    for restarts in [false, true] {
+        let mut world = world();
+        open(&mut world);
+        sell(&mut world);
+        let mut made = work(&mut world, 1);
+        assert_eq!(taken(&made), [(FIRST, -3)]);
+        if restarts {
+            world.restart();
+        }
+        made = work(&mut world, 120);
+        assert!(made.contains(&Request::Read(Read::Locations)), "{made:?}");
+        assert_eq!(taken(&made), [(FIRST, 3), (UNHEARD, -3)]);
+    }
+}
+
+#[test]
+fn a_place_is_confirmed_once() {
+    let mut world = world();
+    sell(&mut world);
+    let reads = |made: &[Request]| {
+        let reads = made
+            .iter()
+            .filter(|request| **request == Request::Read(Read::Locations));
+        reads.count()
+    };
+    assert_eq!(reads(&work(&mut world, 58)), 0, "not for each order");
+    assert_eq!(reads(&work(&mut world, 10)), 1);
+    assert_eq!(reads(&work(&mut world, 600)), 0);
+}
+
+#[test]
+fn nothing_is_placed_while_an_unknown_location_is_asked_about() {
+    let level = |world: &World| {
+        Fact::Level(LevelSnapshot {
+            item: COMPONENTS[0],
+            location: UNHEARD,
+            available: Some(20),
+            updated_at: world.platform.now.floor_to_second(),
+        })
+    };
+    for restarts in [false, true] {
+        for touched in [false, true] {
+            let mut world = world();
+            open(&mut world);
+            let told = if touched {
+                Fact::LocationsTouched
+            } else {
+                level(&world)
+            };
+            world.take("told".to_owned(), told);
+            if restarts {
+                world.restart();
+            }
+            sell(&mut world);
+            let made = work(&mut world, 30);
+            assert_eq!(taken(&made), [(UNHEARD, -3)]);
+        }
+    }
+}
+
+#[test]
+fn an_id_that_the_platform_does_not_list_is_asked_about_once() {
+    let mut world = world();
+    let mut reads = 0;
+    for _ in 0..10 {
+        let level = LevelSnapshot {
+            item: COMPONENTS[0],
+            location: LocationId(77),
+            available: Some(1),
+            updated_at: world.platform.now.floor_to_second(),
+        };
+        world.take("inventory_levels/update".to_owned(), Fact::Level(level));
+        let made = work(&mut world, 20);
+        reads += made
+            .iter()
+            .filter(|request| **request == Request::Read(Read::Locations))
+            .count();
+    }
+    assert_eq!(reads, 1);
+}
+
+#[test]
+fn locations_that_could_not_be_read_are_read_again() {
+    let mut world = world();
+    world.take("locations/create".to_owned(), Fact::LocationsTouched);
+    world.advance(1_000);
+    let fresh = world.platform.fresh();
+    let call = world.apply(Command::PlanCall { fresh }).call.unwrap();
+    assert_eq!(call.request, Request::Read(Read::Locations));
+    let reason = "503".to_owned();
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: Answer {
+            result: Err(CallError::Unavailable { reason }),
+            rate: None,
+            platform_time: None,
+        },
+    });
+    let made = work(&mut world, 60);
+    assert_eq!(made, [Request::Read(Read::Locations)]);
+}
+
+#[test]
+fn an_installation_of_which_the_keeper_was_never_told_ends_its_pause() {
+    let (before, after) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+    let by_admin = Pause::ByAdmin {
+        reason: "holidays".to_owned(),
+    };
+    let dead = Pause::Barred(Bar::TokenDead);
+    for (pause, known, expected) in [
+        (Pause::Uninstalled, Some(before), None),
+        (dead.clone(), Some(before), None),
+        (by_admin.clone(), Some(before), Some(by_admin)),
+        (Pause::Uninstalled, Some(after), Some(Pause::Uninstalled)),
+        (dead.clone(), Some(after), Some(dead.clone())),
+        (dead.clone(), None, Some(dead)),
+    ] {
+        let keeper = KeeperRecord {
+            installation: known,
+            memo: Memo {
+                paused: Some(pause),
+                ..Memo::default()
+            },
+            ..KeeperRecord::default()
+        };
+        let loaded = Loaded {
+            keeper,
+            installed_at: Some(after),
+            ..Loaded::default()
+        };
+        let now = Timestamp::from_millis(3_000);
+        let state = StoreState::restore(StoreId(1), loaded, settings(), now);
+        let record = state.record(now);
+        assert_eq!(record.memo.paused, expected);
+        assert_eq!(record.installation, Some(after));
+    }
+}
