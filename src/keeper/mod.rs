@@ -41,6 +41,7 @@ mod call_turn;
 mod commands;
 mod commit;
 mod core;
+mod dead_letters;
 mod take_turn;
 
 mod actor;
