@@ -1,7 +1,36 @@
 //! What the log tells of keepers.
 
+use std::sync::Arc;
+
+use actix::System;
+
 use super::bench::Bench;
+use crate::keeper::guard::{Tenure, guard};
+use crate::keeper::handle::Control;
+use crate::keeper::settings::KeeperSettings;
+use crate::keeper::status::KeeperState;
 use crate::telemetry::Lines;
+
+/// Guards the store on this thread until the process "ends", for which `until` is waited.
+async fn guarded(bench: &Bench, until: impl Fn(&KeeperState) -> bool) {
+    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
+    let seat = shared.seat();
+    assert!(slot.claim(seat.arbiter()));
+    let mut states = slot.watch_states();
+    let ends = async {
+        states.wait_for(until).await.unwrap();
+        bench.shared.begin_shutdown();
+        bench.slot.alert();
+    };
+    let guarding = guard(Tenure::new(shared, slot), seat);
+    let patience = std::time::Duration::from_secs(20);
+    let both = futures_util::future::join(guarding, ends);
+    tokio::time::timeout(patience, both).await.unwrap();
+}
+
+const fn is_quarantined(state: &KeeperState) -> bool {
+    matches!(state, KeeperState::Quarantined { .. })
+}
 
 #[tokio::test]
 async fn each_webhook_that_becomes_a_dead_letter_is_one_warning_without_its_body() {
@@ -26,4 +55,38 @@ async fn each_webhook_that_becomes_a_dead_letter_is_one_warning_without_its_body
     }
     assert!(told[1].contains("inventory_item_id"), "{told:?}");
     assert_eq!(lines.saying("Anne"), [""; 0]);
+}
+
+#[test]
+fn a_quarantine_by_an_operator_is_one_warning() {
+    System::new().block_on(async {
+        let bench = Bench::set_up().await;
+        let reason = "looks odd".to_owned();
+        bench.slot.control(Control::Quarantine, reason);
+        let (lines, _capturing) = Lines::capture();
+        guarded(&bench, is_quarantined).await;
+        let told = lines.saying("quarantined");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let says_why = told[0].contains(" WARN ") && told[0].contains("looks odd");
+        assert!(says_why, "{told:?}");
+        assert_eq!(lines.saying("keeper ended"), [""; 0]);
+    });
+}
+
+#[test]
+fn a_quarantine_after_too_many_crashes_is_one_error_that_names_the_last() {
+    let no_chance = |settings: &mut KeeperSettings| {
+        settings.restart.restarts_max = 0;
+        settings.before_apply = Some(Arc::new(|_row| panic!("poison")));
+    };
+    System::new().block_on(async {
+        let bench = Bench::set_up_with(no_chance).await;
+        bench.accept(1).await;
+        let (lines, _capturing) = Lines::capture();
+        guarded(&bench, is_quarantined).await;
+        let told = lines.saying("store=1");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let says_why = told[0].contains("ERROR") && told[0].contains("poison");
+        assert!(says_why && told[0].contains("quarantined"), "{told:?}");
+    });
 }
