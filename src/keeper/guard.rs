@@ -226,6 +226,12 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
         {
             tracing::warn!(store = %slot.store, %exit, "keeper crashed");
         }
+        // Of ten thousand stores, ten thousand lines would be no news: the directory counts them.
+        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
+            if shared.is_shutting_down() =>
+        {
+            tracing::debug!(store = %slot.store, %exit, "keeper ended");
+        }
         Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. } => {
             tracing::info!(store = %slot.store, %exit, "keeper ended");
         }

@@ -96,6 +96,11 @@ impl Shared {
         self.shutting_down.store(true, Ordering::SeqCst);
     }
 
+    /// Stores that have a keeper, or a guard that rests.
+    pub(super) fn guarded(&self) -> usize {
+        *self.guarded.borrow()
+    }
+
     /// Waits until no store has a keeper.
     pub(super) async fn all_ended(&self) {
         let mut guarded = self.guarded.subscribe();

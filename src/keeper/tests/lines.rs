@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use actix::System;
 
-use super::bench::Bench;
+use super::bench::{Bench, STORE};
+use crate::domain::store::settings::StoreSettings;
+use crate::keeper::Directory;
 use crate::keeper::guard::{Tenure, guard};
 use crate::keeper::handle::Control;
 use crate::keeper::settings::KeeperSettings;
@@ -89,4 +91,32 @@ fn a_quarantine_after_too_many_crashes_is_one_error_that_names_the_last() {
         let says_why = told[0].contains("ERROR") && told[0].contains("poison");
         assert!(says_why && told[0].contains("quarantined"), "{told:?}");
     });
+}
+
+#[test]
+fn an_end_with_the_server_is_told_to_who_debugs_only() {
+    System::new().block_on(async {
+        let bench = Bench::set_up().await;
+        let (lines, _capturing) = Lines::capture();
+        guarded(&bench, |state| *state == KeeperState::Running).await;
+        let told = lines.saying("store=1");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let says_so = told[0].contains("DEBUG") && told[0].contains("keeper ended");
+        assert!(says_so, "{told:?}");
+    });
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_how_many_keepers_ended_with_it() {
+    let bench = Bench::set_up().await;
+    let settings = KeeperSettings::new(StoreSettings::default());
+    let directory = Directory::start(bench.shared.deps.clone(), settings).unwrap();
+    directory.ring(STORE);
+    let (lines, _capturing) = Lines::capture();
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(directory.shutdown(patience).await, []);
+    let told = lines.saying("keepers ended");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let says_so = told[0].contains(" INFO ") && told[0].contains("ended=1");
+    assert!(says_so, "{told:?}");
 }
