@@ -36,6 +36,7 @@ mod board;
 mod handle;
 mod slot;
 
+mod ahead;
 mod call_sender;
 mod call_turn;
 mod commands;

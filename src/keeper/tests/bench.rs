@@ -1,6 +1,7 @@
 //! A keeper without its threads: steps run on the test's own thread, over a real database, and nobody answers calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -27,8 +28,17 @@ use crate::platform::PlatformKind;
 pub(super) const STORE: StoreId = StoreId(1);
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-#[derive(Debug)]
-struct SilentPlatform;
+/// Answers no call, counts what it parses, and panics at bodies that say so.
+#[derive(Debug, Default)]
+pub(super) struct SilentPlatform {
+    parsed: AtomicUsize,
+}
+
+impl SilentPlatform {
+    pub(super) fn parsed(&self) -> usize {
+        self.parsed.load(Ordering::SeqCst)
+    }
+}
 
 impl Platform for SilentPlatform {
     fn name(&self) -> &'static str {
@@ -36,6 +46,8 @@ impl Platform for SilentPlatform {
     }
 
     fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String> {
+        self.parsed.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(body, br#""panic""#, "told to panic");
         PlatformKind::Shopify
             .parse(topic, body)
             .map_err(|malformed| malformed.to_string())
@@ -57,6 +69,7 @@ impl Platform for SilentPlatform {
 pub(super) struct Bench {
     pub(super) shared: Arc<Shared>,
     pub(super) slot: Arc<Slot>,
+    pub(super) platform: Arc<SilentPlatform>,
     _engine: arbiters::Engine,
     _files: tempfile::TempDir,
 }
@@ -75,12 +88,13 @@ impl Bench {
             .unwrap();
         migrate::up(&db).await.unwrap();
         register(&url).await;
+        let platform: Arc<SilentPlatform> = Arc::default();
         let deps = Deps {
             clock: Clock::Manual(ManualClock::starting_at(START)),
             ids: Arc::new(IdSource::seeded(3)),
             writer: Writer::start(&db),
             db,
-            platform: Arc::new(SilentPlatform),
+            platform: platform.clone(),
         };
         let (arbiters, engine) = arbiters::start(1).unwrap();
         let (purges, _nobody_purges) = mpsc::channel(1);
@@ -90,6 +104,7 @@ impl Bench {
         Self {
             shared,
             slot: Arc::new(Slot::new(STORE)),
+            platform,
             _engine: engine,
             _files: files,
         }

@@ -3,3 +3,4 @@
 mod bench;
 mod lines;
 mod steps;
+mod turns;
