@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
@@ -119,9 +120,25 @@ async fn in_line(shared: &Shared, stores: usize) {
     }
 }
 
-#[tokio::test]
-async fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keeps_its_place()
-{
+/// Runs a test on a thread of its own: a keeper that goes round in circles must fail it too, and not hold it for ever.
+fn in_time<Test: Future<Output = ()>>(test: impl FnOnce() -> Test + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(test());
+        done.send(()).unwrap();
+    });
+    let waited = ended.recv_timeout(std::time::Duration::from_secs(60));
+    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "it never ends");
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keeps_its_place() {
+    in_time(overtakes_a_thousand_stores);
+}
+
+async fn overtakes_a_thousand_stores() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
     let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
@@ -143,8 +160,12 @@ async fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_stor
     assert_eq!((core.cursor, next), (1, Next::Again));
 }
 
-#[tokio::test]
-async fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
+#[test]
+fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
+    in_time(waits_and_ends);
+}
+
+async fn waits_and_ends() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
     let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
