@@ -1,5 +1,7 @@
 //! What was given up: written by keepers, listed for people.
 
+use std::collections::BTreeMap;
+
 use entity::dead_letter;
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
@@ -68,6 +70,27 @@ pub async fn get(db: &Db, id: DeadLetterId) -> Result<DeadLetter, DbError> {
         .await?
         .ok_or(DbError::NotFound("dead letter"))?
         .try_into()
+}
+
+/// The topics of a store's dead letters; those that came from a write have none.
+pub async fn topics(
+    db: &Db,
+    store: StoreId,
+    ids: &[DeadLetterId],
+) -> Result<BTreeMap<DeadLetterId, String>, DbError> {
+    let rows = dead_letter::Entity::find()
+        .filter(dead_letter::Column::Store.eq(store.0))
+        .filter(dead_letter::Column::Id.is_in(ids.iter().map(ToString::to_string)))
+        .into_partial_model::<Letter>();
+    db.reading(rows.all(db.readers()))
+        .await?
+        .into_iter()
+        .map(DeadLetter::try_from)
+        .filter_map(|letter| match letter {
+            Ok(letter) => Some(Ok((letter.record.id, letter.topic?))),
+            Err(error) => Some(Err(error)),
+        })
+        .collect()
 }
 
 /// How many dead letters are meant.

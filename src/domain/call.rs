@@ -31,6 +31,23 @@ pub enum Request {
 }
 
 impl Request {
+    /// Its stable name, for logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Write(Write::Adjust(_)) => "adjust",
+            Self::Write(Write::Set(_)) => "set",
+            Self::Write(Write::Activate { .. }) => "activate",
+            Self::Read(Read::Levels(_)) => "read_levels",
+            Self::Read(Read::Items(_)) => "read_items",
+            Self::Read(Read::Order(_)) => "read_order",
+            Self::Read(Read::OrdersSince { .. }) => "read_orders",
+            Self::Read(Read::Assignments(_)) => "read_assignments",
+            Self::Read(Read::Locations) => "read_locations",
+            Self::Read(Read::Subscriptions) => "ensure_subscriptions",
+        }
+    }
+
     /// The rate limit it is charged to: orders, levels and locations are read by REST, all else is GraphQL.
     #[must_use]
     pub const fn meter(&self) -> Meter {
@@ -232,6 +249,21 @@ pub enum CallError {
     Rejected { errors: Vec<UserError> },
     /// The store cannot be called until a person acts.
     Barred(Bar),
+}
+
+impl CallError {
+    /// Its stable name, for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Busy => "busy",
+            Self::Rejected { .. } => "rejected",
+            Self::Barred(_) => "barred",
+        }
+    }
 }
 
 /// Why no call of a store can succeed.

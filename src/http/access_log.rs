@@ -78,36 +78,14 @@ fn is_quiet(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use actix_web::HttpResponse;
     use actix_web::test::TestRequest;
 
     use super::*;
     use crate::http::error::Problem;
-
-    /// What was logged.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::Lines;
 
     fn logged(path: &str, error: &ApiError) -> Vec<String> {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
         let request = TestRequest::post().uri(path);
         let asked = Asked {
             request_id: RequestId::named("request-1"),
@@ -115,11 +93,9 @@ mod tests {
         };
         let answer = HttpResponse::build(error.problem().status()).finish();
         let response = request.to_srv_response(answer);
-        tracing::subscriber::with_default(subscriber, || {
-            write(&asked, &response, 7, Some(&Failure::of(error)));
-        });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
+        let (lines, _capturing) = Lines::capture();
+        write(&asked, &response, 7, Some(&Failure::of(error)));
+        lines.saying("")
     }
 
     #[test]

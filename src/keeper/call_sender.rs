@@ -44,7 +44,10 @@ async fn ask(shared: &Shared, slot: &Slot, call: &Call) -> Answer {
             tracing::error!(store = %slot.store, call = %call.id, reason, "platform client panicked");
             ambiguous(reason)
         }),
-        () = clock.sleep_until(too_late) => ambiguous("no answer within the time limit".to_owned()),
+        () = clock.sleep_until(too_late) => {
+            tracing::warn!(store = %slot.store, operation = call.request.name(), "no answer within the time limit");
+            ambiguous("no answer within the time limit".to_owned())
+        }
     }
 }
 
@@ -58,15 +61,10 @@ fn ambiguous(reason: String) -> Answer {
 }
 
 fn count(shared: &Shared, answer: &Answer) {
-    let outcome = match &answer.result {
-        Ok(_) => "ok",
-        Err(CallError::Throttled { .. }) => "throttled",
-        Err(CallError::Unavailable { .. }) => "unavailable",
-        Err(CallError::Ambiguous { .. }) => "ambiguous",
-        Err(CallError::Busy) => "busy",
-        Err(CallError::Rejected { .. }) => "rejected",
-        Err(CallError::Barred(_)) => "barred",
-    };
+    let outcome = answer
+        .result
+        .as_ref()
+        .map_or_else(CallError::name, |_reply| "ok");
     let platform = shared.deps.platform.name();
     counter!(metric_name::PLATFORM_CALLS_TOTAL, "platform" => platform, "outcome" => outcome)
         .increment(1);

@@ -8,7 +8,7 @@ use metrics::counter;
 use crate::clock::Timestamp;
 use crate::db::writer::{CommitError, Share};
 use crate::domain::call::Call;
-use crate::domain::store::change::Changes;
+use crate::domain::store::change::{Change, Changes};
 use crate::domain::store::outcome::{Outcome, Reply};
 use crate::ids::ItemId;
 use crate::keeper::core::{Fence, KeeperCore};
@@ -54,6 +54,12 @@ impl KeeperCore {
         if decided.interest_changed {
             self.publish_wider_interest();
         }
+        let buried: Vec<_> = decided
+            .changes
+            .rows()
+            .filter_map(Change::buried)
+            .cloned()
+            .collect();
         let record = self.state.record(self.now());
         let cursor = record.cursor;
         let share = Share {
@@ -70,6 +76,7 @@ impl KeeperCore {
         self.cursor = cursor;
         self.commits = self.commits.saturating_add(1);
         self.show(&decided.touched, decided.interest_changed);
+        self.tell_of_dead_letters(&buried).await;
         Ok(())
     }
 

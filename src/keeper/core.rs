@@ -4,7 +4,7 @@
 //! `await`, takes the core with it: nobody ever works on a state that is half changed (INV-J). What a step has not
 //! committed is still in the inbox, in the slot, or with the caller.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use futures_util::future::OptionFuture;
 
 use crate::clock::{Stopwatch, Timestamp};
 use crate::db::{DbError, keepers, orders};
-use crate::domain::store::command::{Command, Row};
+use crate::domain::store::command::Command;
 use crate::domain::store::state::{Loaded, StoreState};
 use crate::ids::GrantId;
+use crate::keeper::ahead::Ahead;
 use crate::keeper::board::Board;
 use crate::keeper::commit::Decided;
 use crate::keeper::exit::{Aftermath, Deactivation, Exit};
@@ -47,7 +48,7 @@ pub(super) struct KeeperCore {
     pub(super) state: StoreState,
     pub(super) fence: Fence,
     /// Rows read from the log and not yet taken, ascending.
-    pub(super) ahead: VecDeque<Row>,
+    pub(super) ahead: Ahead,
     /// The log has been read up to this number.
     pub(super) read_to: i64,
     /// The log held more rows than were read.
@@ -115,7 +116,7 @@ impl KeeperCore {
             slot,
             state,
             fence,
-            ahead: VecDeque::new(),
+            ahead: Ahead::default(),
             read_to,
             more_to_read: true,
             one_by_one: 0,

@@ -209,6 +209,7 @@ impl Directory {
     /// whose keepers had not ended by then; they lose nothing, since what they had not committed is still in the inbox.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<StoreId> {
         let shared = &self.inner.shared;
+        let guarded = shared.guarded();
         shared.begin_shutdown();
         for slot in self.inner.slots.all() {
             slot.alert();
@@ -221,6 +222,10 @@ impl Directory {
         } else {
             self.leftovers()
         };
+        tracing::info!(
+            ended = guarded.saturating_sub(leftovers.len()),
+            "keepers ended with the server"
+        );
         let engine = self
             .inner
             .engine

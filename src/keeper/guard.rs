@@ -78,7 +78,7 @@ pub(super) fn start(tenure: Tenure, seat: Seat) {
 }
 
 /// Guards a store until it has nothing to do, or the process ends.
-async fn guard(mut tenure: Tenure, seat: Seat) {
+pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
     let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
     let mut budget = RestartBudget::new(shared.settings.restart);
     let mut aftermath = Aftermath::default();
@@ -87,8 +87,9 @@ async fn guard(mut tenure: Tenure, seat: Seat) {
         let exit = live(&shared, &slot, &mut aftermath).await;
         budget.ran(began, shared.deps.clock.now());
         aftermath.learn(&exit, shared.settings.turn_rows_max);
-        tell(&shared, &slot, &exit);
-        let goes_on = match decide(&shared, &exit, &mut budget) {
+        let decision = decide(&shared, &exit, &mut budget);
+        tell(&shared, &slot, &exit, decision);
+        let goes_on = match decision {
             Decision::StartNow => true,
             Decision::Restart { at } => {
                 rest(
@@ -205,15 +206,36 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
     }
 }
 
-fn tell(shared: &Shared, slot: &Slot, exit: &Exit) {
+/// Tells of a keeper's end, with what follows: one line.
+fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
     shared.record(slot.store, LifecycleStep::Ended, exit.to_string());
-    if exit.blame() == Blame::Nobody {
-        tracing::info!(store = %slot.store, %exit, "keeper ended");
-        return;
+    let is_crash = exit.blame() != Blame::Nobody;
+    if is_crash {
+        counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
+        slot.crashed(exit.to_string());
     }
-    tracing::warn!(store = %slot.store, %exit, "keeper crashed");
-    counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
-    slot.crashed(exit.to_string());
+    match decision {
+        Decision::Quarantine { until } if is_crash => {
+            tracing::error!(store = %slot.store, %until, %exit, "keeper crashed too often, quarantined");
+        }
+        Decision::Quarantine { until } => {
+            tracing::warn!(store = %slot.store, %until, %exit, "keeper quarantined by an operator");
+        }
+        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
+            if is_crash =>
+        {
+            tracing::warn!(store = %slot.store, %exit, "keeper crashed");
+        }
+        // Of ten thousand stores, ten thousand lines would be no news: the directory counts them.
+        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
+            if shared.is_shutting_down() =>
+        {
+            tracing::debug!(store = %slot.store, %exit, "keeper ended");
+        }
+        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. } => {
+            tracing::info!(store = %slot.store, %exit, "keeper ended");
+        }
+    }
 }
 
 /// Waits in `state` until its time has come or an admin ends it; `false`: there is to be no keeper after it.
@@ -245,9 +267,10 @@ async fn rest(
             // Who is quarantined does not run; to stop it until there is work would end the quarantine.
             Some((Control::Deactivate, _)) if matches!(state, KeeperState::Quarantined { .. }) => {}
             Some((Control::Deactivate, _)) => return false,
-            Some((Control::Quarantine, _)) => {
+            Some((Control::Quarantine, reason)) => {
                 let now = shared.deps.clock.now();
                 if let Verdict::Quarantine { until } = budget.quarantine(now) {
+                    tracing::warn!(store = %slot.store, %until, reason, "keeper quarantined by an operator");
                     state = KeeperState::Quarantined { until };
                 }
             }
@@ -259,7 +282,6 @@ fn begin_rest(shared: &Shared, slot: &Slot, state: KeeperState) -> Option<Timest
     let (step, until) = match state {
         KeeperState::Restarting { until } => (LifecycleStep::Restarting, until),
         KeeperState::Quarantined { until } => {
-            tracing::error!(store = %slot.store, %until, "keeper quarantined");
             slot.refuse_waiting(&CommandError::Unavailable { until });
             (LifecycleStep::Quarantined, until)
         }

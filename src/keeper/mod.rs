@@ -36,11 +36,13 @@ mod board;
 mod handle;
 mod slot;
 
+mod ahead;
 mod call_sender;
 mod call_turn;
 mod commands;
 mod commit;
 mod core;
+mod dead_letters;
 mod take_turn;
 
 mod actor;

@@ -26,7 +26,7 @@ pub struct KeeperSettings {
     pub turn_parked_max: usize,
     /// Bytes of bodies read from the log at once.
     pub turn_bytes_max: usize,
-    /// Microseconds that a turn may decide; the row that passes this is its last.
+    /// Microseconds that a turn may parse and decide; the row that passes this is its last.
     pub turn_decide_us_max: u64,
     /// Microseconds of service that a store has in each round of turns.
     pub turn_quantum_us: u64,

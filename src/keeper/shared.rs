@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::deps::Deps;
 use crate::ids::StoreId;
-use crate::keeper::arbiters::Arbiters;
+use crate::keeper::arbiters::{Arbiters, Seat};
 use crate::keeper::guard;
 use crate::keeper::home::Home;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
@@ -62,7 +62,7 @@ impl Shared {
         if self.is_shutting_down() || !slot.is_stopped() {
             return;
         }
-        let seat = self.arbiters.least_loaded();
+        let seat = self.seat();
         if !slot.claim(seat.arbiter()) {
             return;
         }
@@ -70,6 +70,11 @@ impl Shared {
         let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
         // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
         let _seated = seat.there(move |seat| guard::start(tenure, seat));
+    }
+
+    /// A place for a keeper.
+    pub(super) fn seat(&self) -> Seat {
+        self.arbiters.least_loaded()
     }
 
     /// Runs a task that belongs to no store; `false` when the threads have ended.
@@ -89,6 +94,11 @@ impl Shared {
 
     pub(super) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
+    }
+
+    /// Stores that have a keeper, or a guard that rests.
+    pub(super) fn guarded(&self) -> usize {
+        *self.guarded.borrow()
     }
 
     /// Waits until no store has a keeper.

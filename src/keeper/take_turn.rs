@@ -1,7 +1,7 @@
 //! A turn: a fair slice of a store's inbox, decided and committed as one.
 //!
 //! Parked rows that are due come first, then the longest prefix of the log that stays within the bounds: distinct
-//! resources, rows, and time spent deciding. The fence is captured before anything is read (D6).
+//! resources, rows, and time spent parsing and deciding. The fence is captured before anything is read (D6).
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +14,12 @@ use metrics::counter;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::db::inbox::InboxRow;
 use crate::db::{inbox, parking};
+use crate::deps::Platform;
 use crate::domain::fact::Fact;
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::outcome::{Outcome, Refusal, Reply, RowEnd};
 use crate::ids::{ItemId, OrderId, ProductId};
+use crate::keeper::ahead;
 use crate::keeper::busy::timed;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
@@ -26,6 +28,9 @@ use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
 use crate::telemetry::metric_name;
 
+/// A turn parses new rows for at most this part of its time, so that it decides what it has parsed.
+const PARSING_PART: u64 = 2;
+
 /// What a row is about; a turn is bounded by how many different ones it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Resource {
@@ -33,6 +38,29 @@ enum Resource {
     Item(ItemId),
     Product(ProductId),
     Store,
+}
+
+/// A row of the parking lane that is due.
+#[derive(Debug)]
+enum Parked {
+    Found(InboxRow),
+    /// Its body is not there.
+    Missing(i64),
+}
+
+impl Parked {
+    fn parse(self, platform: &dyn Platform) -> Row {
+        match self {
+            Self::Found(row) => ahead::parse(platform, row, true),
+            Self::Missing(seq) => Row {
+                seq,
+                topic: String::new(),
+                fact: Err("its body is gone from the parking lane".to_owned()),
+                triggered_at: None,
+                from_lane: true,
+            },
+        }
+    }
 }
 
 impl KeeperCore {
@@ -105,11 +133,11 @@ impl KeeperCore {
     /// Takes the rows of one turn.
     async fn take_rows(&mut self) -> Result<Taken, Exit> {
         let fence = self.fence;
-        let rows = self.gather().await?;
+        let (rows, parsing) = self.gather().await?;
         if rows.is_empty() {
             return Ok(Taken::default());
         }
-        let (decided, taken) = self.decide_rows(rows)?;
+        let (decided, taken) = self.decide_rows(rows, parsing)?;
         self.commit(fence, decided).await?;
         Ok(taken)
     }
@@ -121,21 +149,24 @@ impl KeeperCore {
     }
 
     /// Reads what this turn may take: parked rows first, then rows of the log, with the orders that they need. Rows
-    /// of the log stay in `ahead` until they are decided.
-    async fn gather(&mut self) -> Result<Vec<Row>, Exit> {
+    /// of the log stay in `ahead` until they are decided. Tells also how long it took to parse them.
+    async fn gather(&mut self) -> Result<(Vec<Row>, Duration), Exit> {
         let parked = self.due_parked_rows().await?;
         let last_seq = self.read_ahead().await?;
         self.state.saw_head(last_seq);
         let backlog = usize::try_from(last_seq.saturating_sub(self.read_to))
             .unwrap_or(0)
             .saturating_add(self.ahead.len());
+        let watch = Stopwatch::start();
         let rows = self.select(parked, backlog);
+        let parsing = watch.elapsed();
         let commands: Vec<_> = rows.into_iter().map(Command::TakeRow).collect();
         self.load_orders(&commands).await?;
-        Ok(commands.into_iter().filter_map(into_row).collect())
+        let rows = commands.into_iter().filter_map(into_row).collect();
+        Ok((rows, parsing))
     }
 
-    async fn due_parked_rows(&self) -> Result<Vec<Row>, Exit> {
+    async fn due_parked_rows(&self) -> Result<Vec<Parked>, Exit> {
         let due = self
             .state
             .due_parked(self.now(), self.shared.settings.turn_parked_max);
@@ -152,8 +183,8 @@ impl KeeperCore {
         let rows = due
             .iter()
             .map(|&seq| match found.iter().position(|row| row.seq == seq) {
-                Some(index) => self.parsed(found.swap_remove(index), true),
-                None => missing(seq),
+                Some(index) => Parked::Found(found.swap_remove(index)),
+                None => Parked::Missing(seq),
             });
         Ok(rows.collect())
     }
@@ -182,19 +213,16 @@ impl KeeperCore {
         self.read_to = found.rows.last().map_or(self.read_to, |row| row.seq);
         // What comes after this look rings anew.
         self.more_to_read = self.read_to < found.last_seq;
-        let parsed: Vec<_> = found
-            .rows
-            .into_iter()
-            .map(|row| self.parsed(row, false))
-            .collect();
-        self.ahead.extend(parsed);
+        self.ahead.extend(found.rows);
         Ok(found.last_seq)
     }
 
-    /// The rows of this turn. A row that brought the keeper down before is taken alone, so that it takes nothing with
-    /// it when it does so again; after a refused commit, so is every row.
-    fn select(&mut self, parked: Vec<Row>, backlog: usize) -> Vec<Row> {
+    /// The rows of this turn, parsed. A row that brought the keeper down before is taken alone, so that it takes
+    /// nothing with it when it does so again; after a refused commit, so is every row.
+    fn select(&mut self, parked: Vec<Parked>, backlog: usize) -> Vec<Row> {
+        let (watch, platform) = (Stopwatch::start(), &*self.shared.deps.platform);
         let settings = &self.shared.settings;
+        let parsing_max = Duration::from_micros(settings.turn_decide_us_max / PARSING_PART);
         let alone = self.state.suspect().map(|suspect| suspect.seq);
         let resources_max = backlog
             .max(settings.turn_resources_min)
@@ -206,10 +234,10 @@ impl KeeperCore {
         };
         let mut resources = BTreeSet::new();
         let mut rows = Vec::new();
-        let mut parked = parked.into_iter();
+        let mut parked = parked.into_iter().map(|row| row.parse(platform)).peekable();
         // Once the parked rows have filled a turn, those of the log wait for the next.
-        while rows.len() < rows_max {
-            let Some(next) = parked.as_slice().first().or_else(|| self.ahead.front()) else {
+        while rows.len() < rows_max && (rows.is_empty() || watch.elapsed() < parsing_max) {
+            let Some(next) = parked.peek().or_else(|| self.ahead.peek(platform)) else {
                 break;
             };
             let is_alone = alone == Some(next.seq);
@@ -217,7 +245,7 @@ impl KeeperCore {
             if !rows.is_empty() && (is_alone || resources.len() > resources_max) {
                 break;
             }
-            rows.extend(parked.next().or_else(|| self.ahead.pop_front()));
+            rows.extend(parked.next().or_else(|| self.ahead.pop()));
             if is_alone {
                 break;
             }
@@ -225,8 +253,8 @@ impl KeeperCore {
         rows
     }
 
-    /// Decides rows until all are decided or the time for it is over; the rest goes back.
-    fn decide_rows(&mut self, rows: Vec<Row>) -> Result<(Decided, Taken), Exit> {
+    /// Decides rows until all are decided or the time for it is over, of which parsing took some; the rest goes back.
+    fn decide_rows(&mut self, rows: Vec<Row>, parsing: Duration) -> Result<(Decided, Taken), Exit> {
         let (watch, now) = (Stopwatch::start(), self.now());
         let decide_max = Duration::from_micros(self.shared.settings.turn_decide_us_max);
         let mut decided = Decided {
@@ -240,13 +268,13 @@ impl KeeperCore {
             let outcome = self.decide_row(row, now)?;
             let (reply, _no_call) = decided.absorb(outcome);
             taken.add(temperature_of(&reply));
-            if watch.elapsed() >= decide_max {
+            if parsing + watch.elapsed() >= decide_max {
                 break;
             }
         }
         // Parked rows are still in their lane.
         for row in rows.rev().filter(|row| !row.from_lane) {
-            self.ahead.push_front(row);
+            self.ahead.put_back(row);
         }
         Ok((decided, taken))
     }
@@ -269,17 +297,6 @@ impl KeeperCore {
                 seq,
                 reason: panic_reason(payload.as_ref()),
             }),
-        }
-    }
-
-    fn parsed(&self, row: InboxRow, from_lane: bool) -> Row {
-        let fact = self.shared.deps.platform.parse(&row.topic, &row.body);
-        Row {
-            seq: row.seq,
-            topic: row.topic,
-            fact,
-            triggered_at: row.triggered_at,
-            from_lane,
         }
     }
 
@@ -308,17 +325,6 @@ fn refused(seq: i64, refusal: &Refusal) -> Exit {
     Exit::RowPanicked {
         seq,
         reason: format!("refused: {refusal}"),
-    }
-}
-
-fn missing(seq: i64) -> Row {
-    let fact = Err("its body is gone from the parking lane".to_owned());
-    Row {
-        seq,
-        topic: String::new(),
-        fact,
-        triggered_at: None,
-        from_lane: true,
     }
 }
 

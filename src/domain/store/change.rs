@@ -116,6 +116,16 @@ impl Change {
 }
 
 impl Change {
+    /// What it gives up, or notes as given up.
+    #[must_use]
+    pub const fn buried(&self) -> Option<&DeadLetterRecord> {
+        if let Self::PutDeadLetter(record) = self {
+            Some(record)
+        } else {
+            None
+        }
+    }
+
     /// Which row this concerns.
     #[must_use]
     pub fn key(&self) -> ChangeKey {

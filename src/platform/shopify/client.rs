@@ -64,6 +64,9 @@ impl ShopifyClient {
     pub async fn send(&self, account: &Account, call: &Call) -> Answer {
         let mut session = Session::new(self, account, effect_of(&call.request));
         let result = perform(&mut session, call).await;
+        if let Err(error) = &result {
+            tell(&session, call, error);
+        }
         Answer {
             result,
             rate: session.rate,
@@ -89,6 +92,31 @@ impl ShopifyClient {
 
     pub(super) const fn version_warned(&self) -> &AtomicBool {
         &self.version_warned
+    }
+}
+
+/// One line for a call that brought nothing; after one, a store calls less and less often.
+fn tell(session: &Session<'_>, call: &Call, error: &CallError) {
+    let store = session.account().store;
+    let (operation, class) = (call.request.name(), error.name());
+    let newest = session.newest.as_ref();
+    let status = newest.map(|trace| trace.status);
+    let request_id = newest.and_then(|trace| trace.request_id.as_deref());
+    match error {
+        CallError::Unavailable { reason } | CallError::Ambiguous { reason } => {
+            tracing::warn!(%store, operation, class, status, request_id, reason, "a call failed");
+        }
+        CallError::Barred(bar) => {
+            let reason = bar.name();
+            tracing::warn!(%store, operation, class, status, request_id, reason, "a call failed");
+        }
+        CallError::Throttled { .. } | CallError::Busy => {
+            tracing::info!(%store, operation, class, status, request_id, "a call failed");
+        }
+        // Other people change stock too, so some are always refused; what is for good becomes a dead letter.
+        CallError::Rejected { .. } => {
+            tracing::debug!(%store, operation, class, status, request_id, "a call failed");
+        }
     }
 }
 
@@ -133,5 +161,71 @@ async fn perform_read(session: &mut Session<'_>, read: &Read) -> Result<Reply, C
         Read::Assignments(order) => assignments::read(session, *order).await,
         Read::Locations => rest::locations(session).await,
         Read::Subscriptions => subscriptions::ensure(session).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::ids::{OrderId, StoreId};
+    use crate::platform::{PlatformKind, Secret};
+    use crate::telemetry::Lines;
+
+    const REFUSAL: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nx-request-id: r-7\r\ncontent-length: 0\r\n\r\n";
+
+    /// What is logged of reading an order from a platform that answers with these bytes and hangs up.
+    async fn told_of(reply: &'static [u8]) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let account = Account {
+            store: StoreId(7),
+            platform: PlatformKind::Shopify,
+            api_base_url: format!("http://{}", listener.local_addr().unwrap()),
+            access_token: Secret::new("shpat_never_shown"),
+            callback_uri: None,
+        };
+        let client = ShopifyClient::new(&ClientSettings::default(), Clock::System).unwrap();
+        let call = Call {
+            id: CallId(uuid::Uuid::from_u128(7)),
+            request: Request::Read(Read::Order(OrderId(5))),
+        };
+        let (lines, _capturing) = Lines::capture();
+        let answers = async {
+            let (mut stream, _from) = listener.accept().await.unwrap();
+            let _heard = stream.read(&mut [0; 4_096]).await.unwrap();
+            stream.write_all(reply).await.unwrap();
+        };
+        let (answer, ()) = futures_util::future::join(client.send(&account, &call), answers).await;
+        assert!(answer.result.is_err());
+        lines.saying("store=7")
+    }
+
+    #[tokio::test]
+    async fn a_call_that_failed_is_one_line_that_names_the_operation_and_the_class() {
+        let refused = told_of(REFUSAL).await;
+        let cut_off = told_of(b"").await;
+        for told in [&refused, &cut_off] {
+            assert_eq!(told.len(), 1, "{told:?}");
+            for part in [
+                " WARN ",
+                r#"operation="read_order""#,
+                r#"class="unavailable""#,
+            ] {
+                assert!(told[0].contains(part), "{part}: {told:?}");
+            }
+            for secret in ["shpat", "http://", "127.0.0.1"] {
+                assert!(!told[0].contains(secret), "{secret}: {told:?}");
+            }
+        }
+        let why = r#"reason="the platform answered 503; tried again""#;
+        assert!(refused[0].contains(why), "{refused:?}");
+        assert!(
+            refused[0].contains(r#"status=503 request_id="r-7""#),
+            "{refused:?}"
+        );
+        assert!(!cut_off[0].contains("status="), "{cut_off:?}");
     }
 }

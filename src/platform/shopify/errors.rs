@@ -44,7 +44,7 @@ pub(super) fn classify_status(
         402 => CallError::Barred(Bar::Frozen),
         403 => CallError::Barred(Bar::ScopeMissing),
         423 | 430 => CallError::Barred(Bar::Locked),
-        408 | 500..=599 => effect.lost(format!("status {status}")),
+        408 | 500..=599 => effect.lost(format!("the platform answered {status}; tried again")),
         _ => refused_at_the_door(status, body),
     }
 }
@@ -52,7 +52,10 @@ pub(super) fn classify_status(
 fn refused_at_the_door(status: u16, body: &[u8]) -> CallError {
     let text = String::from_utf8_lossy(body);
     CallError::Unavailable {
-        reason: clip(&format!("status {status}: {}", text.trim())),
+        reason: clip(&format!(
+            "the platform answered {status}; tried again: {}",
+            text.trim()
+        )),
     }
 }
 
@@ -300,7 +303,9 @@ mod tests {
         }
         for status in [301, 303, 400, 404, 406, 422] {
             for effect in [Effect::Reads, Effect::Writes] {
-                let reason = format!("status {status}: {{\"errors\":\"Not Found\"}}");
+                let reason = format!(
+                    "the platform answered {status}; tried again: {{\"errors\":\"Not Found\"}}"
+                );
                 assert_eq!(
                     classify(status, effect),
                     CallError::Unavailable { reason },

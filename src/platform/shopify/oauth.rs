@@ -181,7 +181,7 @@ impl ShopifyClient {
             200..=299 => {}
             429 | 500..=599 => {
                 return Err(OAuthError::Unavailable(format!(
-                    "status {}",
+                    "the platform answered {} to the request for a token; tried again",
                     reply.status()
                 )));
             }

@@ -30,6 +30,15 @@ pub(super) struct Session<'call> {
     pub(super) rate: Option<RateReport>,
     /// Of the newest reply that told.
     pub(super) platform_time: Option<Timestamp>,
+    /// Of the newest request; `None`: it had no reply.
+    pub(super) newest: Option<Trace>,
+}
+
+/// What finds a reply again in the platform's own logs.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) status: u16,
+    pub(super) request_id: Option<String>,
 }
 
 /// A reply of any status.
@@ -119,6 +128,7 @@ impl<'call> Session<'call> {
             effect,
             rate: None,
             platform_time: None,
+            newest: None,
         }
     }
 
@@ -214,6 +224,7 @@ impl<'call> Session<'call> {
             return Err(CallError::Barred(Bar::TokenDead));
         };
         token.set_sensitive(true);
+        self.newest = None;
         let sent = request
             .header(ACCESS_TOKEN, token)
             .send()
@@ -221,10 +232,10 @@ impl<'call> Session<'call> {
             .map_err(judge);
         let response = sent.map_err(|error| self.classify_transport(error))?;
         self.note_headers(response.headers());
-        if !response.status().is_success() {
-            let request_id = text_of(response.headers(), REQUEST_ID);
-            tracing::info!(store = %self.account.store, status = response.status().as_u16(), request_id, "platform refused a request");
-        }
+        self.newest = Some(Trace {
+            status: response.status().as_u16(),
+            request_id: text_of(response.headers(), REQUEST_ID).map(str::to_owned),
+        });
         let reply = read_reply(response, self.client.response_bytes_max()).await;
         reply.map_err(|error| self.classify_transport(error))
     }

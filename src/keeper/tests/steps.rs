@@ -4,63 +4,22 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use sea_orm::ConnectionTrait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::db::inbox::Delivery;
-use crate::db::writer::Writer;
-use crate::db::{DatabaseOptions, Db, keepers, migrate};
-use crate::deps::{Deps, Platform};
-use crate::domain::call::{Answer, Call, CallError};
-use crate::domain::fact::Fact;
+use super::bench::{Bench, STORE};
+use crate::db::keepers;
 use crate::domain::store::command::Command;
 use crate::domain::store::outcome::Reply;
-use crate::domain::store::settings::StoreSettings;
-use crate::ids::{IdSource, StoreId};
-use crate::keeper::arbiters;
+use crate::ids::StoreId;
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::handle::{Answered, Envelope, Waiting};
 use crate::keeper::scheduler::Weight;
-use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
-use crate::keeper::slot::Slot;
-use crate::platform::PlatformKind;
-
-const STORE: StoreId = StoreId(1);
-const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-#[derive(Debug)]
-struct SilentPlatform;
-
-impl Platform for SilentPlatform {
-    fn name(&self) -> &'static str {
-        "shopify"
-    }
-
-    fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String> {
-        PlatformKind::Shopify
-            .parse(topic, body)
-            .map_err(|malformed| malformed.to_string())
-    }
-
-    fn send<'call>(&'call self, _store: StoreId, _call: &'call Call) -> BoxFuture<'call, Answer> {
-        let result = Err(CallError::Busy);
-        async move {
-            Answer {
-                result,
-                rate: None,
-                platform_time: None,
-            }
-        }
-        .boxed()
-    }
-}
 
 /// Polls a future so many times and then drops it.
 struct Dropped<Inner> {
@@ -92,86 +51,6 @@ fn dropped_after<Inner: Future>(polls_left: u32, inner: Inner) -> Dropped<Inner>
         inner: Some(Box::pin(inner)),
         polls_left,
     }
-}
-
-struct Bench {
-    shared: Arc<Shared>,
-    slot: Arc<Slot>,
-    _engine: arbiters::Engine,
-    _files: tempfile::TempDir,
-}
-
-impl Bench {
-    async fn set_up() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", files.path().join("store.db").display());
-        let db = Db::connect(&DatabaseOptions::new(&url, files.path()))
-            .await
-            .unwrap();
-        migrate::up(&db).await.unwrap();
-        register(&url).await;
-        let deps = Deps {
-            clock: Clock::Manual(ManualClock::starting_at(START)),
-            ids: Arc::new(IdSource::seeded(3)),
-            writer: Writer::start(&db),
-            db,
-            platform: Arc::new(SilentPlatform),
-        };
-        let (arbiters, engine) = arbiters::start(1).unwrap();
-        let (purges, _nobody_purges) = mpsc::channel(1);
-        let shared = Arc::new(Shared::new(
-            deps,
-            KeeperSettings::new(StoreSettings::default()),
-            arbiters,
-            purges,
-        ));
-        Self {
-            shared,
-            slot: Arc::new(Slot::new(STORE)),
-            _engine: engine,
-            _files: files,
-        }
-    }
-
-    async fn accept(&self, number: u32) {
-        let body = r#"{"inventory_item_id":1,"location_id":1,"available":5,"updated_at":"2026-11-01T00:00:00Z"}"#;
-        let delivery = Delivery {
-            store: STORE,
-            topic: "inventory_levels/update".to_owned(),
-            delivery_id: number.to_string(),
-            event_id: None,
-            triggered_at: None,
-            api_version: None,
-            received_at: START,
-            body: body.into(),
-            shared_digest: None,
-        };
-        self.shared.deps.writer.accept(delivery).await.unwrap();
-    }
-
-    /// A keeper's life up to the point where it has nothing to do.
-    async fn live(&self) -> Result<(), Exit> {
-        let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(&self.slot));
-        let mut core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await?;
-        loop {
-            let (stepped, next) = core.step().await?;
-            if matches!(next, Next::WaitUntil(_)) {
-                return Ok(());
-            }
-            core = stepped;
-        }
-    }
-}
-
-async fn register(url: &str) {
-    let connection = sea_orm::Database::connect(url).await.unwrap();
-    let head = "INSERT INTO inbox_head (store, next_seq, received) VALUES (1, 1, 0)";
-    connection.execute_unprepared(head).await.unwrap();
-    let row = "INSERT INTO store (id, platform, domain, api_base_url, intake_token_hash, secret_key_hash, \
-         publishable_key_hash, status, installed_at, updated_at, key_id) \
-         VALUES (1, 'shopify', 'a.example', 'http://127.0.0.1', 'i', 's', 'p', 'active', 0, 0, 'k')";
-    connection.execute_unprepared(row).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -241,9 +120,25 @@ async fn in_line(shared: &Shared, stores: usize) {
     }
 }
 
-#[tokio::test]
-async fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keeps_its_place()
-{
+/// Runs a test on a thread of its own: a keeper that goes round in circles must fail it too, and not hold it for ever.
+fn in_time<Test: Future<Output = ()>>(test: impl FnOnce() -> Test + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(test());
+        done.send(()).unwrap();
+    });
+    let waited = ended.recv_timeout(std::time::Duration::from_secs(60));
+    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "it never ends");
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keeps_its_place() {
+    in_time(overtakes_a_thousand_stores);
+}
+
+async fn overtakes_a_thousand_stores() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
     let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
@@ -265,8 +160,12 @@ async fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_stor
     assert_eq!((core.cursor, next), (1, Next::Again));
 }
 
-#[tokio::test]
-async fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
+#[test]
+fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
+    in_time(waits_and_ends);
+}
+
+async fn waits_and_ends() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
     let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
