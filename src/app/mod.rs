@@ -21,3 +21,4 @@ pub use error::AppError;
 pub use running::{App, AppParts};
 pub use settings::database_options;
 pub use signals::StopSignals;
+pub use storage::sealer_if_there;

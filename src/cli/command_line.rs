@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::backup::BackupArgs;
 use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
 use super::error::CliError;
@@ -31,6 +32,10 @@ pub(super) enum Command {
     /// Change the database's schema, or show its state.
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// Write the whole database into a new file, also while a server uses it.
+    Backup(BackupArgs),
+    /// Put a backup where no database is yet.
+    Restore(BackupArgs),
     /// Check the configuration and print what is in force; secrets are not shown.
     CheckConfig(CheckConfigArgs),
     /// Show the server at work against the emulated platform, and judge it.

@@ -17,6 +17,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Lock(#[from] crate::db::LockError),
     #[error(transparent)]
+    Backup(#[from] crate::db::backup::BackupError),
+    #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
