@@ -6,6 +6,7 @@
 //! ```
 
 mod accounts;
+mod admin_tokens;
 mod connected_platform;
 mod error;
 mod first_token;
@@ -16,6 +17,7 @@ mod storage;
 mod tasks;
 
 pub use accounts::{AccountError, AccountParts, Accounts};
+pub use admin_tokens::AdminTokens;
 pub use connected_platform::ConnectedPlatform;
 pub use error::AppError;
 pub use running::{App, AppParts};

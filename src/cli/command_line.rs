@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::admin_token::AdminTokenArgs;
 use super::backup::BackupArgs;
 use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Backup(BackupArgs),
     /// Put a backup where no database is yet.
     Restore(BackupArgs),
+    /// Make an admin token, for when the first is lost; works on the database, also while a server uses it.
+    AdminToken(AdminTokenArgs),
     /// Check the configuration and print what is in force; secrets are not shown.
     CheckConfig(CheckConfigArgs),
     /// Show the server at work against the emulated platform, and judge it.

@@ -25,7 +25,7 @@ pub(super) enum CliError {
     #[error("cannot read {path}: {reason}")]
     File { path: String, reason: String },
     #[error(
-        "no admin token: set STOREKEEPER__ADMIN__TOKEN or pass --token; the server printed it on its first start"
+        "no admin token: set STOREKEEPER__ADMIN__TOKEN or pass --token; the server printed it on its first start, and `storekeeper admin-token` makes another"
     )]
     NoToken,
     #[error("cannot reach {url}: {reason}")]
