@@ -49,12 +49,11 @@ pub fn status_of_none() -> Vec<Step> {
 
 /// Names of the steps that were taken, in order; none where this program never was. Changes nothing.
 pub(super) async fn steps_taken(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbError> {
-    let has_table = match connection.get_database_backend() {
-        DbBackend::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = 'seaql_migrations'",
-        _ => {
-            "SELECT count(*) FROM information_schema.tables \
-             WHERE table_schema = current_schema() AND table_name = 'seaql_migrations'"
-        }
+    let has_table = if connection.get_database_backend() == DbBackend::Sqlite {
+        "SELECT count(*) FROM sqlite_master WHERE name = 'seaql_migrations'"
+    } else {
+        "SELECT count(*) FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_name = 'seaql_migrations'"
     };
     let row = connection
         .query_one_raw(statement(connection, has_table, []))

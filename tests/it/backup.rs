@@ -154,9 +154,9 @@ async fn insert_odd_values(connection: &DatabaseConnection, store: StoreId) {
     for (item, available) in [(-1, None), (0, Some(i64::MIN)), (1, Some(0))] {
         insert!(level {
             store: store.0,
-            item: item,
+            item,
             location: 5,
-            available: available,
+            available,
             stamp: 0,
             unsure: available.is_none(),
         });
@@ -185,7 +185,7 @@ async fn insert_odd_values(connection: &DatabaseConnection, store: StoreId) {
             triggered_at: None,
             api_version: None,
             received_at: None,
-            body: body,
+            body,
         });
     }
 }

@@ -5,24 +5,15 @@
 //! snapshot's, neither of which keeps a writer waiting. Secrets are in it as they are at rest, sealed; the sealing key is
 //! not, and without that key it cannot be put back.
 
+mod copied;
 mod error;
 mod file;
 mod restore;
 mod rows;
 mod write;
 
+pub use copied::Copied;
 pub use error::BackupError;
 pub use file::exists;
 pub use restore::restore;
 pub use write::write;
-
-/// What was copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
-    /// Stores, deleted ones included.
-    pub stores: u64,
-    /// Rows of all tables.
-    pub rows: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
-}
