@@ -18,6 +18,10 @@ pub enum AppError {
     Lock(#[from] LockError),
     #[error("failed to open the database: {0}")]
     Db(#[from] DbError),
+    #[error(
+        "no database of this version yet: start the server once, it makes one and prints an admin token"
+    )]
+    NoDatabase,
     #[error("failed to open the stored secrets: {0}")]
     Sealing(#[from] SealingError),
     #[error(transparent)]

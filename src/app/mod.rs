@@ -6,6 +6,7 @@
 //! ```
 
 mod accounts;
+mod admin_tokens;
 mod connected_platform;
 mod error;
 mod first_token;
@@ -16,8 +17,10 @@ mod storage;
 mod tasks;
 
 pub use accounts::{AccountError, AccountParts, Accounts};
+pub use admin_tokens::AdminTokens;
 pub use connected_platform::ConnectedPlatform;
 pub use error::AppError;
 pub use running::{App, AppParts};
 pub use settings::database_options;
 pub use signals::StopSignals;
+pub use storage::sealer_if_there;

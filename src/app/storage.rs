@@ -1,5 +1,6 @@
 //! Everything durable, opened in order: locks, database, schema, sealing key, writer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::AppError;
@@ -73,7 +74,20 @@ impl Storage {
 fn sealer(config: &Config, ids: &Arc<IdSource>) -> Result<Sealer, AppError> {
     let sealer = match config.secrets.key.filled() {
         Some(digits) => Sealer::from_hex(digits, Arc::clone(ids)),
-        None => Sealer::from_file(&config.database.data_dir.join(KEY_FILE), Arc::clone(ids)),
+        None => Sealer::from_file(&key_file(config), Arc::clone(ids)),
     };
     Ok(sealer?)
+}
+
+/// What seals under the key that is set or kept; `None` when there is none yet, and none is made.
+pub fn sealer_if_there(config: &Config, ids: Arc<IdSource>) -> Result<Option<Sealer>, AppError> {
+    let sealer = match config.secrets.key.filled() {
+        Some(digits) => Sealer::from_hex(digits, ids).map(Some),
+        None => Sealer::from_file_if_there(&key_file(config), ids),
+    };
+    Ok(sealer?)
+}
+
+fn key_file(config: &Config) -> PathBuf {
+    config.database.data_dir.join(KEY_FILE)
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::admin_token::AdminTokenArgs;
+use super::backup::BackupArgs;
 use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
 use super::error::CliError;
@@ -31,6 +33,12 @@ pub(super) enum Command {
     /// Change the database's schema, or show its state.
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// Write the whole database into a new file, also while a server uses it.
+    Backup(BackupArgs),
+    /// Put a backup where no database is yet.
+    Restore(BackupArgs),
+    /// Make an admin token, for when the first is lost; works on the database, also while a server uses it.
+    AdminToken(AdminTokenArgs),
     /// Check the configuration and print what is in force; secrets are not shown.
     CheckConfig(CheckConfigArgs),
     /// Show the server at work against the emulated platform, and judge it.

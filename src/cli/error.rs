@@ -17,13 +17,15 @@ pub(super) enum CliError {
     #[error(transparent)]
     Lock(#[from] crate::db::LockError),
     #[error(transparent)]
+    Backup(#[from] crate::db::backup::BackupError),
+    #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
     #[error("cannot read {path}: {reason}")]
     File { path: String, reason: String },
     #[error(
-        "no admin token: set STOREKEEPER__ADMIN__TOKEN or pass --token; the server printed it on its first start"
+        "no admin token: set STOREKEEPER__ADMIN__TOKEN or pass --token; the server printed it on its first start, and `storekeeper admin-token` makes another"
     )]
     NoToken,
     #[error("cannot reach {url}: {reason}")]

@@ -6,7 +6,7 @@ use super::command_line::DatabaseArgs;
 use super::error::CliError;
 use super::print;
 use crate::app;
-use crate::db::{DataDirLock, DatabaseLock, Db, migrate};
+use crate::db::{DataDirLock, DatabaseLock, Db, backup, migrate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MigrateCommand {
@@ -33,7 +33,7 @@ pub(super) struct DownArgs {
 pub(super) async fn migrate(command: MigrateCommand) -> Result<(), CliError> {
     match command {
         MigrateCommand::Up(database) => {
-            let schema = Schema::open(database, Access::Alone).await?;
+            let schema = Schema::open(database).await?;
             migrate::up(&schema.db).await?;
             schema.show().await
         }
@@ -42,53 +42,61 @@ pub(super) async fn migrate(command: MigrateCommand) -> Result<(), CliError> {
             steps,
             all,
         }) => {
-            let schema = Schema::open(database, Access::Alone).await?;
+            let schema = Schema::open(database).await?;
             migrate::down(&schema.db, (!all).then_some(steps)).await?;
             schema.show().await
         }
-        MigrateCommand::Status(database) => {
-            Schema::open(database, Access::Shared).await?.show().await
-        }
+        MigrateCommand::Status(database) => status(database).await,
     }
 }
 
-/// Whether a server may run on the same database meanwhile.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Alone,
-    Shared,
+/// Makes nothing: whoever only looks must not leave a database behind.
+async fn status(database: DatabaseArgs) -> Result<(), CliError> {
+    let config = database.load()?;
+    let options = app::database_options(&config);
+    if !backup::exists(&options) {
+        let data_dir = options.data_dir.display();
+        print::line(&format!(
+            "no database yet in {data_dir}: the server makes one when it starts, or `storekeeper migrate up`"
+        ));
+        show_steps(&migrate::status_of_none());
+        return Ok(());
+    }
+    let db = Db::connect(&options).await?;
+    show_steps(&migrate::status(&db).await?);
+    Ok(db.close().await?)
 }
 
+fn show_steps(steps: &[migrate::Step]) {
+    for step in steps {
+        let state = if step.applied { "applied" } else { "pending" };
+        print::line(&format!("{state}  {}", step.name));
+    }
+}
+
+/// A database that no server uses meanwhile.
 struct Schema {
     db: Db,
     /// Held until the end.
-    locks: Option<(DataDirLock, Option<DatabaseLock>)>,
+    _directory_lock: DataDirLock,
+    database_lock: Option<DatabaseLock>,
 }
 
 impl Schema {
-    async fn open(arguments: DatabaseArgs, access: Access) -> Result<Self, CliError> {
+    async fn open(arguments: DatabaseArgs) -> Result<Self, CliError> {
         let options = app::database_options(&arguments.load()?);
-        let locks = match access {
-            Access::Alone => {
-                let directory = DataDirLock::acquire(&options.data_dir)?;
-                Some((directory, DatabaseLock::acquire(&options).await?))
-            }
-            Access::Shared => None,
-        };
         Ok(Self {
+            _directory_lock: DataDirLock::acquire(&options.data_dir)?,
+            database_lock: DatabaseLock::acquire(&options).await?,
             db: Db::connect(&options).await?,
-            locks,
         })
     }
 
     async fn show(self) -> Result<(), CliError> {
-        for step in migrate::status(&self.db).await? {
-            let state = if step.applied { "applied" } else { "pending" };
-            print::line(&format!("{state}  {}", step.name));
-        }
+        show_steps(&migrate::status(&self.db).await?);
         self.db.close().await?;
-        if let Some((_directory, Some(database))) = &self.locks {
-            database.release().await?;
+        if let Some(lock) = &self.database_lock {
+            lock.release().await?;
         }
         Ok(())
     }

@@ -10,6 +10,8 @@ mod print;
 mod run;
 
 mod admin_api;
+mod admin_token;
+mod backup;
 mod check_config;
 mod dead_letters;
 mod demo;

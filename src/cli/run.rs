@@ -7,7 +7,9 @@ use clap::Parser;
 
 use super::command_line::{Command, CommandLine};
 use super::error::CliError;
-use super::{check_config, dead_letters, demo, migrate, print, sandbox, serve, stores};
+use super::{
+    admin_token, backup, check_config, dead_letters, demo, migrate, print, sandbox, serve, stores,
+};
 
 /// Exit code of a command line that cannot be understood, as shells expect it.
 const USAGE: u8 = 2;
@@ -42,6 +44,9 @@ fn dispatch(CommandLine { command, serve }: CommandLine) -> Result<(), CliError>
     match command {
         Command::Serve(arguments) => block_on(serve::serve(arguments.load()?)),
         Command::Migrate(command) => block_on(migrate::migrate(command)),
+        Command::Backup(arguments) => block_on(backup::backup(arguments)),
+        Command::Restore(arguments) => block_on(backup::restore(arguments)),
+        Command::AdminToken(arguments) => block_on(admin_token::admin_token(arguments)),
         Command::CheckConfig(arguments) => check_config::check_config(arguments),
         Command::Demo(arguments) => block_on(demo::demo(arguments)),
         Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),

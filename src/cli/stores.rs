@@ -28,6 +28,14 @@ pub(super) enum StoresCommand {
     Pause(Decision),
     /// Go on where a pause began.
     Resume(Decision),
+    /// End a store's keeper after its step and start it again from the database.
+    Restart(Decision),
+    /// End a store's keeper after its step; work brings it back.
+    Deactivate(Decision),
+    /// End a store's keeper and leave it alone for a while; webhooks are still accepted.
+    Quarantine(Decision),
+    /// End a quarantine now.
+    Release(Decision),
     /// Register a store.
     Add(AddStore),
 }
@@ -76,6 +84,10 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
         StoresCommand::Why { id } => api.get(&format!("/v1/admin/keepers/{id}/why"), &[]).await?,
         StoresCommand::Pause(decision) => decide(&api, "pause", &decision).await?,
         StoresCommand::Resume(decision) => decide(&api, "resume", &decision).await?,
+        StoresCommand::Restart(decision) => decide(&api, "restart", &decision).await?,
+        StoresCommand::Deactivate(decision) => decide(&api, "deactivate", &decision).await?,
+        StoresCommand::Quarantine(decision) => decide(&api, "quarantine", &decision).await?,
+        StoresCommand::Release(decision) => decide(&api, "release", &decision).await?,
         StoresCommand::Add(store) => api.post("/v1/admin/stores", &registration(store)).await?,
     };
     if as_json {

@@ -165,7 +165,7 @@ impl Db {
 }
 
 /// The file of an embedded database; `None` for others and for one in memory.
-fn sqlite_path(url: &str) -> Option<&str> {
+pub(super) fn sqlite_path(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     (!path.is_empty() && !path.starts_with(':')).then_some(path)
@@ -328,4 +328,18 @@ async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbEr
         checkpoints: None,
         options: options.clone(),
     })
+}
+
+/// One connection to PostgreSQL for work that may take long: its statements and transactions have no limit of time.
+pub(super) async fn connect_postgres_alone(
+    options: &DatabaseOptions,
+) -> Result<DatabaseConnection, DbError> {
+    let mut connect = base_options(options, 1);
+    connect.map_sqlx_postgres_opts(|postgres| {
+        postgres.application_name("storekeeper backup").options([
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+        ])
+    });
+    Ok(Database::connect(connect).await?)
 }

@@ -11,7 +11,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use entity::sealing_key_check;
 use hmac::{Hmac, Mac};
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 use sha2::{Digest, Sha256};
 
 use super::connect::Db;
@@ -112,16 +112,25 @@ impl Sealer {
 
     /// Seals under the key in this file, which only its owner may read; creates it when missing.
     pub fn from_file(path: &Path, ids: Arc<IdSource>) -> Result<Self, SealingError> {
+        if let Some(sealer) = Self::from_file_if_there(path, Arc::clone(&ids))? {
+            return Ok(sealer);
+        }
+        let key: [u8; KEY_BYTES] = ids.random_bytes();
+        create_private(path, &hex::encode(key))?;
+        Ok(Self::new(&key, ids))
+    }
+
+    /// Seals under the key in this file; `None` when there is no such file.
+    pub fn from_file_if_there(
+        path: &Path,
+        ids: Arc<IdSource>,
+    ) -> Result<Option<Self>, SealingError> {
         match std::fs::read_to_string(path) {
             Ok(digits) => {
                 require_private(path)?;
-                Self::from_hex(&digits, ids)
+                Self::from_hex(&digits, ids).map(Some)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key: [u8; KEY_BYTES] = ids.random_bytes();
-                create_private(path, &hex::encode(key))?;
-                Ok(Self::new(&key, ids))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -140,26 +149,23 @@ impl Sealer {
 
     /// Refuses a key under which the database was not sealed; remembers the first one.
     pub async fn check(&self, db: &Db, now: Timestamp) -> Result<(), SealingError> {
-        let rows = sealing_key_check::Entity::find()
-            .all(db.writers())
+        if let Some(sealed) = stored_check(db.writers()).await? {
+            return self.require_opens(&sealed);
+        }
+        let row = self.check_row(now)?.into_active_model();
+        sealing_key_check::Entity::insert(row)
+            .exec_without_returning(db.writers())
             .await
             .map_err(DbError::from)?;
-        let Some(row) = rows.into_iter().next() else {
-            let row = self.check_row(now)?.into_active_model();
-            sealing_key_check::Entity::insert(row)
-                .exec_without_returning(db.writers())
-                .await
-                .map_err(DbError::from)?;
-            return Ok(());
-        };
-        let sealed = Sealed {
-            key_id: row.key_id,
-            bytes: row.sealed,
-        };
-        match self.open(Place::KeyCheck, &sealed) {
+        Ok(())
+    }
+
+    /// Refuses a key that is not the one of a database's [`stored_check`].
+    pub(super) fn require_opens(&self, stored: &Sealed) -> Result<(), SealingError> {
+        match self.open(Place::KeyCheck, stored) {
             Ok(text) if text.0 == CHECK_TEXT => Ok(()),
             Ok(_) | Err(_) => Err(SealingError::WrongKey {
-                stored: sealed.key_id,
+                stored: stored.key_id.clone(),
                 given: self.key_id.clone(),
             }),
         }
@@ -223,6 +229,20 @@ impl Sealer {
             key_id: self.key_id.clone(),
         }
     }
+}
+
+/// What tells the key that a database is sealed under; `None` before a server ran on it.
+pub(super) async fn stored_check(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<Sealed>, SealingError> {
+    let rows = sealing_key_check::Entity::find()
+        .all(connection)
+        .await
+        .map_err(DbError::from)?;
+    Ok(rows.into_iter().next().map(|row| Sealed {
+        key_id: row.key_id,
+        bytes: row.sealed,
+    }))
 }
 
 /// A key for one purpose.

@@ -363,10 +363,10 @@ impl ApiError {
         }
     }
 
-    /// A problem whose title says it all.
+    /// A problem of which nothing in particular is to be said; its detail tells what to do next.
     #[must_use]
     pub fn plain(problem: Problem) -> Self {
-        Self::new(problem, problem.title())
+        Self::new(problem, super::advice::of(problem))
     }
 
     /// A failure of ours: the client learns only the problem, the log learns the cause.
@@ -472,6 +472,14 @@ mod tests {
     fn every_code_is_there_once() {
         let codes: BTreeSet<&str> = catalogue().map(Problem::code).collect();
         assert_eq!(codes.len(), catalogue().count());
+    }
+
+    #[test]
+    fn no_detail_only_repeats_the_title() {
+        for problem in catalogue() {
+            let error = ApiError::plain(problem);
+            assert_ne!(error.detail(), problem.title(), "{}", problem.code());
+        }
     }
 
     #[test]

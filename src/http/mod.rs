@@ -23,6 +23,7 @@ mod settings;
 mod state;
 
 mod admin;
+mod advice;
 mod availability;
 mod bundles;
 mod dashboard;

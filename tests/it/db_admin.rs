@@ -281,7 +281,17 @@ async fn keeps_operators_and_their_deeds(test: TestDb) {
     assert_eq!(operators::count(&test.db).await.unwrap(), 0);
     operators::insert(&test.db, "hash", NOW).await.unwrap();
     assert!(operators::exists(&test.db, "hash").await.unwrap());
-    operators::delete(&test.db, "hash").await.unwrap();
+    let entry = || AuditEntry {
+        id: test.ids.ordered_uuid(NOW),
+        at: NOW,
+        actor: "shell".to_owned(),
+        action: "revoke admin token".to_owned(),
+        store: None,
+        detail: String::new(),
+    };
+    let unknown = operators::revoke(&test.db, "other", entry()).await;
+    assert!(matches!(unknown, Err(DbError::NotFound(_))), "{unknown:?}");
+    operators::revoke(&test.db, "hash", entry()).await.unwrap();
     assert!(!operators::exists(&test.db, "hash").await.unwrap());
     let entry = |number| AuditEntry {
         id: Uuid::from_u128(number),
@@ -293,10 +303,10 @@ async fn keeps_operators_and_their_deeds(test: TestDb) {
     };
     audit::insert(&test.db, entry(1)).await.unwrap();
     audit::insert(&test.db, entry(2)).await.unwrap();
-    assert_eq!(
-        audit::list(&test.db, None, 10).await.unwrap(),
-        [entry(2), entry(1)]
-    );
+    let listed = audit::list(&test.db, None, 10).await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!(listed[0].action, "revoke admin token");
+    assert_eq!(listed[1..], [entry(2), entry(1)]);
     assert_eq!(
         audit::list(&test.db, Some(Uuid::from_u128(2)), 10)
             .await

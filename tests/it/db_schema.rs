@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema, Statement};
-use storekeeper::db::admin::stores;
-use storekeeper::db::{
-    DataDirLock, DatabaseOptions, Db, DbError, LockError, NotDurable, backup, migrate,
-};
+use storekeeper::db::{DataDirLock, DatabaseOptions, Db, LockError, NotDurable, migrate};
 
 use crate::support::database::{TestDb, on_both_databases};
 
@@ -135,20 +132,6 @@ async fn tells_that_postgres_is_not_durable() {
         ),
         "{found:?}"
     );
-}
-
-#[tokio::test]
-async fn a_backup_holds_what_was_committed() {
-    let test = TestDb::sqlite().await;
-    let store = test.store("a").await;
-    let file = test.options.data_dir.join("backup.db");
-    backup::write(&test.db, &file).await.unwrap();
-    assert_eq!(backup::write(&test.db, &file).await, Err(DbError::Conflict));
-    let url = format!("sqlite://{}", file.display());
-    let copy = Db::connect(&DatabaseOptions::new(url, &test.options.data_dir))
-        .await
-        .unwrap();
-    assert_eq!(stores::get(&copy, store).await.unwrap().domain, "a");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod support;
 
 mod accounts;
+mod backup;
 mod config;
 mod db_accept;
 mod db_admin;

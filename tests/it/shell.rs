@@ -74,11 +74,31 @@ async fn migrate_goes_up_and_down() {
         (count("applied"), count("pending"))
     };
     let (none, all) = steps(&["status"]).await;
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     assert!(none == 0 && all > 1);
     assert_eq!(steps(&["up"]).await, (all, 0));
     assert_eq!(steps(&["down"]).await, (all - 1, 1));
     assert_eq!(steps(&["down", "--all"]).await, (0, all));
     assert_eq!(steps(&["up"]).await, (all, 0));
+}
+
+#[tokio::test]
+async fn status_of_no_database_says_so_and_makes_none() {
+    let directory = tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let data_dir = missing.to_str().unwrap();
+    let (code, stdout, stderr) = run(&["migrate", "status", "--data-dir", data_dir]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(
+        stdout.starts_with(&format!("no database yet in {data_dir}: ")),
+        "{stdout}"
+    );
+    for command in [&["backup", "x.db"][..], &["admin-token"]] {
+        let (code, _, stderr) = run(&[command, &["--data-dir", data_dir]].concat()).await;
+        assert_eq!(code, Some(1));
+        assert!(stderr.starts_with("storekeeper: no database"), "{stderr}");
+    }
+    assert!(!missing.exists());
 }
 
 #[tokio::test]
@@ -181,6 +201,104 @@ async fn a_store_is_paused_and_resumed_through_the_running_server() {
     ask(&server, &["stores", "resume", id]).await;
     let why = ask(&server, &["stores", "why", id]).await;
     assert!(!why.contains("a test of pausing"), "{why}");
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_keeper_is_led_through_the_running_server() {
+    let directory = tempdir().unwrap();
+    let server = Serving::start(directory.path(), &[]).await;
+    let added = add_store(&server).await;
+    let id = added["id"].as_str().unwrap();
+    for verb in ["restart", "deactivate", "quarantine", "release"] {
+        ask(&server, &["stores", verb, id, "--reason", "a test"]).await;
+    }
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_lost_admin_token_is_replaced_while_the_server_runs() {
+    let directory = tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let mut server = Serving::start(directory.path(), &[]).await;
+    let made = run(&["admin-token", "--data-dir", data_dir]).await;
+    assert_eq!((made.0, made.2.as_str()), (Some(0), ""));
+    let token = made.1.lines().next().unwrap();
+    let token = token
+        .strip_prefix("admin token (shown only now): ")
+        .unwrap();
+    let lost = server.admin_token.replace(token.to_owned()).unwrap();
+    add_store(&server).await;
+
+    let ids = async || {
+        let (code, stdout, stderr) = run(&["admin-token", "--list", "--data-dir", data_dir]).await;
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        assert!(!stdout.contains(token) && !stdout.contains(&lost));
+        let ids = stdout
+            .lines()
+            .map(|line| line.split(' ').next().unwrap().to_owned());
+        ids.collect::<Vec<String>>()
+    };
+    let listed = ids().await;
+    assert_eq!(listed.len(), 2);
+    let ours = listed.iter().find(|id| made.1.contains(*id)).unwrap();
+    let revoke =
+        async |id: &str| run(&["admin-token", "--revoke", id, "--data-dir", data_dir]).await;
+    let other = listed.iter().find(|id| *id != ours).unwrap();
+    assert_eq!(revoke(other).await.1, format!("revoked {other}\n"));
+    assert_eq!(ids().await, std::slice::from_ref(ours));
+    let (code, _, stderr) = revoke(other).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.starts_with(&format!("storekeeper: no admin token has the id {other}")),
+        "{stderr}"
+    );
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_is_backed_up_while_it_runs_and_goes_on_elsewhere() {
+    let (directory, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let (here, there) = (text(directory.path()), text(elsewhere.path()));
+    let file = text(&directory.path().join("storekeeper.backup"));
+    let server = Serving::start(directory.path(), &[]).await;
+    add_store(&server).await;
+    let (code, stdout, stderr) = run(&["backup", &file, "--data-dir", &here]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(
+        stdout.starts_with(&format!("{file}: 1 stores, ")) && stdout.contains("sealing key"),
+        "{stdout}"
+    );
+    let refusals = [
+        (["backup", &file, "--data-dir", &here], "exists already"),
+        (
+            ["restore", &file, "--data-dir", &here],
+            "another process uses",
+        ),
+        (
+            ["restore", &file, "--data-dir", &there],
+            "the sealing key is not part of a backup",
+        ),
+    ];
+    for (arguments, expected) in refusals {
+        let (code, _, stderr) = run(&arguments).await;
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+    }
+    let key = "secrets.key";
+    std::fs::copy(directory.path().join(key), elsewhere.path().join(key)).unwrap();
+    let (code, stdout, stderr) = run(&["restore", &file, "--data-dir", &there]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("1 stores, "), "{stdout}");
+
+    let token = server.admin_token.clone();
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+    let mut server = Serving::start(elsewhere.path(), &[]).await;
+    assert_eq!(server.admin_token, None, "the old one is known");
+    server.admin_token = token;
+    let list = ask(&server, &["stores", "list"]).await;
+    assert!(list.contains("toys.myshopify.com"), "{list}");
     assert_eq!(server.end_with("-TERM").await, Some(0));
 }
 

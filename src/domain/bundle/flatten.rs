@@ -44,9 +44,9 @@ pub enum FlattenFault {
     /// Nested deeper than [`DEPTH_MAX`].
     TooDeep,
     /// A leaf is needed more than [`NEED_MAX`] times.
-    NeedTooLarge,
+    NeedTooLarge { leaf: ItemId },
     /// More than [`LEAVES_MAX`] leaves.
-    TooManyLeaves,
+    TooManyLeaves { count: usize },
 }
 
 /// Flattens bundles, each at most once. Always ends, on unsound recipes too: it then notes the first fault and takes
@@ -116,11 +116,12 @@ impl<'a, Lookup: Fn(ItemId) -> Part<'a>> Flattener<'a, Lookup> {
         if flat.depth > DEPTH_MAX {
             self.note(FlattenFault::TooDeep);
         }
-        if flat.needs.len() > LEAVES_MAX {
-            self.note(FlattenFault::TooManyLeaves);
+        let count = flat.needs.len();
+        if count > LEAVES_MAX {
+            self.note(FlattenFault::TooManyLeaves { count });
         }
-        if flat.needs.values().any(|need| *need > NEED_MAX) {
-            self.note(FlattenFault::NeedTooLarge);
+        if let Some((leaf, _need)) = flat.needs.iter().find(|(_leaf, need)| **need > NEED_MAX) {
+            self.note(FlattenFault::NeedTooLarge { leaf: *leaf });
         }
     }
 

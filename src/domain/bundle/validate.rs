@@ -20,14 +20,14 @@ pub const CAP_MAX: i64 = NEED_MAX;
 /// Why a bundle is not saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BundleRefusal {
-    #[error("a bundle needs a title of 1 to {TITLE_CHARS_MAX} characters")]
-    TitleLength,
-    #[error("the cap must be from 0 to {CAP_MAX}")]
-    CapOutOfRange,
-    #[error("a bundle needs at least one component")]
-    NoComponents,
-    #[error("a bundle has at most {COMPONENTS_MAX} components")]
-    TooManyComponents,
+    #[error("the title has {chars} characters; a bundle needs 1 to {TITLE_CHARS_MAX}")]
+    TitleLength { chars: usize },
+    #[error("the cap is {cap}; it must be from 0 to {CAP_MAX}")]
+    CapOutOfRange { cap: i64 },
+    #[error("the bundle of item {item} has no components; name at least one")]
+    NoComponents { item: ItemId },
+    #[error("the bundle of item {item} has {count} components; it may have {COMPONENTS_MAX}")]
+    TooManyComponents { item: ItemId, count: usize },
     #[error("the quantity of item {item} must be from 1 to {QUANTITY_MAX}")]
     QuantityOutOfRange { item: ItemId },
     #[error("item {item} is named more than once; name it once with the whole quantity")]
@@ -38,12 +38,16 @@ pub enum BundleRefusal {
     ItemTaken { item: ItemId, bundle: BundleId },
     #[error("the bundle would contain itself through item {item}")]
     Cycle { item: ItemId },
-    #[error("bundles nest at most {DEPTH_MAX} levels deep")]
-    TooDeep,
-    #[error("one bundle would need more than {NEED_MAX} units of an item")]
-    NeedTooLarge,
-    #[error("one bundle would consist of more than {LEAVES_MAX} different items")]
-    TooManyLeaves,
+    #[error(
+        "the bundle of item {item} would nest more than {DEPTH_MAX} levels deep; name what its components are made of"
+    )]
+    TooDeep { item: ItemId },
+    #[error("one bundle of item {item} would need more than {NEED_MAX} units of item {leaf}")]
+    NeedTooLarge { item: ItemId, leaf: ItemId },
+    #[error(
+        "one bundle of item {item} would consist of {count} different items; it may be {LEAVES_MAX}"
+    )]
+    TooManyLeaves { item: ItemId, count: usize },
 }
 
 impl BundleRefusal {
@@ -51,18 +55,18 @@ impl BundleRefusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::TitleLength => "title_length",
-            Self::CapOutOfRange => "cap_out_of_range",
-            Self::NoComponents => "no_components",
-            Self::TooManyComponents => "too_many_components",
+            Self::TitleLength { .. } => "title_length",
+            Self::CapOutOfRange { .. } => "cap_out_of_range",
+            Self::NoComponents { .. } => "no_components",
+            Self::TooManyComponents { .. } => "too_many_components",
             Self::QuantityOutOfRange { .. } => "quantity_out_of_range",
             Self::DuplicateComponent { .. } => "duplicate_component",
             Self::SelfComponent { .. } => "self_component",
             Self::ItemTaken { .. } => "item_taken",
             Self::Cycle { .. } => "component_cycle",
-            Self::TooDeep => "nested_too_deep",
-            Self::NeedTooLarge => "need_too_large",
-            Self::TooManyLeaves => "too_many_leaves",
+            Self::TooDeep { .. } => "nested_too_deep",
+            Self::NeedTooLarge { .. } => "need_too_large",
+            Self::TooManyLeaves { .. } => "too_many_leaves",
         }
     }
 }
@@ -87,19 +91,17 @@ pub fn validate(book: &BundleBook, candidate: &Bundle) -> Result<(), BundleRefus
 fn validate_alone(candidate: &Bundle, components: &[Component]) -> Result<(), BundleRefusal> {
     let title_chars = candidate.title.chars().count();
     if candidate.title.trim().is_empty() || title_chars > TITLE_CHARS_MAX {
-        return Err(BundleRefusal::TitleLength);
+        return Err(BundleRefusal::TitleLength { chars: title_chars });
     }
-    if candidate
-        .cap
-        .is_some_and(|cap| !(0..=CAP_MAX).contains(&cap))
-    {
-        return Err(BundleRefusal::CapOutOfRange);
+    if let Some(cap) = candidate.cap.filter(|cap| !(0..=CAP_MAX).contains(cap)) {
+        return Err(BundleRefusal::CapOutOfRange { cap });
     }
-    if components.is_empty() {
-        return Err(BundleRefusal::NoComponents);
+    let (item, count) = (candidate.item, components.len());
+    if count == 0 {
+        return Err(BundleRefusal::NoComponents { item });
     }
-    if components.len() > COMPONENTS_MAX {
-        return Err(BundleRefusal::TooManyComponents);
+    if count > COMPONENTS_MAX {
+        return Err(BundleRefusal::TooManyComponents { item, count });
     }
     let mut seen = BTreeSet::new();
     components.iter().try_for_each(|component| {
@@ -177,7 +179,7 @@ fn validate_flat(
             flattener.flatten(bundle.item, &recipe.components);
         }
         if let Some(fault) = flattener.fault() {
-            return Err(refusal_of(fault, candidate.item));
+            return Err(refusal_of(fault, bundle.item));
         }
     }
     Ok(())
@@ -192,8 +194,8 @@ fn part_of(bundle: &Bundle) -> Part<'_> {
 fn refusal_of(fault: FlattenFault, item: ItemId) -> BundleRefusal {
     match fault {
         FlattenFault::Cycle => BundleRefusal::Cycle { item },
-        FlattenFault::TooDeep => BundleRefusal::TooDeep,
-        FlattenFault::NeedTooLarge => BundleRefusal::NeedTooLarge,
-        FlattenFault::TooManyLeaves => BundleRefusal::TooManyLeaves,
+        FlattenFault::TooDeep => BundleRefusal::TooDeep { item },
+        FlattenFault::NeedTooLarge { leaf } => BundleRefusal::NeedTooLarge { item, leaf },
+        FlattenFault::TooManyLeaves { count } => BundleRefusal::TooManyLeaves { item, count },
     }
 }

@@ -18,6 +18,11 @@ const JSON_BYTES_MAX: usize = 256 * 1024;
 /// The longest complaint of a parser that is passed on, in characters.
 const DETAIL_CHARS_MAX: usize = 500;
 
+/// Parameters among which the one that cannot be understood is looked for.
+const PARAMETERS_MAX: usize = 16;
+/// The longest name of a parameter that is quoted.
+const NAME_CHARS_MAX: usize = 32;
+
 /// Time in which a body arrives whole; webhooks have less.
 pub(crate) const BODY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -83,9 +88,27 @@ pub(crate) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiErro
             let said = said
                 .strip_prefix("Query deserialize error: ")
                 .unwrap_or(&said);
-            Err(ApiError::new(Problem::MalformedQuery, without_values(said)))
+            let said = without_values(said);
+            let detail = match culprit::<T>(query) {
+                Some(name) if !said.contains(name) => format!("`{name}`: {said}"),
+                Some(_) | None => said,
+            };
+            Err(ApiError::new(Problem::MalformedQuery, detail))
         }
     }
+}
+
+/// The parameter without which the query could be read: the parser does not tell whose value it could not understand.
+fn culprit<T: DeserializeOwned>(query: &str) -> Option<&str> {
+    let pairs: Vec<&str> = query.split('&').take(PARAMETERS_MAX).collect();
+    let alone = pairs.iter().enumerate().find(|(place, _pair)| {
+        let others = pairs.iter().enumerate().filter(|(other, _)| other != place);
+        let others: Vec<&str> = others.map(|(_other, pair)| *pair).collect();
+        web::Query::<T>::from_query(&others.join("&")).is_ok()
+    });
+    let (name, _value) = alone?.1.split_once('=')?;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    ((1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_plain)).then_some(name)
 }
 
 /// Texts are one line of visible characters: databases differ in what else they keep, and so do those who show it.

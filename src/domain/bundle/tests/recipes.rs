@@ -53,18 +53,18 @@ fn eight_levels_of_nesting_are_saved_and_nine_refused_from_either_end() {
     assert_eq!(book.needs(id(107)), Some(&map(&[(99, 256)])));
     assert_eq!(
         validate(&book, &simple(200, &[(107, 1)])),
-        Err(BundleRefusal::TooDeep)
+        Err(BundleRefusal::TooDeep { item: ItemId(200) })
     );
     assert_eq!(
         validate(&book, &simple(99, &[(1, 1)])),
-        Err(BundleRefusal::TooDeep)
+        Err(BundleRefusal::TooDeep { item: ItemId(107) })
     );
     let nine = chain(DEPTH_MAX + 1);
     let (middle, rest): (Vec<_>, Vec<_>) =
         nine.into_iter().partition(|bundle| bundle.id == id(104));
     assert_eq!(
         validate(&BundleBook::new(rest), &middle[0]),
-        Err(BundleRefusal::TooDeep)
+        Err(BundleRefusal::TooDeep { item: ItemId(108) })
     );
 }
 
