@@ -2,6 +2,7 @@
 //! ids, which is none, so that each cost two pages; by the moment each is added at the end.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm;
 
 use crate::table::index;
 
@@ -10,12 +11,19 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    /// Killed half-way it must begin anew.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        may_last(manager).await?;
         drop_index(manager, "delivery_day").await?;
         let connection = manager.get_connection();
         for step in [
             "ALTER TABLE delivery RENAME COLUMN day TO received_at",
-            "UPDATE delivery SET received_at = received_at * 86400000",
+            // The end of the day: none is forgotten early.
+            "UPDATE delivery SET received_at = received_at * 86400000 + 86399999",
         ] {
             connection.execute_unprepared(step).await?;
         }
@@ -25,6 +33,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        may_last(manager).await?;
         drop_index(manager, "delivery_received_at").await?;
         let connection = manager.get_connection();
         for step in [
@@ -37,6 +46,17 @@ impl MigrationTrait for Migration {
             .create_index(index("delivery_day", "delivery", &["day"]))
             .await
     }
+}
+
+/// Every id is written anew: that may take longer than a statement may otherwise.
+async fn may_last(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if manager.get_database_backend() == sea_orm::DbBackend::Postgres {
+        let connection = manager.get_connection();
+        connection
+            .execute_unprepared("SET LOCAL statement_timeout = 0")
+            .await?;
+    }
+    Ok(())
 }
 
 async fn drop_index(manager: &SchemaManager<'_>, name: &'static str) -> Result<(), DbErr> {

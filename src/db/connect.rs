@@ -284,7 +284,11 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
     let writer = Database::connect(writing).await?;
     open_all(writer.get_sqlite_connection_pool(), 1).await?;
     let mut checkpointing = base_options(options, 1);
-    checkpointing.map_sqlx_sqlite_opts(move |sqlite| sqlite.busy_timeout(busy));
+    checkpointing.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .synchronous(sea_orm::sqlx::sqlite::SqliteSynchronous::Full)
+            .busy_timeout(busy)
+    });
     let checkpoints = Database::connect(checkpointing).await?;
     open_all(checkpoints.get_sqlite_connection_pool(), 1).await?;
     let mut reading = base_options(options, options.readers_max);

@@ -56,6 +56,8 @@ pub struct InboxRow {
 pub struct Ahead {
     /// The number of the last webhook accepted; 0 before the first.
     pub last_seq: i64,
+    /// When the app was installed on the store; `None`: the store is gone.
+    pub installed_at: Option<Timestamp>,
     pub rows: Vec<InboxRow>,
 }
 
@@ -63,11 +65,12 @@ pub struct Ahead {
 #[derive(Debug, FromQueryResult)]
 struct Size {
     next_seq: i64,
+    installed_at: Option<i64>,
     seq: Option<i64>,
     bytes: Option<i64>,
 }
 
-/// What lies ahead in the log: where it ends, and the rows after `after_seq` in order, at most `limit` and no more than
+/// What lies ahead in the log: where it ends, for which installation, and the rows after `after_seq` in order, at most `limit` and no more than
 /// fit into `max_bytes` of bodies, but at least one when there is one.
 pub async fn look_ahead(
     db: &Db,
@@ -78,7 +81,8 @@ pub async fn look_ahead(
 ) -> Result<Ahead, DbError> {
     let sizes = Size::find_by_statement(statement(
         db.readers(),
-        "SELECT head.next_seq, ahead.seq, ahead.bytes FROM inbox_head head LEFT JOIN \
+        "SELECT head.next_seq, store.installed_at, ahead.seq, ahead.bytes FROM inbox_head head \
+         LEFT JOIN store ON store.id = head.store LEFT JOIN \
          (SELECT seq, CAST(LENGTH(body) AS BIGINT) AS bytes FROM inbox WHERE store = $1 AND seq > $2 \
          ORDER BY seq LIMIT $3) ahead ON true WHERE head.store = $1 ORDER BY ahead.seq",
         [
@@ -88,13 +92,15 @@ pub async fn look_ahead(
         ],
     ));
     let sizes = db.reading(sizes.all(db.readers())).await?;
-    let head = sizes.first().ok_or(DbError::NotFound("store"))?.next_seq;
+    let head = sizes.first().ok_or(DbError::NotFound("store"))?;
+    let (last_seq, installed_at) = (head.next_seq - 1, head.installed_at);
     let rows = match last_within(&sizes, max_bytes) {
         Some(last) => rows_between(db, store, after_seq, last).await?,
         None => Vec::new(),
     };
     Ok(Ahead {
-        last_seq: head - 1,
+        last_seq,
+        installed_at: installed_at.map(Timestamp::from_millis),
         rows,
     })
 }

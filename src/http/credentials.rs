@@ -71,6 +71,21 @@ impl Credentials {
         Ok(found)
     }
 
+    /// Whether the token with this hash is an admin's still.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub(crate) async fn is_admin(&self, db: &Db, hash: &str) -> Result<bool, DbError> {
+        if self.roles.get(hash).await == Some(Role::Admin) {
+            return Ok(true);
+        }
+        let is_admin = operators::exists(db, hash).await?;
+        if is_admin {
+            self.roles.insert(hash.to_owned(), Role::Admin).await;
+        }
+        Ok(is_admin)
+    }
+
     pub(crate) fn forget(&self) {
         self.roles.invalidate_all();
     }

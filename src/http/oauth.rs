@@ -245,6 +245,7 @@ async fn reinstall(
     };
     stores::update(state.db(), &state.sealer, id, patch, state.clock().now()).await?;
     state.forget_stores();
+    new_token::announce(state, id).await;
     record(
         state,
         Deed {
@@ -255,7 +256,6 @@ async fn reinstall(
         },
     )
     .await?;
-    new_token::announce(state, id).await;
     let known = Installed {
         id: id.to_string(),
         intake_url: None,

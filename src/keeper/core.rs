@@ -212,9 +212,9 @@ impl KeeperCore {
         }
     }
 
-    /// When to look again without being called, having just looked; `None`: not before something comes.
+    /// When the next call can be made, having just looked; `None`: not before something comes.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let deadline = self.state.next_deadline(self.now())?;
+        let deadline = self.state.next_call_at(self.now())?;
         Some(self.not_at_once(deadline))
     }
 

@@ -23,7 +23,7 @@ use crate::keeper::ahead;
 use crate::keeper::busy::timed;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
-use crate::keeper::exit::{Exit, panic_reason};
+use crate::keeper::exit::{Deactivation, Exit, panic_reason};
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
 use crate::telemetry::metric_name;
@@ -104,7 +104,7 @@ impl KeeperCore {
             }
             turns.grant(store, Weight::FULL).await
         });
-        let mut look_at = self.state.next_deadline(self.now());
+        let mut look_at = self.state.next_call_at(self.now());
         loop {
             tokio::select! {
                 biased;
@@ -116,8 +116,12 @@ impl KeeperCore {
                 return Ok(None);
             }
             self.take_commands().await?;
-            self.call_turn().await?;
-            look_at = self.next_look();
+            let may_be_more = self.call_turn().await?;
+            look_at = if may_be_more {
+                Some(self.now())
+            } else {
+                self.next_look()
+            };
         }
     }
 
@@ -210,6 +214,11 @@ impl KeeperCore {
             .serve(look)
             .await
             .map_err(|error| Exit::load_failed("read the inbox", &error))?;
+        if self.state.installation() != found.installed_at {
+            // Whoever installed the app anew may not have come to tell. The successor learns it as it loads.
+            let reason = "the app was installed anew".to_owned();
+            return Err(Exit::Deactivated(Deactivation::Restart { reason }));
+        }
         self.read_to = found.rows.last().map_or(self.read_to, |row| row.seq);
         // What comes after this look rings anew.
         self.more_to_read = self.read_to < found.last_seq;

@@ -1,5 +1,7 @@
 //! Commands that people type, and what they read.
 
+use std::time::Duration;
+
 use tempfile::tempdir;
 
 use crate::support::process::{Serving, output, program};
@@ -216,6 +218,29 @@ async fn a_keeper_is_led_through_the_running_server() {
     assert_eq!(server.end_with("-TERM").await, Some(0));
 }
 
+/// The cookie of whoever signs in to the dashboard with this token.
+async fn signed_in(server: &Serving, token: &str) -> String {
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.redirect(reqwest::redirect::Policy::none());
+    let login = client
+        .build()
+        .unwrap()
+        .post(format!("http://{}/admin/login", server.address));
+    let answer = login.body(format!("token={token}")).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Whether the dashboard lets whoever has this cookie in.
+async fn shows_stores(server: &Serving, cookie: &str) -> bool {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let page = client
+        .get(format!("http://{}/admin", server.address))
+        .header("cookie", cookie);
+    let text = page.send().await.unwrap().text().await.unwrap();
+    !text.contains("Sign in")
+}
+
 #[tokio::test]
 async fn a_lost_admin_token_is_replaced_while_the_server_runs() {
     let directory = tempdir().unwrap();
@@ -239,6 +264,8 @@ async fn a_lost_admin_token_is_replaced_while_the_server_runs() {
             .map(|line| line.split(' ').next().unwrap().to_owned());
         ids.collect::<Vec<String>>()
     };
+    let session = signed_in(&server, &lost).await;
+    assert!(shows_stores(&server, &session).await);
     let listed = ids().await;
     assert_eq!(listed.len(), 2);
     let ours = listed.iter().find(|id| made.1.contains(*id)).unwrap();
@@ -247,6 +274,11 @@ async fn a_lost_admin_token_is_replaced_while_the_server_runs() {
     let other = listed.iter().find(|id| *id != ours).unwrap();
     assert_eq!(revoke(other).await.1, format!("revoked {other}\n"));
     assert_eq!(ids().await, std::slice::from_ref(ours));
+    // What was begun with the token ends with it, when the server has looked again.
+    let ends = async { while shows_stores(&server, &session).await {} };
+    tokio::time::timeout(Duration::from_secs(60), ends)
+        .await
+        .unwrap();
     let (code, _, stderr) = revoke(other).await;
     assert_eq!(code, Some(1));
     assert!(

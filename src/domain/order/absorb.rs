@@ -94,6 +94,8 @@ impl OrderState {
                 Absorbed::Stale
             };
         }
+        // The platform has it, whatever a webhook said.
+        self.deletion_told = false;
         let is_known = snapshot.updated_at == self.updated_at && digest(snapshot) == self.digest;
         // That a wanted read is done is news, too: it must be kept.
         let was_wanted = std::mem::take(&mut self.needs_read);

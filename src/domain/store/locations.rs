@@ -18,6 +18,8 @@ use crate::ids::LocationId;
 const CONFIRM_MS: i64 = 60_000;
 /// How many orders one read of the locations confirms; so many do not wait.
 const CONFIRMED_MAX: usize = 250;
+/// How many orders one read of the locations places anew, so that a commit stays bounded.
+const PLACED_MAX: usize = 250;
 /// How long after a read that failed the next one waits, milliseconds.
 const AGAIN_MS: i64 = 30_000;
 /// How many unknown ids are remembered to have been asked about.
@@ -178,7 +180,7 @@ impl StoreState {
         let was_in_doubt = std::mem::replace(&mut self.locations_in_doubt, raced);
         let changed = before != self.locations;
         let moved = before.is_some_and(|before| active(&before) != after);
-        let mut confirmed = 0;
+        let (mut confirmed, mut placed) = (0, 0);
         for id in self.ledger.placeable() {
             let Some(mut order) = self.ledger.take(id) else {
                 continue;
@@ -192,11 +194,19 @@ impl StoreState {
             {
                 confirmed += 1;
                 order.confirm_place();
-            } else if !changed && !was_in_doubt {
+            } else if (changed || was_in_doubt) && placed < PLACED_MAX {
+                placed += usize::from(self.place_anew(order, outcome));
+                continue;
+            } else {
                 self.ledger.put(order);
                 continue;
             }
             self.keep_order(order, outcome);
+        }
+        if placed == PLACED_MAX {
+            // The next answer places the next ones.
+            self.locations_wanted = true;
+            self.locations_in_doubt = true;
         }
         if changed {
             self.dirty_all();
@@ -211,6 +221,19 @@ impl StoreState {
             AGAIN_MS
         };
         self.locations_not_before = now.plus_millis(delay_ms);
+    }
+
+    /// Places an order by what is known now, and keeps it if that changes anything; tells whether it does.
+    fn place_anew(&mut self, order: OrderState, outcome: &mut Outcome) -> bool {
+        let mut placed = order.clone();
+        self.place(&mut placed, outcome.at);
+        let is_moved = placed != order;
+        if is_moved {
+            self.keep_order(placed, outcome);
+        } else {
+            self.ledger.put(order);
+        }
+        is_moved
     }
 
     /// Places an order and keeps it.

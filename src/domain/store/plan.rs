@@ -77,7 +77,7 @@ impl StoreState {
     }
 
     /// When a call will be possible; `None` when none is wanted, or a person must act first.
-    pub(super) fn next_call_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_call_at(&self, now: Timestamp) -> Option<Timestamp> {
         if self.paused.is_some() || self.in_flight.is_some() {
             return None;
         }

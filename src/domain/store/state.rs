@@ -324,6 +324,12 @@ impl StoreState {
         self.ledger.evict_settled(&pinned);
     }
 
+    /// The installation of the app that is known of, by its instant; `None`: the store is gone.
+    #[must_use]
+    pub const fn installation(&self) -> Option<Timestamp> {
+        self.installation
+    }
+
     /// The inbox head as the keeper last read it (the highest number given out); parked rows wait until the cursor
     /// has passed the head as it stood.
     pub fn saw_head(&mut self, head: i64) {

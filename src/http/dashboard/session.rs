@@ -60,11 +60,20 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The session of a request, if it has a living one.
+    /// The session of a request, if it has a living one. It ends with the token that it was begun with.
     pub(super) async fn of(state: &AppState, request: &HttpRequest) -> Option<Self> {
         let value = request.cookie(COOKIE)?.value().to_owned();
-        state.sessions.signed_in.get(&hash_token(&value)).await?;
-        Some(Self { value })
+        let token_hash = state.sessions.signed_in.get(&hash_token(&value)).await?;
+        let session = Self { value };
+        match state.credentials.is_admin(state.db(), &token_hash).await {
+            Ok(true) => Some(session),
+            Ok(false) => {
+                session.end(state).await;
+                None
+            }
+            // In an outage of the database the dashboard is needed most, and nothing can have been revoked.
+            Err(_unreachable) => Some(session),
+        }
     }
 
     /// Signs in with an admin token.

@@ -18,6 +18,7 @@ on_both_databases!(
     a_frozen_shop_pauses_the_store_until_it_is_resumed,
     an_uninstalled_store_rests_until_it_is_installed_again,
     an_installation_is_noticed_by_a_keeper_that_was_never_told,
+    an_installation_is_noticed_by_a_keeper_that_runs,
     a_late_uninstall_changes_nothing,
     an_expiring_token_is_renewed_before_its_end,
 );
@@ -136,6 +137,15 @@ async fn an_uninstalled_store_rests_until_it_is_installed_again(database: TestDb
 
 /// The process dies with the new token written, and before it tells the keeper.
 async fn an_installation_is_noticed_by_a_keeper_that_was_never_told(database: TestDb) {
+    install_untold(database, true).await;
+}
+
+/// Whoever installed the app anew goes away before the keeper is told, and the server runs on.
+async fn an_installation_is_noticed_by_a_keeper_that_runs(database: TestDb) {
+    install_untold(database, false).await;
+}
+
+async fn install_untold(database: TestDb, restarts: bool) {
     let opening = stock().sweeping().config(|config| {
         // The database's own sealer in the test has this key.
         config.secrets.key = Setting::new("07".repeat(KEY_BYTES));
@@ -146,7 +156,9 @@ async fn an_installation_is_noticed_by_a_keeper_that_was_never_told(database: Te
     shop.shows("paused", |shown| !shown["paused"].is_null())
         .await;
     shop.sell(&[(kit, 3)]);
-    shop.stop_server().await;
+    if restarts {
+        shop.stop_server().await;
+    }
     let granted = shop.control(Method::POST, "/install", &json!({})).await;
     let patch = StorePatch {
         tokens: Some(Tokens {
@@ -157,7 +169,9 @@ async fn an_installation_is_noticed_by_a_keeper_that_was_never_told(database: Te
         ..StorePatch::default()
     };
     write_down(&shop, patch).await;
-    shop.start_server().await;
+    if restarts {
+        shop.start_server().await;
+    }
     shop.until("found the sale", |shop| shop.drift().is_empty())
         .await;
     assert_eq!(shop.level(shop.item(0)), 94);

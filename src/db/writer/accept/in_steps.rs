@@ -63,6 +63,8 @@ async fn insert_delivery_ids(
     deliveries: &[Delivery],
     shared: &BTreeSet<usize>,
 ) -> Result<BTreeSet<usize>, DbErr> {
+    // So said, SQLite need not keep each page as it was before the statement. It would also pass over a value that is
+    // missing, so none may be.
     const INSERT: &str = "INSERT OR IGNORE INTO delivery (store, delivery_id, received_at) \
         SELECT store, delivery_id, received_at FROM g ORDER BY store, delivery_id RETURNING store, delivery_id";
     let mut first_of: BTreeMap<(StoreId, &str), usize> = BTreeMap::new();

@@ -5,7 +5,7 @@ use super::model::{BUNDLES, COMPONENTS, variant_of};
 use crate::clock::Timestamp;
 use crate::domain::call::*;
 use crate::domain::fact::*;
-use crate::domain::store::change::KeeperRecord;
+use crate::domain::store::change::{Change, KeeperRecord};
 use crate::domain::store::command::Command;
 use crate::domain::store::state::{Loaded, Memo, Pause, StoreState};
 use crate::ids::*;
@@ -26,8 +26,12 @@ fn world() -> World {
 }
 
 fn sell(world: &mut World) {
+    sell_as(world, ORDER);
+}
+
+fn sell_as(world: &mut World, order: OrderId) {
     let snapshot = OrderSnapshot {
-        order: ORDER,
+        order,
         created_at: world.platform.now,
         updated_at: world.platform.now,
         cancelled: false,
@@ -155,6 +159,35 @@ fn nothing_is_placed_while_an_unknown_location_is_asked_about() {
             assert_eq!(taken(&made), [(UNHEARD, -3)]);
         }
     }
+}
+
+#[test]
+fn orders_that_waited_for_the_locations_are_placed_some_at_a_time() {
+    const ORDERS: i64 = 600;
+    let mut world = world();
+    world.take("locations/update".to_owned(), Fact::LocationsTouched);
+    for order in 0..ORDERS {
+        sell_as(&mut world, OrderId(1_000 + order));
+    }
+    let mut made = Vec::new();
+    for _ in 0..3_000 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let answer = world.platform.answer(&call);
+        let outcome = world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        let is_order = |change: &&Change| matches!(change, Change::PutOrder(_));
+        let orders = outcome.changes.rows().filter(is_order).count();
+        assert!(orders <= 500, "{orders} orders in one commit");
+        made.push(call.request);
+    }
+    let units: i64 = taken(&made).into_iter().map(|(_, delta)| delta).sum();
+    assert_eq!(units, -3 * ORDERS);
 }
 
 #[test]
