@@ -76,7 +76,7 @@ impl KeeperCore {
         self.cursor = cursor;
         self.commits = self.commits.saturating_add(1);
         self.show(&decided.touched, decided.interest_changed);
-        self.tell_of_dead_letters(&buried).await;
+        self.buried.extend(buried);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use futures_util::future::OptionFuture;
 
 use crate::clock::{Stopwatch, Timestamp};
 use crate::db::{DbError, keepers, orders};
+use crate::domain::store::change::DeadLetterRecord;
 use crate::domain::store::command::Command;
 use crate::domain::store::state::{Loaded, StoreState};
 use crate::ids::GrantId;
@@ -63,6 +64,8 @@ pub(super) struct KeeperCore {
     /// Rows up to this number have been asked to be purged.
     pub(super) purged_to: i64,
     worked_at: Timestamp,
+    /// What was given up, and is yet to be told in the log.
+    pub(super) buried: Vec<DeadLetterRecord>,
     /// Since the last turn, if it took the last row of the log.
     pub(super) caught_up: Option<Stopwatch>,
 }
@@ -125,6 +128,7 @@ impl KeeperCore {
             cursor: read_to,
             purged_to: 0,
             worked_at: now,
+            buried: Vec::new(),
             caught_up: None,
         }
     }
@@ -159,6 +163,7 @@ impl KeeperCore {
         self.obey()?;
         let mut worked = self.take_commands().await?;
         if self.shared.is_shutting_down() {
+            self.tell_of_dead_letters().await;
             return if self.slot.call_in_flight() {
                 self.wait(worked).await
             } else {
@@ -167,6 +172,7 @@ impl KeeperCore {
         }
         worked |= self.take_turn().await?;
         worked |= self.call_turn().await?;
+        self.tell_of_dead_letters().await;
         self.wait(worked).await
     }
 

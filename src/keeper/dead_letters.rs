@@ -1,13 +1,13 @@
 //! What the log tells of dead letters: one line for each, once it is written.
 
 use crate::db::dead_letters;
-use crate::domain::store::change::DeadLetterRecord;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::bounded;
 
 impl KeeperCore {
-    /// Tells whoever reads the log what was just given up.
-    pub(super) async fn tell_of_dead_letters(&self, buried: &[DeadLetterRecord]) {
+    /// Tells whoever reads the log what was given up. Nobody waits for that: it comes at the end of a step.
+    pub(super) async fn tell_of_dead_letters(&mut self) {
+        let buried = std::mem::take(&mut self.buried);
         if buried.is_empty() {
             return;
         }

@@ -132,10 +132,15 @@ impl Bench {
         self.shared.deps.writer.accept(delivery).await.unwrap();
     }
 
+    /// A keeper as its activation leaves it.
+    pub(super) async fn activate(&self) -> Result<Box<KeeperCore>, Exit> {
+        let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(&self.slot));
+        KeeperCore::activate(shared, slot, &mut Aftermath::default()).await
+    }
+
     /// A keeper's life up to the point where it has nothing to do.
     pub(super) async fn live(&self) -> Result<(), Exit> {
-        let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(&self.slot));
-        let mut core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await?;
+        let mut core = self.activate().await?;
         loop {
             let (stepped, next) = core.step().await?;
             if matches!(next, Next::WaitUntil(_)) {

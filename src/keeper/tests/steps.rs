@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::task::{Context, Poll};
 
@@ -15,8 +14,8 @@ use crate::db::keepers;
 use crate::domain::store::command::Command;
 use crate::domain::store::outcome::Reply;
 use crate::ids::StoreId;
-use crate::keeper::core::{KeeperCore, Next};
-use crate::keeper::exit::{Aftermath, Exit};
+use crate::keeper::core::Next;
+use crate::keeper::exit::Exit;
 use crate::keeper::handle::{Answered, Envelope, Waiting};
 use crate::keeper::scheduler::Weight;
 use crate::keeper::shared::Shared;
@@ -141,10 +140,9 @@ fn a_command_overtakes_a_thousand_stores_that_wait_for_a_turn_and_its_store_keep
 async fn overtakes_a_thousand_stores() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
-    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
-    let core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await;
+    let core = bench.activate().await.unwrap();
     crowd!(bench.shared.turns, taken, line);
-    let mut life = pin!(core.unwrap().step());
+    let mut life = pin!(core.step());
     beside(life.as_mut(), in_line(&bench.shared, 1_001)).await;
     for _command in 0..100 {
         let (reply, answer) = oneshot::channel();
@@ -168,10 +166,9 @@ fn a_keeper_that_waits_for_a_turn_ends_with_the_process() {
 async fn waits_and_ends() {
     let bench = Bench::set_up().await;
     bench.accept(1).await;
-    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
-    let core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await;
+    let core = bench.activate().await.unwrap();
     crowd!(bench.shared.turns, taken, line);
-    let mut life = pin!(core.unwrap().step());
+    let mut life = pin!(core.step());
     beside(life.as_mut(), in_line(&bench.shared, 1_001)).await;
     bench.shared.begin_shutdown();
     bench.slot.alert();

@@ -5,16 +5,8 @@ use std::time::Duration;
 
 use super::bench::Bench;
 use crate::clock::Stopwatch;
-use crate::keeper::core::KeeperCore;
-use crate::keeper::exit::Aftermath;
 use crate::keeper::settings::KeeperSettings;
 use crate::telemetry::Lines;
-
-async fn activated(bench: &Bench) -> Box<KeeperCore> {
-    let (shared, slot) = (Arc::clone(&bench.shared), Arc::clone(&bench.slot));
-    let core = KeeperCore::activate(shared, slot, &mut Aftermath::default()).await;
-    core.unwrap()
-}
 
 #[tokio::test]
 async fn a_turn_without_time_reads_many_rows_and_parses_one() {
@@ -22,7 +14,7 @@ async fn a_turn_without_time_reads_many_rows_and_parses_one() {
     for number in 1..=3 {
         bench.accept(number).await;
     }
-    let mut core = activated(&bench).await;
+    let mut core = bench.activate().await.unwrap();
     for turn in 1..=3 {
         (core, _) = core.step().await.unwrap();
         let parsed = i64::try_from(bench.platform.parsed()).unwrap();
@@ -47,7 +39,7 @@ async fn a_row_that_its_turn_parsed_and_had_no_time_for_is_not_parsed_again() {
     for number in 1..=3 {
         bench.accept(number).await;
     }
-    let mut core = activated(&bench).await;
+    let mut core = bench.activate().await.unwrap();
     for turn in 1..=3 {
         (core, _) = core.step().await.unwrap();
         assert_eq!(core.cursor, turn);
@@ -61,7 +53,7 @@ async fn a_body_that_brings_its_parser_down_is_a_dead_letter_and_the_next_is_tak
     bench.accept_body(1, r#""panic""#).await;
     bench.accept(2).await;
     let (lines, _capturing) = Lines::capture();
-    let mut core = activated(&bench).await;
+    let mut core = bench.activate().await.unwrap();
     while core.cursor < 2 {
         (core, _) = core.step().await.unwrap();
     }
