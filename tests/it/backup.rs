@@ -13,7 +13,7 @@ use storekeeper::db::{DataDirLock, DatabaseOptions, Db, keepers, migrate};
 use storekeeper::ids::{IdSource, StoreId};
 use tempfile::TempDir;
 
-use crate::support::database::{NOW, TestDb, delivery, on_both_databases, share};
+use crate::support::database::{NOW, TestDb, delivery, for_each_table, on_both_databases, share};
 use crate::support::postgres::TestPostgres;
 
 on_both_databases!(
@@ -84,26 +84,7 @@ async fn contents(options: &DatabaseOptions) -> BTreeMap<&'static str, Vec<Strin
             contents.insert(stringify!($table), rows);
         })*};
     }
-    read!(
-        store,
-        store_secret,
-        operator_token,
-        audit,
-        sealing_key_check,
-        inbox_head,
-        inbox,
-        delivery,
-        body_digest,
-        keeper,
-        item,
-        level,
-        bundle,
-        ledger_order,
-        call,
-        parked,
-        dead_letter,
-        idempotent_reply,
-    );
+    for_each_table!(read);
     connection.close().await.unwrap();
     contents
 }

@@ -3,11 +3,19 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema, Statement};
+use storekeeper::clock::Timestamp;
+use storekeeper::db::inbox::Acceptance;
 use storekeeper::db::{DataDirLock, DatabaseOptions, Db, LockError, NotDurable, migrate};
 
-use crate::support::database::{TestDb, on_both_databases};
+use crate::support::database::{NOW, TestDb, delivery, for_each_table, on_both_databases};
 
-on_both_databases!(goes_up_down_and_up, is_durable);
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+on_both_databases!(
+    goes_up_down_and_up,
+    steps_keep_the_rows_that_are_there,
+    is_durable
+);
 
 async fn goes_up_down_and_up(test: TestDb) {
     test.store("a").await;
@@ -28,6 +36,26 @@ async fn goes_up_down_and_up(test: TestDb) {
     );
     migrate::up(&test.db).await.unwrap();
     assert_eq!(test.store("a").await.0, 1);
+}
+
+/// Ids that came by day know the end of that day afterwards, so that none is forgotten early.
+async fn steps_keep_the_rows_that_are_there(test: TestDb) {
+    let store = test.store("a").await;
+    test.activate(store).await;
+    test.writer.accept(delivery(store, "d1")).await.unwrap();
+    migrate::down(&test.db, Some(2)).await.unwrap();
+    migrate::up(&test.db).await.unwrap();
+    assert_eq!(
+        test.writer.accept(delivery(store, "d1")).await,
+        Ok(Acceptance::Duplicate)
+    );
+    let end_of_day = (NOW.as_millis().div_euclid(DAY_MS) + 1) * DAY_MS - 1;
+    let purged = async |before| {
+        let before = Timestamp::from_millis(before);
+        test.writer.purge_deliveries(before).await.unwrap()
+    };
+    assert_eq!(purged(end_of_day).await, 0);
+    assert_eq!(purged(end_of_day + 1).await, 1);
 }
 
 async fn is_durable(test: TestDb) {
@@ -68,26 +96,7 @@ async fn migrations_make_what_entities_say() {
             $(from_entities.execute(&schema.create_table_from_entity(entity::$table::Entity)).await.unwrap();)*
         }};
     }
-    create!(
-        store,
-        store_secret,
-        operator_token,
-        audit,
-        sealing_key_check,
-        inbox_head,
-        inbox,
-        delivery,
-        body_digest,
-        keeper,
-        item,
-        level,
-        bundle,
-        ledger_order,
-        call,
-        parked,
-        dead_letter,
-        idempotent_reply,
-    );
+    for_each_table!(create);
     let test = TestDb::sqlite().await;
     let from_migrations = Database::connect(&test.options.url).await.unwrap();
     assert_eq!(tables(&from_migrations).await, tables(&from_entities).await);

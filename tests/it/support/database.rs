@@ -138,3 +138,31 @@ macro_rules! on_both_databases {
     };
 }
 pub(crate) use on_both_databases;
+
+/// Hands the names of all tables, as entities have them, to another macro.
+macro_rules! for_each_table {
+    ($with:ident) => {
+        $with!(
+            store,
+            store_secret,
+            operator_token,
+            audit,
+            sealing_key_check,
+            inbox_head,
+            inbox,
+            delivery,
+            body_digest,
+            keeper,
+            item,
+            level,
+            bundle,
+            ledger_order,
+            call,
+            parked,
+            dead_letter,
+            idempotent_reply,
+        )
+    };
+}
+
+pub(crate) use for_each_table;
