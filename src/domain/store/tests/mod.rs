@@ -8,3 +8,4 @@ mod lanes;
 mod many;
 mod model;
 mod places;
+mod readings;
