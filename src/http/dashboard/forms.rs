@@ -124,13 +124,14 @@ async fn logout(
 
 pub(super) async fn act_on_keeper(
     state: web::Data<AppState>,
-    path: StorePath,
+    path: Result<StorePath, ApiError>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let Some(session) = Session::of(&state, &request).await else {
         return Ok(to("/admin"));
     };
+    let path = path?;
     let form: ActForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
     let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
@@ -144,13 +145,14 @@ pub(super) async fn act_on_keeper(
 
 async fn settle_dead_letter(
     state: web::Data<AppState>,
-    path: DeadLetterPath,
+    path: Result<DeadLetterPath, ApiError>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let Some(session) = Session::of(&state, &request).await else {
         return Ok(to("/admin"));
     };
+    let path = path?;
     let form: SettleForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
     settle(&state, ACTOR, path.0, form.verb).await?;

@@ -41,12 +41,13 @@ struct LiveFragment {
         (status = 503, description = "`too_many_streams`, `shutting_down`, with `Retry-After`")))]
 pub(crate) async fn live(
     state: web::Data<AppState>,
-    query: StrictQuery<KeepersQuery>,
+    query: Result<StrictQuery<KeepersQuery>, ApiError>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if Session::of(&state, &request).await.is_none() {
         return Err(ApiError::plain(Problem::MissingCredentials));
     }
+    let query = query?;
     if state.is_stopping() {
         return Err(ApiError::plain(Problem::ShuttingDown));
     }

@@ -110,13 +110,14 @@ struct NoticeQuery {
 
 async fn keeper(
     state: web::Data<AppState>,
-    path: StorePath,
-    query: StrictQuery<NoticeQuery>,
+    path: Result<StorePath, ApiError>,
+    query: Result<StrictQuery<NoticeQuery>, ApiError>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let Some(session) = Session::of(&state, &request).await else {
         return Ok(to("/admin"));
     };
+    let (path, query) = (path?, query?);
     let row = state.fleet.row(&state, path.0).await?;
     let observation = observation_json(state.directory.status(path.0).as_ref())?;
     let pretty = observation
