@@ -47,6 +47,10 @@ pub(super) async fn restore(BackupArgs { file, database }: BackupArgs) -> Result
         file.display(),
         told(copied, started)
     ));
+    print::line(
+        "what was taken or given back on the platform since the backup is not in it, and would be once more: pause the \
+         stores that were at work since then before the server begins, and look at their stock",
+    );
     Ok(())
 }
 

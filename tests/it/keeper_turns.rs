@@ -48,6 +48,21 @@ impl Gate {
     }
 }
 
+/// A neighbour holds the only turn until the gate is opened.
+async fn with_the_only_turn_taken() -> (Rig, Arc<Gate>) {
+    let gate: Arc<Gate> = Arc::default();
+    let gate_of_hook = Arc::clone(&gate);
+    let rig = Rig::start(|settings| {
+        settings.turns_in_flight_max = 1;
+        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
+    })
+    .await;
+    rig.accept_level(QUIET, QUIET_ITEM).await;
+    rig.directory.ring(QUIET);
+    eventually("the neighbour's turn", || gate.is_reached()).await;
+    (rig, gate)
+}
+
 #[tokio::test]
 async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     const BUSY_ROWS: i64 = 400;
@@ -96,17 +111,8 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
 /// The command needs a call to the platform and its answer, so all of that goes on without a turn.
 #[tokio::test]
 async fn a_command_to_a_store_with_a_backlog_is_answered_while_no_turn_is_free() {
-    let gate: Arc<Gate> = Arc::default();
-    let gate_of_hook = Arc::clone(&gate);
-    let rig = Rig::start(|settings| {
-        settings.turns_in_flight_max = 1;
-        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
-    })
-    .await;
-    rig.accept_level(QUIET, QUIET_ITEM).await;
+    let (rig, gate) = with_the_only_turn_taken().await;
     rig.accept_level(STORE, 1).await;
-    rig.directory.ring(QUIET);
-    eventually("the neighbour's turn", || gate.is_reached()).await;
     rig.directory.ring(STORE);
     let command = rig.directory.command(STORE, Envelope::plain(draft(1)));
     let answered = tokio::time::timeout(Duration::from_secs(20), command).await;
@@ -119,17 +125,8 @@ async fn a_command_to_a_store_with_a_backlog_is_answered_while_no_turn_is_free()
 
 #[tokio::test]
 async fn a_turn_holds_at_most_twenty_resources_but_every_row_of_the_same_few() {
-    let gate: Arc<Gate> = Arc::default();
-    let gate_of_hook = Arc::clone(&gate);
-    let rig = Rig::start(|settings| {
-        settings.turns_in_flight_max = 1;
-        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
-    })
-    .await;
-    // A neighbour holds the only turn, so that all rows are there before the store's first.
-    rig.accept_level(QUIET, QUIET_ITEM).await;
-    rig.directory.ring(QUIET);
-    eventually("the neighbour's turn", || gate.is_reached()).await;
+    // All rows are there before the store's first turn.
+    let (rig, gate) = with_the_only_turn_taken().await;
     for item in 1..=40 {
         rig.accept_level(STORE, item).await;
     }
