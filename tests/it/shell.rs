@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tempfile::tempdir;
 
+use crate::support::client::client;
 use crate::support::process::{Serving, output, program};
 
 async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -220,12 +221,7 @@ async fn a_keeper_is_led_through_the_running_server() {
 
 /// The cookie of whoever signs in to the dashboard with this token.
 async fn signed_in(server: &Serving, token: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy();
-    let client = client.redirect(reqwest::redirect::Policy::none());
-    let login = client
-        .build()
-        .unwrap()
-        .post(format!("http://{}/admin/login", server.address));
+    let login = client().post(format!("http://{}/admin/login", server.address));
     let answer = login.body(format!("token={token}")).send().await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
     cookie.split(';').next().unwrap().to_owned()
@@ -233,8 +229,7 @@ async fn signed_in(server: &Serving, token: &str) -> String {
 
 /// Whether the dashboard lets whoever has this cookie in.
 async fn shows_stores(server: &Serving, cookie: &str) -> bool {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let page = client
+    let page = client()
         .get(format!("http://{}/admin", server.address))
         .header("cookie", cookie);
     let text = page.send().await.unwrap().text().await.unwrap();

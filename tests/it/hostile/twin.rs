@@ -13,7 +13,8 @@ use storekeeper::sandbox::{
 };
 
 use super::json::Node;
-use crate::sandbox::receiver::{Receiver, client};
+use crate::sandbox::receiver::Receiver;
+use crate::support::client::client;
 
 /// How long the platform may take to deliver; far more than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(30);

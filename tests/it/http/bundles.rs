@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopRequest};
 
 use crate::support::app::{Answer, TestApp, TestStore};
+use crate::support::client::client;
 
 const DOMAIN: &str = "toys.myshopify.com";
 
@@ -44,10 +45,7 @@ async fn shop() -> Shop {
 }
 
 async fn app_post(sandbox: &Sandbox, request: ShopRequest) -> Value {
-    let answer = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
+    let answer = client()
         .post(format!("{}/sandbox/shops", sandbox.url()))
         .json(&json!({"domain": request.domain}))
         .send()

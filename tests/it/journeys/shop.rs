@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use super::kit::Kit;
 use crate::support::app::Answer;
+use crate::support::client::client;
 use crate::support::database::TestDb;
 use crate::support::process::Serving;
 
@@ -83,7 +84,6 @@ impl ShopBuilder {
     }
 
     async fn opened(mut self, database: TestDb) -> Shop {
-        drop(rustls::crypto::ring::default_provider().install_default());
         let sandbox = Sandbox::start(self.options).await.unwrap();
         self.request.products = Products::Listed(self.products);
         let opened = sandbox.open_shop(&self.request).unwrap();
@@ -106,11 +106,7 @@ impl ShopBuilder {
             publishable_key: String::new(),
             opened,
             recipes: Vec::new(),
-            client: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(PATIENCE)
-                .build()
-                .unwrap(),
+            client: client(),
             config: self.config,
             in_process: self.in_process,
             _directory: directory,

@@ -8,7 +8,8 @@ use storekeeper::sandbox::{
     RestockType, SandboxOptions, ShopRequest,
 };
 
-use super::receiver::{DEADLINE, DOMAIN, Received, client, shop_with};
+use super::receiver::{DEADLINE, DOMAIN, Received, shop_with};
+use crate::support::client::client;
 
 /// Every path of a body, `[]` for the elements of a list.
 fn paths(value: &Value, prefix: &str, found: &mut BTreeSet<String>) {

@@ -7,7 +7,8 @@ use storekeeper::sandbox::{
     reference::{Component, Mode, Recipe, drift},
 };
 
-use super::receiver::{DOMAIN, client};
+use super::receiver::DOMAIN;
+use crate::support::client::client;
 
 /// What an app does: sets a level to what it computed.
 async fn write(sandbox: &Sandbox, shop: &ShopOpened, item: i64, available: i64) {

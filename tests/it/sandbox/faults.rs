@@ -5,7 +5,8 @@ use storekeeper::sandbox::{
     Answer, Faults, Fight, LevelKey, Sandbox, SandboxOptions, ShopOpened, ShopRequest,
 };
 
-use super::receiver::{DEADLINE, DOMAIN, client, shop_with};
+use super::receiver::{DEADLINE, DOMAIN, shop_with};
+use crate::support::client::client;
 
 fn key(shop: &ShopOpened) -> LevelKey {
     LevelKey {

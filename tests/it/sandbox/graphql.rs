@@ -6,7 +6,8 @@ use storekeeper::sandbox::{
     ShopOpened, ShopRequest,
 };
 
-use super::receiver::{DOMAIN, client};
+use super::receiver::DOMAIN;
+use crate::support::client::client;
 
 const SET: &str = "mutation Set($input: InventorySetQuantitiesInput!, $key: String!) {
   inventorySetQuantities(input: $input) @idempotent(key: $key) {

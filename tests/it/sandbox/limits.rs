@@ -6,7 +6,8 @@ use storekeeper::sandbox::{
     Faults, OrderRequest, Products, Sandbox, SandboxOptions, ShopOpened, ShopRequest,
 };
 
-use super::receiver::{DOMAIN, client};
+use super::receiver::DOMAIN;
+use crate::support::client::client;
 
 async fn shop(request: &ShopRequest) -> (Sandbox, ShopOpened) {
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();

@@ -130,9 +130,3 @@ pub(crate) async fn shop_with(
         .unwrap();
     (sandbox, opened, receiver)
 }
-
-/// A client that ends with the test.
-pub(crate) fn client() -> reqwest::Client {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}

@@ -6,7 +6,8 @@ use storekeeper::sandbox::{
     Answer, CancelRequest, Faults, LevelKey, OrderRequest, SandboxOptions, ShopRequest,
 };
 
-use super::receiver::{DEADLINE, DOMAIN, client, shop_with};
+use super::receiver::{DEADLINE, DOMAIN, shop_with};
+use crate::support::client::client;
 
 const ORDER_TOPICS: [&str; 6] = [
     "orders/create",

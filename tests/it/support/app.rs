@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::postgres::chosen_url;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,6 +14,9 @@ use storekeeper::clock::Clock;
 use storekeeper::config::{Config, Secret};
 use storekeeper::ids::IdSource;
 use tempfile::TempDir;
+
+use super::client::client;
+use super::postgres::chosen_url;
 
 /// How long anything here may take before the test fails; far more than it ever takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,8 +46,6 @@ impl TestApp {
 
     /// Starts with settings of the test's own.
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
-        // A second test in this process finds it installed.
-        drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.server.bind = "127.0.0.1:0".parse().unwrap();
@@ -64,12 +64,7 @@ impl TestApp {
         Self {
             admin_token: app.first_admin_token().unwrap().to_owned(),
             app,
-            client: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(PATIENCE)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap(),
+            client: client(),
             _directory: directory,
         }
     }
