@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::print;
 use crate::app;
 use crate::clock::{Clock, Timestamp};
-use crate::db::backup::{self, Copied};
+use crate::db::backup::{self, Copied, Restored, Stores};
 use crate::ids::IdSource;
 
 #[derive(Debug, Args)]
@@ -18,6 +18,19 @@ pub(super) struct BackupArgs {
     /// The backup: a SQLite file, whichever database it is of.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// What `storekeeper backup` wrote.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Let the stores go on at once: no server has made calls for them since the backup. Without it those with bundles
+    /// are paused, for what was taken on the platform since then would be taken once more
+    #[arg(long)]
+    go_on: bool,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -36,21 +49,28 @@ pub(super) async fn backup(BackupArgs { file, database }: BackupArgs) -> Result<
     Ok(())
 }
 
-pub(super) async fn restore(BackupArgs { file, database }: BackupArgs) -> Result<(), CliError> {
+pub(super) async fn restore(
+    RestoreArgs {
+        file,
+        go_on,
+        database,
+    }: RestoreArgs,
+) -> Result<(), CliError> {
     let started = Clock::System.now();
     let config = database.load()?;
     let sealer = app::sealer_if_there(&config, Arc::new(IdSource::from_os()))?;
     let options = app::database_options(&config);
-    let copied = backup::restore(&options, &file, sealer.as_ref()).await?;
-    print::line(&format!(
-        "restored from {}: {}",
-        file.display(),
-        told(copied, started)
-    ));
-    print::line(
-        "what was taken or given back on the platform since the backup is not in it, and would be once more: pause the \
-         stores that were at work since then before the server begins, and look at their stock",
-    );
+    let stores = if go_on { Stores::GoOn } else { Stores::Pause };
+    let Restored { copied, paused } =
+        backup::restore(&options, &file, sealer.as_ref(), stores).await?;
+    let told = told(copied, started);
+    print::line(&format!("restored from {}: {told}", file.display()));
+    if paused > 0 {
+        print::line(&format!(
+            "{paused} stores are paused: what was taken or given back on the platform since the backup is not in it. \
+             Look at a store's stock, then: storekeeper stores resume ID"
+        ));
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::admin_token::AdminTokenArgs;
-use super::backup::BackupArgs;
+use super::backup::{BackupArgs, RestoreArgs};
 use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
 use super::error::CliError;
@@ -36,7 +36,7 @@ pub(super) enum Command {
     /// Write the whole database into a new file, also while a server uses it.
     Backup(BackupArgs),
     /// Put a backup where no database is yet.
-    Restore(BackupArgs),
+    Restore(RestoreArgs),
     /// Make an admin token, for when the first is lost; works on the database, also while a server uses it.
     AdminToken(AdminTokenArgs),
     /// Check the configuration and print what is in force; secrets are not shown.

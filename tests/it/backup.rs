@@ -6,18 +6,24 @@ use std::sync::Arc;
 
 use entity::{bundle, dead_letter, item, level};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoActiveModel};
-use storekeeper::db::backup::{self, BackupError, Copied};
+use storekeeper::db::backup::{self, BackupError, Copied, Restored, Stores};
 use storekeeper::db::inbox::{self, Acceptance};
 use storekeeper::db::sealing::{KEY_BYTES, Sealer};
 use storekeeper::db::{DataDirLock, DatabaseOptions, Db, keepers, migrate};
-use storekeeper::ids::{IdSource, StoreId};
+use storekeeper::domain::bundle::{Bundle, Mode};
+use storekeeper::domain::call::Bar;
+use storekeeper::domain::store::change::Change;
+use storekeeper::domain::store::state::Pause;
+use storekeeper::ids::{BundleId, IdSource, ItemId, ProductId, StoreId, VariantId};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::support::database::{NOW, TestDb, delivery, for_each_table, on_both_databases, share};
 use crate::support::postgres::TestPostgres;
 
 on_both_databases!(
     holds_every_row_and_goes_on,
+    stores_that_may_change_stock_wait_for_a_person,
     shows_one_instant_while_webhooks_are_accepted,
     refuses_what_would_overwrite,
     refuses_a_database_in_use_or_not_empty,
@@ -172,9 +178,10 @@ async fn insert_odd_values(connection: &DatabaseConnection, store: StoreId) {
 }
 
 async fn restored(file: &Path, place: &Place) -> Copied {
-    backup::restore(&place.options, file, Some(&sealer(7)))
-        .await
-        .unwrap()
+    let restored = backup::restore(&place.options, file, Some(&sealer(7)), Stores::GoOn).await;
+    let Restored { copied, paused } = restored.unwrap();
+    assert_eq!(paused, 0);
+    copied
 }
 
 async fn holds_every_row_and_goes_on(test: TestDb) {
@@ -263,6 +270,65 @@ async fn make_large(options: &DatabaseOptions, store: StoreId) {
     connection.close().await.unwrap();
 }
 
+fn some_bundle() -> Bundle {
+    Bundle {
+        id: BundleId(Uuid::from_u128(1)),
+        title: "Breakfast".to_owned(),
+        item: ItemId(77),
+        variant: VariantId(78),
+        product: ProductId(79),
+        mode: Mode::Pooled,
+        cap: None,
+        recipes: Vec::new(),
+        deleted: false,
+    }
+}
+
+/// What was taken on the platform after the backup is not in it.
+async fn stores_that_may_change_stock_wait_for_a_person(test: TestDb) {
+    let by_admin = Pause::ByAdmin {
+        reason: "holidays".to_owned(),
+    };
+    let cases = [
+        ("running", true, None),
+        ("barred", true, Some(Pause::Barred(Bar::TokenDead))),
+        ("paused", true, Some(by_admin.clone())),
+        ("gone", true, Some(Pause::Uninstalled)),
+        ("without bundles", false, None),
+    ];
+    let mut expected = Vec::new();
+    for (name, sells_bundles, pause) in cases {
+        let store = test.store(name).await;
+        let (grant, activation) = test.activate(store).await;
+        let mut commit = share(store, grant, &activation);
+        commit.record.memo.paused.clone_from(&pause);
+        commit.record.memo.platform_ahead_ms = 77;
+        if sells_bundles {
+            commit.changes.put(Change::PutBundle(some_bundle()));
+        }
+        test.writer.commit(commit).await.unwrap();
+        let is_unsafe = matches!(pause, None | Some(Pause::Barred(_))) && sells_bundles;
+        expected.push((store, is_unsafe, pause));
+    }
+    let file = new_file(&test);
+    backup::write(&test.options, &file).await.unwrap();
+    let place = Place::like(&test).await;
+    let restored = backup::restore(&place.options, &file, None, Stores::Pause).await;
+    assert_eq!(restored.unwrap().paused, 2);
+    let db = Db::connect(&place.options).await.unwrap();
+    for (store, is_unsafe, pause) in expected {
+        let memo = keepers::find(&db, store).await.unwrap().unwrap().memo;
+        assert_eq!(memo.platform_ahead_ms, 77);
+        if is_unsafe {
+            let waits = matches!(&memo.paused, Some(Pause::ByAdmin { reason }) if reason.contains("backup"));
+            assert!(waits, "{pause:?} became {:?}", memo.paused);
+        } else {
+            assert_eq!(memo.paused, pause);
+        }
+    }
+    db.close().await.unwrap();
+}
+
 async fn shows_one_instant_while_webhooks_are_accepted(test: TestDb) {
     let (store, other) = (test.store("a").await, test.store("b").await);
     test.sealer.check(&test.db, NOW).await.unwrap();
@@ -338,7 +404,7 @@ async fn refuses_a_database_in_use_or_not_empty(test: TestDb) {
     let file = new_file(&test);
     backup::write(&test.options, &file).await.unwrap();
     let before = contents(&test.options).await;
-    let refused = backup::restore(&test.options, &file, None).await;
+    let refused = backup::restore(&test.options, &file, None, Stores::Pause).await;
     assert!(
         matches!(refused, Err(BackupError::NotEmpty(_))),
         "{refused:?}"
@@ -347,7 +413,7 @@ async fn refuses_a_database_in_use_or_not_empty(test: TestDb) {
 
     let place = Place::like(&test).await;
     let held = DataDirLock::acquire(&place.options.data_dir).unwrap();
-    let refused = backup::restore(&place.options, &file, None).await;
+    let refused = backup::restore(&place.options, &file, None, Stores::Pause).await;
     assert!(matches!(refused, Err(BackupError::Lock(_))), "{refused:?}");
     drop(held);
     // A refusal leaves nothing in the way of another attempt.
@@ -359,9 +425,9 @@ async fn refuses_another_key_and_none(test: TestDb) {
     let file = new_file(&test);
     backup::write(&test.options, &file).await.unwrap();
     let place = Place::like(&test).await;
-    let refused = backup::restore(&place.options, &file, None).await;
+    let refused = backup::restore(&place.options, &file, None, Stores::Pause).await;
     assert!(matches!(refused, Err(BackupError::NoKey)), "{refused:?}");
-    let refused = backup::restore(&place.options, &file, Some(&sealer(8))).await;
+    let refused = backup::restore(&place.options, &file, Some(&sealer(8)), Stores::Pause).await;
     assert!(
         matches!(refused, Err(BackupError::Sealing(_))),
         "{refused:?}"
@@ -371,7 +437,7 @@ async fn refuses_another_key_and_none(test: TestDb) {
 
 async fn brings_an_older_schema_up_to_date(test: TestDb) {
     // Back to ids by day.
-    migrate::down(&test.db, Some(2)).await.unwrap();
+    test.take_back("m0005").await;
     let connection = Database::connect(&test.options.url).await.unwrap();
     connection
         .execute_unprepared("INSERT INTO delivery (store, delivery_id, day) VALUES (1, 'd', 3)")
@@ -397,8 +463,8 @@ async fn brings_an_older_schema_up_to_date(test: TestDb) {
     std::fs::remove_file(&file).unwrap();
     let place = Place::like(&test).await;
     let refused = match backup::write(&test.options, &file).await {
-        Ok(_) => backup::restore(&place.options, &file, None).await,
-        refused => refused,
+        Ok(_) => backup::restore(&place.options, &file, None, Stores::Pause).await,
+        Err(refused) => Err(refused),
     };
     assert!(
         matches!(&refused, Err(BackupError::Unreadable { reason, .. }) if reason.contains("m0005") || reason.contains("m9999")),
@@ -454,7 +520,7 @@ async fn what_is_damaged_or_not_a_backup_is_not_put_back() {
         let file = test.options.data_dir.join(what);
         std::fs::write(&file, content).unwrap();
         let place = Place::sqlite();
-        let refused = backup::restore(&place.options, &file, Some(&sealer(7))).await;
+        let refused = backup::restore(&place.options, &file, Some(&sealer(7)), Stores::Pause).await;
         assert!(
             matches!(refused, Err(BackupError::Unreadable { .. })),
             "{what}: {refused:?}"

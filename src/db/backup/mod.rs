@@ -8,6 +8,7 @@
 mod copied;
 mod error;
 mod file;
+mod pause;
 mod restore;
 mod rows;
 mod write;
@@ -15,5 +16,5 @@ mod write;
 pub use copied::Copied;
 pub use error::BackupError;
 pub use file::exists;
-pub use restore::restore;
+pub use restore::{Restored, Stores, restore};
 pub use write::write;

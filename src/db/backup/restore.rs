@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use super::error::BackupError;
 use super::file::{self, Partial, Purpose};
+use super::pause::pause_stores;
 use super::write::totals;
 use super::{Copied, rows};
 use crate::db::connect::{connect_postgres_alone, sqlite_path, statement};
@@ -22,6 +23,23 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// On PostgreSQL, the copy in the data directory that rows are read from.
 const SCRATCH: &str = "restore";
 
+/// What becomes of the stores that are put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stores {
+    /// They make no calls before a person resumes them: the platform may be newer than the backup.
+    Pause,
+    /// They go on as in the backup: nothing happened after it.
+    GoOn,
+}
+
+/// What was put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    pub copied: Copied,
+    /// How many stores wait for a person now.
+    pub paused: u64,
+}
+
 /// Puts a backup where no database is yet, and brings it to this version's schema. `file` stays as it is.
 ///
 /// # Errors
@@ -31,13 +49,14 @@ pub async fn restore(
     options: &DatabaseOptions,
     file: &Path,
     sealer: Option<&Sealer>,
-) -> Result<Copied, BackupError> {
+    stores: Stores,
+) -> Result<Restored, BackupError> {
     require_sqlite(file)?;
     let _directory = DataDirLock::acquire(&options.data_dir)?;
     let lock = DatabaseLock::acquire(options).await?;
     let restored = match sqlite_path(&options.url) {
-        Some(path) => into_sqlite(options, file, Path::new(path), sealer).await,
-        None => into_postgres(options, file, sealer).await,
+        Some(path) => into_sqlite(options, file, Path::new(path), sealer, stores).await,
+        None => into_postgres(options, file, sealer, stores).await,
     };
     if let Some(lock) = lock {
         lock.release().await?;
@@ -50,19 +69,22 @@ async fn into_sqlite(
     file: &Path,
     database: &Path,
     sealer: Option<&Sealer>,
-) -> Result<Copied, BackupError> {
+    stores: Stores,
+) -> Result<Restored, BackupError> {
     // A log without its database would be played into the new one.
     for suffix in ["", "-wal", "-shm", "-journal"] {
         file::require_absent(&file::with_suffix(database, suffix)).map_err(not_empty)?;
     }
     let partial = Partial::create(database)?;
-    prepare(options, file, partial.path(), sealer).await?;
+    let paused = prepare(options, file, partial.path(), sealer, stores).await?;
     let (stores, rows) = totals(partial.path(), options).await?;
-    Ok(Copied {
+    let bytes = partial.finish().await?;
+    let copied = Copied {
         stores,
         rows,
-        bytes: partial.finish().await?,
-    })
+        bytes,
+    };
+    Ok(Restored { copied, paused })
 }
 
 fn not_empty(error: BackupError) -> BackupError {
@@ -85,11 +107,12 @@ async fn into_postgres(
     options: &DatabaseOptions,
     file: &Path,
     sealer: Option<&Sealer>,
-) -> Result<Copied, BackupError> {
+    stores: Stores,
+) -> Result<Restored, BackupError> {
     let target = connect_postgres_alone(options).await?;
     require_empty(&target).await?;
     let scratch = Partial::create(&options.data_dir.join(SCRATCH))?;
-    prepare(options, file, scratch.path(), sealer).await?;
+    let paused = prepare(options, file, scratch.path(), sealer, stores).await?;
     let copy = file::open(scratch.path(), Purpose::Read, options).await?;
     Migrator::up(&target, None).await?;
     let tables = rows::tables(&copy).await?;
@@ -102,11 +125,12 @@ async fn into_postgres(
     target.close().await?;
     let (stores, rows) = totals(scratch.path(), options).await?;
     let bytes = std::fs::metadata(file).map_err(|error| BackupError::file(file, error))?;
-    Ok(Copied {
+    let copied = Copied {
         stores,
         rows,
         bytes: bytes.len(),
-    })
+    };
+    Ok(Restored { copied, paused })
 }
 
 /// Refuses a database in which one of our tables has rows.
@@ -122,13 +146,15 @@ async fn require_empty(target: &DatabaseConnection) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Copies the file, examines the copy, and brings it to this version's schema.
+/// Copies the file, examines the copy, brings it to this version's schema, and says what becomes of its stores. Returns
+/// how many are paused by that.
 async fn prepare(
     options: &DatabaseOptions,
     file: &Path,
     into: &Path,
     sealer: Option<&Sealer>,
-) -> Result<(), BackupError> {
+    stores: Stores,
+) -> Result<u64, BackupError> {
     let unreadable = |error: BackupError| match error {
         BackupError::Db(DbError::Broken(reason)) => BackupError::unreadable(file, reason),
         BackupError::Db(
@@ -150,9 +176,16 @@ async fn prepare(
     };
     file::copy(file, into, options).await.map_err(unreadable)?;
     let copy = file::open(into, Purpose::Fill, options).await?;
-    let examined = examine(&copy, file, sealer).await;
+    let prepared = async {
+        examine(&copy, file, sealer).await?;
+        match stores {
+            Stores::Pause => pause_stores(&copy).await,
+            Stores::GoOn => Ok(0),
+        }
+    };
+    let prepared = prepared.await;
     copy.close().await?;
-    examined.map_err(unreadable)
+    prepared.map_err(unreadable)
 }
 
 async fn examine(

@@ -56,6 +56,15 @@ impl TestDb {
         }
     }
 
+    /// Takes back a step of the schema, and those after it.
+    pub(crate) async fn take_back(&self, step: &str) {
+        let steps = migrate::status(&self.db).await.unwrap();
+        let first = steps.iter().position(|found| found.name.starts_with(step));
+        let count = steps.len() - first.unwrap();
+        let count = u32::try_from(count).unwrap();
+        migrate::down(&self.db, Some(count)).await.unwrap();
+    }
+
     /// Registers a store of this domain.
     pub(crate) async fn store(&self, domain: &str) -> StoreId {
         stores::insert(&self.db, &self.sealer, new_store(domain), NOW)
