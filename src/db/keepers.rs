@@ -78,13 +78,15 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         .one(&snapshot)
         .await?
         .ok_or(DbError::NotFound("keeper"))?;
+    let keeper = record(&row)?;
+    let places_confirmed = keeper.memo.places_confirmed;
     let loaded = Loaded {
-        keeper: record(&row)?,
+        keeper,
         installed_at: installed_at(&snapshot, store).await?,
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
-        pending_orders: orders::list_pending(&snapshot, store).await?,
+        pending_orders: orders::list_pending(&snapshot, store, places_confirmed).await?,
         known_orders: orders::list_ids(&snapshot, store).await?,
         calls: calls::list(&snapshot, store).await?,
         parked: parking::list(&snapshot, store).await?,

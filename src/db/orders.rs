@@ -1,16 +1,21 @@
 //! Orders with their ledgers as rows.
 
 use entity::ledger_order;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
+};
 
 use super::connect::Db;
 use super::document;
 use super::error::DbError;
+use crate::clock::Timestamp;
 use crate::domain::order::OrderState;
 use crate::ids::{OrderId, StoreId};
 
 /// The most ids that one statement names.
 const IDS_MAX: usize = 500;
+/// Stands for an order whose place was never in doubt.
+const NO_DOUBT: i64 = 0;
 
 /// Those of the orders that the store's ledger knows.
 pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderState>, DbError> {
@@ -27,13 +32,21 @@ pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderS
     Ok(orders)
 }
 
+/// Orders that are unsettled, or whose place is in doubt since `places_confirmed` or later.
 pub(super) async fn list_pending(
     connection: &impl ConnectionTrait,
     store: StoreId,
+    places_confirmed: Timestamp,
 ) -> Result<Vec<OrderState>, DbError> {
+    let is_doubted = Condition::all()
+        .add(ledger_order::Column::DoubtedSince.gt(NO_DOUBT))
+        .add(ledger_order::Column::DoubtedSince.gte(places_confirmed.as_millis()));
+    let is_pending = Condition::any()
+        .add(ledger_order::Column::Settled.eq(false))
+        .add(is_doubted);
     let rows = ledger_order::Entity::find()
         .filter(ledger_order::Column::Store.eq(store.0))
-        .filter(ledger_order::Column::Settled.eq(false))
+        .filter(is_pending)
         .all(connection)
         .await?;
     rows.into_iter()
@@ -59,7 +72,8 @@ pub(super) fn model(store: StoreId, order: &OrderState) -> Result<ledger_order::
     Ok(ledger_order::Model {
         store: store.0,
         order_id: order.order.0,
-        settled: !order.is_pending(),
+        settled: !order.unsettled(),
+        doubted_since: order.doubted_since.map_or(NO_DOUBT, Timestamp::as_millis),
         updated_at: order.updated_at.as_millis(),
         doc: document::write("order", order)?,
     })

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::domain::order::{Asked, OrderState};
+use crate::domain::questions::Questions;
 use crate::ids::{ItemId, OrderId};
 
 /// How many reads of unknown orders are remembered over a restart.
@@ -18,8 +19,8 @@ pub struct Ledger {
     known: BTreeSet<OrderId>,
     loaded: BTreeMap<OrderId, OrderState>,
     index: Index,
-    /// Orders that the ledger does not have and that must be read: touched, or waited for by parked rows.
-    strangers_to_read: BTreeSet<OrderId>,
+    /// Where an order is whose place was in doubt before this, is certain by now; our clock.
+    places_confirmed: Timestamp,
     /// Orders that the ledger does not have, whose last read told too little: read again, but not before.
     strangers_asked: BTreeMap<OrderId, Asked>,
 }
@@ -31,33 +32,39 @@ struct Index {
     /// Placed at the one location that the store knows of, and not confirmed since then.
     doubted: BTreeSet<(Timestamp, OrderId)>,
     adjustable: BTreeSet<OrderId>,
-    /// With the instant from which on they may be asked about.
-    to_read: BTreeSet<(Timestamp, OrderId)>,
-    to_assign: BTreeSet<(Timestamp, OrderId)>,
+    to_read: Questions,
+    to_assign: Questions,
 }
 
 impl Index {
     fn add(&mut self, order: &OrderState) {
         let id = order.order;
-        let asked = (due_at(order), id);
-        insert_if(&mut self.unsettled, id, order.unsettled());
-        self.doubted
-            .extend(order.doubted_since.map(|since| (since, id)));
-        insert_if(&mut self.adjustable, id, order.is_adjustable());
-        insert_if(&mut self.to_read, asked, order.needs_read);
-        insert_if(&mut self.to_assign, asked, order.needs_assignments);
+        if order.unsettled() {
+            self.unsettled.insert(id);
+        }
+        if let Some(since) = order.doubted_since {
+            self.doubted.insert((since, id));
+        }
+        if order.is_adjustable() {
+            self.adjustable.insert(id);
+        }
+        if order.needs_read {
+            self.to_read.insert(due_at(order), id);
+        }
+        if order.needs_assignments {
+            self.to_assign.insert(due_at(order), id);
+        }
     }
 
     fn remove(&mut self, order: &OrderState) {
         let id = order.order;
-        let asked = (due_at(order), id);
         self.unsettled.remove(&id);
         if let Some(since) = order.doubted_since {
             self.doubted.remove(&(since, id));
         }
         self.adjustable.remove(&id);
-        self.to_read.remove(&asked);
-        self.to_assign.remove(&asked);
+        self.to_read.remove(due_at(order), id);
+        self.to_assign.remove(due_at(order), id);
     }
 }
 
@@ -66,27 +73,23 @@ fn due_at(order: &OrderState) -> Timestamp {
     order.asked.map_or(Timestamp::EPOCH, |asked| asked.until)
 }
 
-fn insert_if<Key: Ord>(keys: &mut BTreeSet<Key>, key: Key, wanted: bool) {
-    if wanted {
-        keys.insert(key);
-    }
-}
-
 impl Ledger {
-    /// Rebuilds the ledger from its rows, and from what is remembered of reads of unknown orders.
+    /// Rebuilds the ledger from its rows, and from what is remembered of reads of unknown orders and of locations.
     #[must_use]
     pub fn restore(
         known: Vec<OrderId>,
         pending: Vec<OrderState>,
         strangers_asked: BTreeMap<OrderId, Asked>,
+        places_confirmed: Timestamp,
     ) -> Self {
         let mut ledger = Self {
             known: known.into_iter().collect(),
             strangers_asked,
+            places_confirmed,
             ..Self::default()
         };
         for order in pending {
-            ledger.put(order);
+            ledger.admit(order);
         }
         ledger
     }
@@ -104,8 +107,9 @@ impl Ledger {
     }
 
     /// Takes a loaded order into memory; one that is there already is newer and stays.
-    pub fn admit(&mut self, order: OrderState) {
+    pub fn admit(&mut self, mut order: OrderState) {
         if self.must_load(order.order) {
+            order.confirm_place_before(self.places_confirmed);
             self.put(order);
         }
     }
@@ -128,7 +132,6 @@ impl Ledger {
     pub fn put(&mut self, order: OrderState) {
         let id = order.order;
         self.known.insert(id);
-        self.strangers_to_read.remove(&id);
         self.strangers_asked.remove(&id);
         if let Some(before) = self.loaded.remove(&id) {
             self.index.remove(&before);
@@ -175,17 +178,30 @@ impl Ledger {
         self.index.doubted.len()
     }
 
-    /// An order that the ledger does not have must be read.
-    pub fn want_stranger(&mut self, order: OrderId) {
-        if !self.knows(order) {
-            self.strangers_to_read.insert(order);
+    /// Where the orders are whose place was in doubt before this, is certain. Their rows stay as they are: they are
+    /// read by [`places_confirmed`](Self::places_confirmed).
+    pub fn confirm_places(&mut self, before: Timestamp) {
+        self.places_confirmed = self.places_confirmed.max(before);
+        while let Some((since, order)) = self.index.doubted.first().copied() {
+            if since >= before {
+                break;
+            }
+            self.index.doubted.pop_first();
+            if let Some(order) = self.loaded.get_mut(&order) {
+                order.confirm_place_before(before);
+            }
         }
+    }
+
+    /// Before this a doubt about a place is over, our clock.
+    #[must_use]
+    pub const fn places_confirmed(&self) -> Timestamp {
+        self.places_confirmed
     }
 
     /// The read of an order that the ledger does not have is done.
     pub fn forget_stranger(&mut self, order: OrderId) {
         self.strangers_asked.remove(&order);
-        self.strangers_to_read.remove(&order);
     }
 
     /// What is to be remembered of reads of unknown orders.
@@ -197,9 +213,7 @@ impl Ledger {
     /// The next order whose snapshot must be read: the one that waits longest.
     #[must_use]
     pub fn next_to_read(&self, now: Timestamp) -> Option<OrderId> {
-        let mut strangers = self.strangers_to_read.iter().copied();
-        let stranger = strangers.find(|order| self.may_read_stranger(*order, now));
-        stranger.or_else(|| first_due(&self.index.to_read, now))
+        self.index.to_read.first_due(now)
     }
 
     /// Whether the read of an order that the ledger does not have is not postponed.
@@ -212,7 +226,7 @@ impl Ledger {
     /// The next order whose assignments must be read: the one that waits longest.
     #[must_use]
     pub fn next_to_assign(&self, now: Timestamp) -> Option<OrderId> {
-        first_due(&self.index.to_assign, now)
+        self.index.to_assign.first_due(now)
     }
 
     /// A read of this order told too little: it is read again after a delay that doubles.
@@ -237,7 +251,7 @@ impl Ledger {
         let known = [&self.index.to_read, &self.index.to_assign];
         let known = known
             .into_iter()
-            .filter_map(|asked| first_after(asked, now));
+            .filter_map(|questions| questions.first_after(now));
         known.chain(strangers).min()
     }
 
@@ -270,16 +284,4 @@ impl Ledger {
             unsettled.contains(order) || state.doubted_since.is_some() || pinned.contains(order)
         });
     }
-}
-
-/// The one that waits longest, if it may be asked about.
-fn first_due(asked: &BTreeSet<(Timestamp, OrderId)>, now: Timestamp) -> Option<OrderId> {
-    let (until, order) = asked.first()?;
-    (*until <= now).then_some(*order)
-}
-
-/// When the next one may be asked about that may not yet.
-fn first_after(asked: &BTreeSet<(Timestamp, OrderId)>, now: Timestamp) -> Option<Timestamp> {
-    let later = (now.plus_millis(1), OrderId(i64::MIN));
-    asked.range(later..).next().map(|(until, _)| *until)
 }

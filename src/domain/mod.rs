@@ -12,6 +12,7 @@ pub mod fact;
 pub mod interest;
 pub mod ledger;
 pub mod order;
+mod questions;
 pub mod retry;
 pub mod stock;
 pub mod store;

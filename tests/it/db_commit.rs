@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use storekeeper::db::dead_letters::DeadLetterFilter;
+use storekeeper::db::keepers::Activation;
 use storekeeper::db::writer::{CommitError, WriteError};
 use storekeeper::db::{
     DatabaseOptions, Db, DbError, dead_letters, idempotency, keepers, orders, parking,
@@ -25,6 +26,7 @@ use crate::support::database::{NOW, TestDb, delivery, on_both_databases, share};
 
 on_both_databases!(
     what_was_committed_is_loaded,
+    a_doubt_about_a_place_keeps_an_order_at_hand_until_a_read_ends_it,
     a_stale_grant_writes_nothing,
     a_stale_number_writes_nothing,
     deletes_what_it_is_told_to,
@@ -195,6 +197,38 @@ async fn what_was_committed_is_loaded(test: TestDb) {
         None
     );
     assert_eq!(keepers::find(&test.db, store).await.unwrap(), Some(record));
+}
+
+async fn a_doubt_about_a_place_keeps_an_order_at_hand_until_a_read_ends_it(test: TestDb) {
+    let store = test.store("a").await;
+    let doubted = |number, since| OrderState {
+        doubted_since: Some(NOW.plus_millis(since)),
+        ..order(number, 2)
+    };
+    let (grant, activation) = test.activate(store).await;
+    let mut commit = share(store, grant, &activation);
+    commit.changes = changes([
+        Change::PutOrder(order(1, 2)),
+        Change::PutOrder(doubted(2, -1)),
+        Change::PutOrder(doubted(3, 0)),
+        Change::PutOrder(order(4, 1)),
+    ]);
+    test.writer.commit(commit).await.unwrap();
+
+    let (grant, activation) = test.activate(store).await;
+    let at_hand = |activation: &Activation| {
+        let orders = activation.loaded.pending_orders.iter();
+        let mut ids = orders.map(|order| order.order.0).collect::<Vec<_>>();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(at_hand(&activation), [2, 3, 4]);
+    // No order is written by the read that ends their doubts.
+    let mut commit = share(store, grant, &activation);
+    commit.record.memo.places_confirmed = NOW;
+    test.writer.commit(commit).await.unwrap();
+    let (_, activation) = test.activate(store).await;
+    assert_eq!(at_hand(&activation), [3, 4]);
 }
 
 async fn a_stale_grant_writes_nothing(test: TestDb) {

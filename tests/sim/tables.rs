@@ -194,6 +194,7 @@ impl Tables {
             keeper.memo.passed_over = PassedOver::default();
             keeper.memo.strangers_asked.clear();
         }
+        let places_confirmed = keeper.memo.places_confirmed;
         let calls = self.calls.values().map(|call| CallRecord {
             write: self.document(&call.write),
             ..call.clone()
@@ -216,7 +217,7 @@ impl Tables {
             pending_orders: self
                 .orders
                 .values()
-                .filter(|order| order.is_pending())
+                .filter(|order| order.is_pending_since(places_confirmed))
                 .map(|order| self.document(order))
                 .map(|order| OrderState {
                     asked: order.asked.filter(|_| !forgets_asks),

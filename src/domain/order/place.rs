@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::Timestamp;
 use crate::domain::fact::{Assignment, Restock};
 use crate::domain::order::{Cell, LineState, OrderState};
 use crate::ids::{ItemId, LineId, LocationId};
@@ -53,10 +54,13 @@ impl OrderState {
             .all(|known| known == location)
     }
 
-    /// The store's locations were read after the order changed last, and it has this one only.
-    pub const fn confirm_place(&mut self) {
-        self.doubted_since = None;
-        self.placed_by_guess = false;
+    /// The store's locations were read at this instant or later, and it has the order's only. What is in doubt since
+    /// then stays so.
+    pub fn confirm_place_before(&mut self, read_at: Timestamp) {
+        if self.doubted_since.is_some_and(|since| since < read_at) {
+            self.doubted_since = None;
+            self.placed_by_guess = false;
+        }
     }
 
     /// The order may ship from another location than was thought: the platform must tell. Of a deleted

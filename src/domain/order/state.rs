@@ -52,19 +52,19 @@ pub struct OrderState {
     /// `placed_at` was never confirmed: should there be other locations, it tells nothing.
     #[serde(default)]
     pub placed_by_guess: bool,
-    /// Reads of this order that told too little; kept, so that a restart does not begin to ask from the start.
+    /// Since when it waits to be asked about, or what became of that; kept, so that a restart does not begin anew.
     #[serde(default)]
     pub asked: Option<Asked>,
     /// Ascending by (line, item, location), each at most once.
     pub cells: Vec<Cell>,
 }
 
-/// A question that was answered with too little, and is asked again.
+/// A question that is to be asked, or was answered with too little and is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// How often it was asked.
     pub reads: u32,
-    /// Not before this is it asked again, our clock.
+    /// Not before this is it asked (again), our clock. Who was first here is asked about first.
     pub until: Timestamp,
 }
 
@@ -74,6 +74,15 @@ const ASK_AGAIN_BASE_MS: i64 = 1_000;
 const ASK_AGAIN_MAX_MS: i64 = 15 * 60 * 1_000;
 
 impl Asked {
+    /// A question that was not asked yet.
+    #[must_use]
+    pub const fn not_yet(now: Timestamp) -> Self {
+        Self {
+            reads: 0,
+            until: now,
+        }
+    }
+
     /// What becomes of `before` when it was asked once more.
     #[must_use]
     pub fn once_more(before: Option<Self>, now: Timestamp) -> Self {
@@ -131,9 +140,27 @@ impl OrderState {
     }
 
     /// Whether it must be at hand without a webhook that names it: it is unsettled, or may have to be placed anew.
+    /// Doubts from before `places_confirmed` are over.
     #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.unsettled() || self.doubted_since.is_some()
+    pub fn is_pending_since(&self, places_confirmed: Timestamp) -> bool {
+        let is_doubted = self
+            .doubted_since
+            .is_some_and(|since| since >= places_confirmed);
+        self.unsettled() || is_doubted
+    }
+
+    /// There is news of it: it is asked about as if it never had been. One that waits for that keeps its place in line.
+    pub fn ask_anew(&mut self) {
+        self.asked = self.asked.filter(|asked| asked.reads == 0);
+    }
+
+    /// Puts it in line to be asked about, or takes it out.
+    pub fn line_up(&mut self, now: Timestamp) {
+        if self.needs_read || self.needs_assignments {
+            self.asked.get_or_insert(Asked::not_yet(now));
+        } else {
+            self.asked = None;
+        }
     }
 
     /// Whether it has something to take or give back, and nothing to learn first.

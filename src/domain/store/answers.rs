@@ -11,22 +11,15 @@ use crate::domain::call::{
     Answer, Bar, Call, CallError, READ_ITEMS_MAX, Read, Reply as CallReply, Request, UserError,
     UserErrorCode,
 };
-use crate::domain::fact::{Assignments, ItemSnapshot, LevelSnapshot, OrderSnapshot};
-use crate::domain::order::Asked;
+use crate::domain::fact::{ItemSnapshot, LevelSnapshot};
 use crate::domain::stock::StockBook;
-use crate::domain::store::change::Change;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::rows::end_of_second;
 use crate::domain::store::state::{Backoff, InFlight, Pause, StoreState};
-use crate::ids::{CallId, ItemId, LocationId, OrderId};
+use crate::ids::{CallId, ItemId, LocationId};
 
 /// The longest delay between calls to a platform that does not answer, milliseconds.
 const BACKOFF_MAX_MS: i64 = 60_000;
-/// After this many reads of an order that were older than what is known, what is known stands.
-const STALE_READS_MAX: u32 = 5;
-/// After this many reads that told no location (about half an hour), an order is left unplaced: all its fulfilment
-/// orders were cancelled before we saw one. A later change of the order asks again.
-const ASSIGNMENT_READS_MAX: u32 = 12;
 /// The platform's clock is only taken to differ from ours when it does so by more than its resolution explains.
 const CLOCK_SLACK_MS: i64 = 2_000;
 
@@ -50,9 +43,29 @@ impl StoreState {
                 self.backoff = Backoff::default();
                 self.replied(in_flight, reply, outcome);
             }
-            Err(error) => self.failed(in_flight, error, outcome),
+            Err(error) => {
+                let error = self.weigh(&in_flight.call.request, error);
+                self.failed(in_flight, error, outcome);
+            }
         }
         Ok(())
+    }
+
+    /// A token that may not ask where orders ship from is good enough for a store with one location.
+    fn weigh(&self, request: &Request, error: CallError) -> CallError {
+        let asks_where = matches!(request, Request::Read(Read::Assignments(_)));
+        let is_dispensable = asks_where && self.active_locations().len() == 1;
+        if !is_dispensable || error != CallError::Barred(Bar::ScopeMissing) {
+            return error;
+        }
+        let denied = UserError {
+            entry: None,
+            code: UserErrorCode::Other("ACCESS_DENIED".to_owned()),
+            message: Bar::ScopeMissing.name().to_owned(),
+        };
+        CallError::Rejected {
+            errors: vec![denied],
+        }
     }
 
     /// The platform looked at its clock at some instant while the call was under way, which may have been long. What is
@@ -109,7 +122,7 @@ impl StoreState {
                 }
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
-                self.locations_read(locations, (raced, begun_at), outcome);
+                self.locations_read(locations, begun_at, raced, outcome);
             }
             (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
                 self.subscriptions_swept();
@@ -182,97 +195,6 @@ impl StoreState {
             }
         }
         self.items_changed(&changed, outcome);
-    }
-
-    /// The platform's word on an order that had to be read. A word that is older than what is known (a replica that
-    /// lags) settles nothing: the order is read again.
-    fn order_read(&mut self, id: OrderId, found: Option<&OrderSnapshot>, outcome: &mut Outcome) {
-        match found {
-            Some(snapshot) => self.take_read_order(snapshot, outcome),
-            None => self.order_is_missing(id, outcome),
-        }
-        self.ledger.forget_stranger(id);
-        let Some(mut order) = self.ledger.take(id) else {
-            return;
-        };
-        if found.is_none() && order.deletion_told {
-            // The goods stay consumed; the tombstone keeps a late update from bringing the order back.
-            order.mark_deleted();
-            self.keep_order(order, outcome);
-            return;
-        }
-        if !order.needs_read {
-            self.ledger.put(order);
-            return;
-        }
-        let asked = Asked::once_more(order.asked, outcome.at);
-        order.asked = Some(asked);
-        order.needs_read = found.is_some() && asked.reads < STALE_READS_MAX;
-        self.keep_order(order, outcome);
-    }
-
-    /// The platform refuses to tell of the order: what is known of it stands, and it is not taken to be deleted.
-    fn order_unreadable(&mut self, id: OrderId, outcome: &mut Outcome) {
-        if let Some(mut order) = self.ledger.take(id) {
-            order.deletion_told = false;
-            self.ledger.put(order);
-        }
-        self.order_read(id, None, outcome);
-    }
-
-    /// Which location ships what. The platform assigns a moment after the sale, so an order of which nothing is told
-    /// yet is asked about again.
-    fn assignments_read(&mut self, id: OrderId, assignments: &Assignments, outcome: &mut Outcome) {
-        self.note_locations_of_assignments(assignments);
-        let Some(mut order) = self.ledger.take(id) else {
-            return;
-        };
-        let moved = order.assign(&assignments.current) | order.recall(&assignments.former);
-        if order.is_unplaced() && !order.deleted {
-            let asked = Asked::once_more(order.asked, outcome.at);
-            order.asked = Some(asked);
-            order.needs_assignments = asked.reads < ASSIGNMENT_READS_MAX;
-        }
-        if moved {
-            self.order_changed(order, outcome);
-        } else {
-            self.keep_order(order, outcome);
-        }
-    }
-
-    /// The order was touched while it was read.
-    fn read_order_again(&mut self, id: OrderId, outcome: &mut Outcome) {
-        if let Some(mut order) = self.ledger.take(id) {
-            order.needs_read = !order.deleted;
-            outcome.changes.put(Change::PutOrder(order.clone()));
-            self.ledger.put(order);
-        }
-    }
-
-    /// The order changed while it was read where it ships from.
-    fn place_order_again(&mut self, id: OrderId, outcome: &mut Outcome) {
-        if let Some(mut order) = self.ledger.take(id) {
-            order.needs_assignments |= self.ships_from_anywhere(&order);
-            outcome.changes.put(Change::PutOrder(order.clone()));
-            self.ledger.put(order);
-        }
-    }
-
-    /// Applies an order that was read: newer than any webhook of the same stamp.
-    pub(super) fn take_read_order(&mut self, snapshot: &OrderSnapshot, outcome: &mut Outcome) {
-        self.note_locations_of_order(snapshot);
-        let created_at = end_of_second(snapshot.created_at);
-        match self.ledger.take(snapshot.order) {
-            Some(mut order) => {
-                let sold = |variant| self.bundles.recipe_for(variant, created_at);
-                let absorbed = order.absorb_read(snapshot, sold);
-                self.lanes.wake(snapshot.order, outcome.at);
-                self.order_absorbed(order, absorbed, outcome);
-            }
-            None => {
-                self.first_sight(snapshot, created_at, outcome);
-            }
-        }
     }
 
     fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
@@ -356,16 +278,6 @@ impl StoreState {
         }
     }
 
-    fn postpone_order(&mut self, id: OrderId, outcome: &mut Outcome) {
-        let Some(mut order) = self.ledger.take(id) else {
-            self.ledger.postpone_stranger(id, outcome.at);
-            return;
-        };
-        order.asked = Some(Asked::once_more(order.asked, outcome.at));
-        outcome.changes.put(Change::PutOrder(order.clone()));
-        self.ledger.put(order);
-    }
-
     fn barred(&mut self, bar: Bar) {
         if self.paused.is_none() {
             self.paused = Some(Pause::Barred(bar));
@@ -428,7 +340,7 @@ impl StoreState {
             }
             Read::Order(order) => self.order_unreadable(order, outcome),
             Read::OrdersSince { .. } => self.end_sweep(outcome.at),
-            Read::Assignments(_) => {}
+            Read::Assignments(order) => self.assignments_refused(order, outcome),
             Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }

@@ -31,7 +31,7 @@ impl StoreState {
         }
         let bundle = self.candidate(outcome.at, draft)?;
         validate(&self.bundles, &bundle)?;
-        self.locations_wanted |= self.locations.is_none();
+        self.locations.need();
         self.keep_bundle(bundle, outcome);
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::domain::retry::{Lane, NextAttempt, RetryPolicy, Verdict};
+use crate::domain::retry::{Lane, NextAttempt, RetryPolicy};
 use crate::domain::store::change::{Change, DeadLetterClass, ParkedRecord};
 use crate::domain::store::command::Row;
 use crate::domain::store::outcome::{Outcome, RowEnd};
@@ -53,12 +53,12 @@ impl Lanes {
         self.lane_of.len()
     }
 
-    /// The next order that must be read before its rows are given up.
+    /// The next order that must be read before its rows are given up: the one that waits longest.
     pub(super) fn next_to_read(&self, may_read: impl Fn(OrderId) -> bool) -> Option<OrderId> {
         let wanted = self.lanes.iter().filter(|(_, lane)| lane.wants_read());
-        wanted
-            .map(|(order, _)| *order)
-            .find(|order| may_read(*order))
+        let readable = wanted.filter(|(order, _)| may_read(**order));
+        let longest = readable.min_by_key(|(_, lane)| lane.first());
+        longest.map(|(order, _)| *order)
     }
 
     /// The order has come: its rows are due at once.
@@ -168,10 +168,7 @@ impl StoreState {
         let lane = self.lanes.lanes.get_mut(&order);
         let record = match lane.filter(|lane| row.from_lane && lane.first() == Some(row.seq)) {
             Some(lane) => {
-                match lane.fail(&retry, now, head) {
-                    Verdict::RetryAt(_) => {}
-                    Verdict::ReadBeforeDying => self.ledger.want_stranger(order),
-                }
+                lane.fail(&retry, now, head);
                 lane.record(row.seq)
             }
             None => {

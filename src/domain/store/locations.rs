@@ -5,19 +5,21 @@
 //! turn out to be others, the platform is asked where the order is. Once something has told of an unknown location,
 //! nothing is placed by what is known before the locations are read.
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::domain::call::{Read, Request};
 use crate::domain::fact::{Assignments, Fact, LocationSnapshot, OrderSnapshot, RefundSnapshot};
 use crate::domain::order::{OrderState, Placement};
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::Outcome;
-use crate::domain::store::state::StoreState;
-use crate::ids::LocationId;
+use crate::domain::store::state::{Memo, StoreState};
+use crate::ids::{LocationId, OrderId};
 
 /// How long after an order the locations are read at the latest, milliseconds: one request a minute at most.
 const CONFIRM_MS: i64 = 60_000;
-/// How many orders one read of the locations confirms; so many do not wait.
-const CONFIRMED_MAX: usize = 250;
+/// So many orders in doubt are kept in memory; the locations are read at once when there are more.
+const DOUBTED_MAX: usize = 10_000;
 /// How many orders one read of the locations places anew, so that a commit stays bounded.
 const PLACED_MAX: usize = 250;
 /// How long after a read that failed the next one waits, milliseconds.
@@ -25,24 +27,57 @@ const AGAIN_MS: i64 = 30_000;
 /// How many unknown ids are remembered to have been asked about.
 const STRANGE_MAX: usize = 1_000;
 
+/// What is known of a store's locations.
+#[derive(Debug, Default)]
+pub(super) struct Locations {
+    /// `None`: never read.
+    pub(super) known: Option<Vec<LocationSnapshot>>,
+    /// To be read as soon as may be.
+    pub(super) wanted: bool,
+    /// What is known is not all: nothing is placed by it until they are read.
+    pub(super) in_doubt: bool,
+    /// Not before this are they read again.
+    not_before: Timestamp,
+    /// Ids that something named and that are not known: each is worth one read.
+    strange: BTreeSet<LocationId>,
+}
+
+impl Locations {
+    /// As they were when the keeper's predecessor committed last. A change may have been told just before its end, so
+    /// whoever places orders reads them anew.
+    pub(super) fn restore(memo: &Memo, places_orders: bool) -> Self {
+        Self {
+            known: memo.locations.clone(),
+            wanted: places_orders || memo.locations_in_doubt,
+            in_doubt: memo.locations_in_doubt,
+            ..Self::default()
+        }
+    }
+
+    /// Something needs them: they are read if they never were.
+    pub(super) const fn need(&mut self) {
+        self.wanted |= self.known.is_none();
+    }
+}
+
 impl StoreState {
     /// Active locations, ascending.
     #[must_use]
     pub fn active_locations(&self) -> Vec<LocationId> {
-        active(self.locations.as_deref().unwrap_or_default())
+        active(self.locations.known.as_deref().unwrap_or_default())
     }
 
     /// Whether everything is taken at one location, as far as is known.
     fn only_location(&self) -> Option<LocationId> {
         match self.active_locations().as_slice() {
-            [only] if !self.locations_in_doubt => Some(*only),
+            [only] if !self.locations.in_doubt => Some(*only),
             [] | [_, ..] => None,
         }
     }
 
     /// Where an order's units are taken; asks for what must be known first.
     pub(super) fn place(&mut self, order: &mut OrderState, now: Timestamp) {
-        self.locations_wanted |= self.locations.is_none();
+        self.locations.need();
         let placement = match self.only_location() {
             Some(only) => {
                 if order.placed_at.is_none() && order.knows_only(only) {
@@ -66,7 +101,7 @@ impl StoreState {
 
     /// The platform told something new of an order, which may ship from elsewhere since.
     pub(super) fn order_moves(&self, order: &mut OrderState, now: Timestamp) {
-        order.asked = None;
+        order.ask_anew();
         if self.ships_from_anywhere(order) {
             order.needs_assignments = true;
         } else {
@@ -77,28 +112,29 @@ impl StoreState {
     /// The order is where the store's one location is, unless there are others by now.
     fn doubt(&self, order: &mut OrderState, now: Timestamp) {
         if order.location.is_none() && !order.deleted && self.only_location().is_some() {
-            order.doubted_since = Some(now);
+            // Our clock may have been set back since the locations were read.
+            order.doubted_since = Some(now.max(self.ledger.places_confirmed()));
         }
     }
 
     /// When the locations are to be read; `None`: nobody wants to know.
     pub(super) fn locations_due_at(&self) -> Option<Timestamp> {
-        let wanted = self.locations_wanted.then_some(Timestamp::EPOCH);
+        let wanted = self.locations.wanted.then_some(Timestamp::EPOCH);
         let doubted = self.ledger.doubted_since();
-        let delay_ms = if self.ledger.doubted_count() < CONFIRMED_MAX {
+        let delay_ms = if self.ledger.doubted_count() < DOUBTED_MAX {
             CONFIRM_MS
         } else {
             0
         };
         let confirmed = doubted.map(|since| since.plus_millis(delay_ms));
         let due_at = wanted.or(confirmed)?;
-        Some(due_at.max(self.locations_not_before))
+        Some(due_at.max(self.locations.not_before))
     }
 
     /// The platform says that they changed.
     pub(super) const fn locations_touched(&mut self) {
-        self.locations_wanted = true;
-        self.locations_in_doubt = true;
+        self.locations.wanted = true;
+        self.locations.in_doubt = true;
     }
 
     /// Takes note of the locations that a fact names.
@@ -148,16 +184,16 @@ impl StoreState {
     /// Something names a location. One that is not known is worth a read; one that the platform did not list then
     /// (it was deleted) is not worth another.
     pub(super) fn note_location(&mut self, location: LocationId) {
-        let Some(known) = &self.locations else {
+        let Some(known) = &self.locations.known else {
             return;
         };
         if known.iter().any(|known| known.location == location) {
             return;
         }
-        if self.strange_locations.len() >= STRANGE_MAX {
-            self.strange_locations.clear();
+        if self.locations.strange.len() >= STRANGE_MAX {
+            self.locations.strange.clear();
         }
-        if !self.strange_locations.insert(location) {
+        if !self.locations.strange.insert(location) {
             return;
         }
         self.locations_touched();
@@ -166,82 +202,89 @@ impl StoreState {
         }
     }
 
-    /// The platform's locations. `raced`: they changed while they were read; `begun_at`: what came before that is
-    /// told of by the answer.
+    /// The platform's locations, as they were asked about at `begun_at`. `raced`: they changed meanwhile.
     pub(super) fn locations_read(
         &mut self,
         locations: Vec<LocationSnapshot>,
-        (raced, begun_at): (bool, Timestamp),
+        begun_at: Timestamp,
+        raced: bool,
         outcome: &mut Outcome,
     ) {
-        let before = self.locations.replace(locations);
-        let after = self.active_locations();
-        self.locations_wanted = raced;
-        let was_in_doubt = std::mem::replace(&mut self.locations_in_doubt, raced);
-        let changed = before != self.locations;
-        let moved = before.is_some_and(|before| active(&before) != after);
-        let (mut confirmed, mut placed) = (0, 0);
-        for id in self.ledger.placeable() {
-            let Some(mut order) = self.ledger.take(id) else {
-                continue;
-            };
-            let doubted_since = order.doubted_since;
-            if doubted_since.is_some() && moved {
-                order.doubt_place();
-            } else if !raced
-                && confirmed < CONFIRMED_MAX
-                && doubted_since.is_some_and(|since| since < begun_at)
-            {
-                confirmed += 1;
-                order.confirm_place();
-            } else if (changed || was_in_doubt) && placed < PLACED_MAX {
-                placed += usize::from(self.place_anew(order, outcome));
-                continue;
-            } else {
-                self.ledger.put(order);
-                continue;
-            }
-            self.keep_order(order, outcome);
-        }
-        if placed == PLACED_MAX {
-            // The next answer places the next ones.
-            self.locations_wanted = true;
-            self.locations_in_doubt = true;
-        }
+        let changed = self.locations.known.as_ref() != Some(&locations);
+        self.locations.known = Some(locations);
+        self.locations.wanted = raced;
+        let was_in_doubt = std::mem::replace(&mut self.locations.in_doubt, raced);
         if changed {
             self.dirty_all();
         }
+        if (changed || was_in_doubt) && !self.place_all_anew(outcome) {
+            // The next answer places the next ones.
+            self.locations_touched();
+            return;
+        }
+        if self.active_locations().len() == 1 && !raced {
+            self.ledger.confirm_places(begun_at);
+        }
+    }
+
+    /// Places every order by what is known now that this may move; tells whether it came to the end of them.
+    fn place_all_anew(&mut self, outcome: &mut Outcome) -> bool {
+        let mut placed = 0;
+        for order in self.ledger.placeable() {
+            if placed == PLACED_MAX {
+                return false;
+            }
+            placed += usize::from(self.place_anew(order, outcome));
+        }
+        true
     }
 
     /// The locations could not be read: what was known stands for now, and other calls go first.
     pub(super) fn locations_not_read(&mut self, now: Timestamp) {
-        let delay_ms = if self.locations.is_none() {
+        let delay_ms = if self.locations.known.is_none() {
             self.back_off_delay_ms()
         } else {
             AGAIN_MS
         };
-        self.locations_not_before = now.plus_millis(delay_ms);
+        self.locations.not_before = now.plus_millis(delay_ms);
     }
 
     /// Places an order by what is known now, and keeps it if that changes anything; tells whether it does.
-    fn place_anew(&mut self, order: OrderState, outcome: &mut Outcome) -> bool {
+    fn place_anew(&mut self, id: OrderId, outcome: &mut Outcome) -> bool {
+        let Some(order) = self.ledger.take(id) else {
+            return false;
+        };
         let mut placed = order.clone();
+        if order.doubted_since.is_some() && !self.is_where_it_was_thought(&order) {
+            placed.doubt_place();
+        }
         self.place(&mut placed, outcome.at);
         let is_moved = placed != order;
         if is_moved {
-            self.keep_order(placed, outcome);
+            self.write_order(placed, outcome);
         } else {
             self.ledger.put(order);
         }
         is_moved
     }
 
+    /// Whether the store has no active location but the one where the order was taken to be.
+    fn is_where_it_was_thought(&self, order: &OrderState) -> bool {
+        match self.active_locations().as_slice() {
+            [only] => order.knows_only(*only),
+            [] | [_, ..] => false,
+        }
+    }
+
     /// Places an order and keeps it.
     pub(super) fn keep_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
         self.place(&mut order, outcome.at);
-        if !order.needs_read && !order.needs_assignments {
-            order.asked = None;
-        }
+        self.write_order(order, outcome);
+    }
+
+    /// Keeps an order as it is.
+    pub(super) fn write_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
+        order.line_up(outcome.at);
         outcome.changes.put(Change::PutOrder(order.clone()));
         self.ledger.put(order);
     }

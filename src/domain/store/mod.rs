@@ -13,6 +13,7 @@ mod dirty;
 mod lanes;
 mod locations;
 pub mod observation;
+mod order_answers;
 pub mod outcome;
 pub mod patience;
 mod plan;

@@ -20,6 +20,7 @@ pub enum Kind {
     Items,
     Locations,
     Order,
+    Stranger,
     Assignments,
     Adjust,
     Levels,

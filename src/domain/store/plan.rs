@@ -28,6 +28,8 @@ pub(super) enum Want {
     Items(usize),
     Locations,
     Order(OrderId),
+    /// An order that the ledger does not have, and that parked rows wait for.
+    Stranger(OrderId),
     Assignments(OrderId),
     /// Take components, or give them back.
     Adjust,
@@ -44,6 +46,7 @@ impl Want {
             Self::Items(_) => Kind::Items,
             Self::Locations => Kind::Locations,
             Self::Order(_) => Kind::Order,
+            Self::Stranger(_) => Kind::Stranger,
             Self::Assignments(_) => Kind::Assignments,
             Self::Adjust => Kind::Adjust,
             Self::Levels => Kind::Levels,
@@ -63,6 +66,7 @@ impl Want {
             }
             Self::Locations
             | Self::Order(_)
+            | Self::Stranger(_)
             | Self::Levels
             | Self::Sweep(SweepStep::Orders | SweepStep::Levels) => (Meter::Rest, 1),
         }
@@ -170,13 +174,10 @@ impl StoreState {
             resend,
             (items > 0).then_some(Want::Items(items)),
             locations.then_some(Want::Locations),
-            self.ledger
-                .next_to_read(now)
-                .or_else(|| {
-                    self.lanes
-                        .next_to_read(|order| self.ledger.may_read_stranger(order, now))
-                })
-                .map(Want::Order),
+            self.ledger.next_to_read(now).map(Want::Order),
+            self.lanes
+                .next_to_read(|order| self.ledger.may_read_stranger(order, now))
+                .map(Want::Stranger),
             self.ledger.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
@@ -203,7 +204,7 @@ impl StoreState {
                 self.items_wanted.iter().take(items).copied().collect(),
             )),
             Want::Locations => Request::Read(Read::Locations),
-            Want::Order(order) => Request::Read(Read::Order(order)),
+            Want::Order(order) | Want::Stranger(order) => Request::Read(Read::Order(order)),
             Want::Assignments(order) => Request::Read(Read::Assignments(order)),
             Want::Adjust => Request::Write(self.build_adjustment(outcome)?),
             Want::Levels => Request::Read(Read::Levels(self.stock.to_read(now, self.read_limit))),

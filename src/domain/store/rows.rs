@@ -280,8 +280,7 @@ impl StoreState {
         };
         state.touch();
         self.order_moves(&mut state, outcome.at);
-        outcome.changes.put(Change::PutOrder(state.clone()));
-        self.ledger.put(state);
+        self.write_order(state, outcome);
         RowEnd::Hot
     }
 
@@ -294,9 +293,8 @@ impl StoreState {
             return RowEnd::Cold;
         }
         state.tell_deletion();
-        state.asked = None;
-        outcome.changes.put(Change::PutOrder(state.clone()));
-        self.ledger.put(state);
+        state.ask_anew();
+        self.write_order(state, outcome);
         RowEnd::Hot
     }
 

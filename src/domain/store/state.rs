@@ -19,10 +19,11 @@ use crate::domain::store::change::{
 };
 use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
+use crate::domain::store::locations::Locations;
 use crate::domain::store::patience::PassedOver;
 use crate::domain::store::settings::StoreSettings;
 use crate::domain::store::sweep::SweepRun;
-use crate::ids::{CallId, DeadLetterId, ItemId, LocationId, OrderId, StoreId};
+use crate::ids::{CallId, DeadLetterId, ItemId, OrderId, StoreId};
 
 /// Everything a keeper reads when it is activated. The default is that of a store without history.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +34,7 @@ pub struct Loaded {
     pub items: Vec<ItemRecord>,
     pub levels: Vec<LevelRecord>,
     pub bundles: Vec<Bundle>,
-    /// Orders that must be at hand: something to take, to give back or to read, or their place is in doubt.
+    /// Orders that must be at hand ([`OrderState::is_pending_since`]).
     pub pending_orders: Vec<OrderState>,
     /// The ids of every order in the ledger.
     pub known_orders: Vec<OrderId>,
@@ -64,6 +65,9 @@ pub struct Memo {
     pub passed_over: PassedOver,
     /// Reads of orders that the ledger does not have, and that told too little.
     pub strangers_asked: BTreeMap<OrderId, Asked>,
+    /// The store's only location was read at this instant last: a doubt from before it about where an order is, is
+    /// over. Our clock.
+    pub places_confirmed: Timestamp,
 }
 
 /// A bucket at an instant.
@@ -185,14 +189,7 @@ pub struct StoreState {
     pub(super) write_limit: usize,
     /// The same for items of a read.
     pub(super) read_limit: usize,
-    pub(super) locations: Option<Vec<LocationSnapshot>>,
-    pub(super) locations_wanted: bool,
-    /// What is known of the locations is not all: nothing is placed by it until they are read.
-    pub(super) locations_in_doubt: bool,
-    /// Not before this are the locations read again.
-    pub(super) locations_not_before: Timestamp,
-    /// Ids that something named and that are not among the locations: each is worth one read.
-    pub(super) strange_locations: BTreeSet<LocationId>,
+    pub(super) locations: Locations,
     pub(super) passed_over: PassedOver,
     pub(super) items_wanted: BTreeSet<ItemId>,
     pub(super) items_checked: BTreeMap<ItemId, Timestamp>,
@@ -236,7 +233,12 @@ impl StoreState {
             renewed_at: is_new.then_some(now),
             counts,
             stock: StockBook::restore(items, levels),
-            ledger: Ledger::restore(known_orders, pending_orders, memo.strangers_asked),
+            ledger: Ledger::restore(
+                known_orders,
+                pending_orders,
+                memo.strangers_asked.clone(),
+                memo.places_confirmed,
+            ),
             lanes: Lanes::restore(parked, &settings.retry),
             dirty: Dirty::default(),
             breaker: Breaker::new(settings.breaker_writes_max, settings.breaker_window_ms),
@@ -251,12 +253,7 @@ impl StoreState {
             backoff: Backoff::default(),
             write_limit: WRITE_ENTRIES_MAX,
             read_limit: READ_ITEMS_MAX,
-            // A change may have been told just before the end of the predecessor.
-            locations_wanted: !bundles.is_empty() || memo.locations_in_doubt,
-            locations: memo.locations,
-            locations_in_doubt: memo.locations_in_doubt,
-            locations_not_before: Timestamp::EPOCH,
-            strange_locations: BTreeSet::new(),
+            locations: Locations::restore(&memo, !bundles.is_empty()),
             passed_over: memo.passed_over,
             items_wanted: memo.items_wanted,
             items_checked: BTreeMap::new(),
@@ -294,15 +291,16 @@ impl StoreState {
             memo: Memo {
                 buckets: self.buckets.memos(now),
                 charged: self.buckets.charged(),
-                locations: self.locations.clone(),
+                locations: self.locations.known.clone(),
+                locations_in_doubt: self.locations.in_doubt,
                 paused: self.paused.clone(),
                 sweep: self.sweep_memo,
                 suspect: self.suspect.clone(),
                 platform_ahead_ms: self.platform_ahead_ms,
                 items_wanted: self.items_wanted.clone(),
-                locations_in_doubt: self.locations_in_doubt,
                 passed_over: self.passed_over.clone(),
                 strangers_asked: self.ledger.strangers_asked().clone(),
+                places_confirmed: self.ledger.places_confirmed(),
             },
         }
     }

@@ -67,7 +67,7 @@ impl StoreState {
     /// The read for the present step; begins a sweep when none is under way.
     pub(super) fn build_sweep(&mut self, now: Timestamp) -> Option<Read> {
         if self.sweep.is_none() {
-            self.locations_wanted = true;
+            self.locations.wanted = true;
             self.sweep = Some(self.begin_sweep(now));
         }
         let sweep = self.sweep.as_ref()?;

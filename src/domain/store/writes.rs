@@ -92,7 +92,7 @@ impl StoreState {
                     self.give_up_item(entry_dead_letter_id(id, 0), item, Some(error), outcome);
                 }
                 let misplaced = |error: &UserError| error.code == UserErrorCode::LocationUnusable;
-                self.locations_wanted |= errors.iter().any(misplaced);
+                self.locations.wanted |= errors.iter().any(misplaced);
                 self.reread(item, outcome);
             }
         }
@@ -212,7 +212,7 @@ impl StoreState {
             };
             match error {
                 Some(error) if !is_for_good(error) => {
-                    self.locations_wanted |= error.code == UserErrorCode::LocationUnusable;
+                    self.locations.wanted |= error.code == UserErrorCode::LocationUnusable;
                     self.reread(entry.item, outcome);
                 }
                 error => self.give_up_item(

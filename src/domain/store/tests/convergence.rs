@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) parked: BTreeMap<i64, ParkedRecord>,
     rows: BTreeMap<i64, Row>,
     pub(super) dead: BTreeMap<DeadLetterId, DeadLetterRecord>,
-    keeper: KeeperRecord,
+    pub(super) keeper: KeeperRecord,
 }
 
 impl World {
@@ -67,7 +67,7 @@ impl World {
             pending_orders: self
                 .orders
                 .values()
-                .filter(|order| order.is_pending())
+                .filter(|order| order.is_pending_since(self.keeper.memo.places_confirmed))
                 .cloned()
                 .collect(),
             known_orders: self.orders.keys().copied().collect(),

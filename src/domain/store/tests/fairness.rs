@@ -1,5 +1,7 @@
 //! No question stands before all others, however often it must be asked, and however often the keeper ends.
 
+use std::collections::BTreeSet;
+
 use super::convergence::World;
 use super::model::{BUNDLES, COMPONENTS, variant_of};
 use crate::domain::call::*;
@@ -115,9 +117,51 @@ fn who_waits_longest_is_asked_about_first() {
     sell(&mut world, 900);
     world.advance(30_000);
     assert!(call_once(&mut world).as_ref().is_some_and(is_assignments));
-    // The first is due again, the second was never asked about.
+    // The first is due again before the second comes.
     world.advance(30_000);
     sell(&mut world, 901);
+    world.restart();
+    let mut made = std::iter::from_fn(|| call_once(&mut world));
+    let next = made.find(is_assignments);
+    assert_eq!(next, Some(Request::Read(Read::Assignments(OrderId(900)))));
+    let next = made.find(is_assignments);
+    assert_eq!(next, Some(Request::Read(Read::Assignments(OrderId(901)))));
+}
+
+#[test]
+fn news_of_an_order_that_stands_in_line_costs_it_no_place() {
+    let mut world = world();
+    sell(&mut world, 901);
+    world.advance(1_000);
+    sell(&mut world, 900);
+    for _ in 0..5 {
+        world.advance(1_000);
+        sell(&mut world, 901);
+    }
     let next = call_once(&mut world);
     assert_eq!(next, Some(Request::Read(Read::Assignments(OrderId(901)))));
+}
+
+#[test]
+fn a_flood_of_new_orders_does_not_keep_one_that_is_due_again_waiting() {
+    let mut world = world();
+    sell(&mut world, 900);
+    world.advance(30_000);
+    assert!(call_once(&mut world).as_ref().is_some_and(is_assignments));
+    // It is due again 2 s later; whoever comes after that is behind it.
+    let mut behind = BTreeSet::new();
+    for number in 901..1_000 {
+        world.advance(500);
+        sell(&mut world, number);
+        if number > 904 {
+            behind.insert(OrderId(number));
+        }
+        if let Some(Request::Read(Read::Assignments(asked))) = call_once(&mut world) {
+            assert!(!behind.contains(&asked), "{asked} went first");
+            if asked == OrderId(900) {
+                return;
+            }
+        }
+    }
+    panic!("never asked about again");
 }

@@ -132,6 +132,118 @@ fn a_place_is_confirmed_once() {
 }
 
 #[test]
+fn one_read_confirms_every_order_and_writes_none() {
+    let mut world = world();
+    for order in 0..600 {
+        sell_as(&mut world, OrderId(1_000 + order));
+    }
+    let mut confirming = None;
+    for _ in 0..120 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let answer = world.platform.answer(&call);
+        let outcome = world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        if call.request == Request::Read(Read::Locations) {
+            assert_eq!(confirming.replace(outcome.changes.rows().count()), None);
+        }
+    }
+    assert_eq!(confirming, Some(0), "rows written by the one read");
+    // What was confirmed stays so: another location that opens now moves none of them.
+    world.restart();
+    open(&mut world);
+    let made = work(&mut world, 120);
+    assert!(made.contains(&Request::Read(Read::Locations)), "{made:?}");
+    assert!(!made.iter().any(is_assignments), "{made:?}");
+}
+
+const fn is_assignments(request: &Request) -> bool {
+    matches!(request, Request::Read(Read::Assignments(_)))
+}
+
+/// Sells while the locations are in doubt and cannot be read, with a token that may not ask where orders ship from.
+fn sell_without_scope(world: &mut World) -> Vec<Request> {
+    world.take("locations/update".to_owned(), Fact::LocationsTouched);
+    sell(world);
+    let mut made = Vec::new();
+    let mut is_first = true;
+    for _ in 0..120 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let mut answer = world.platform.answer(&call);
+        if is_assignments(&call.request) {
+            answer.result = Err(CallError::Barred(Bar::ScopeMissing));
+        } else if std::mem::take(&mut is_first) {
+            assert_eq!(call.request, Request::Read(Read::Locations));
+            let reason = "503".to_owned();
+            answer.result = Err(CallError::Unavailable { reason });
+        }
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        made.push(call.request);
+    }
+    assert!(made.iter().any(is_assignments), "{made:?}");
+    made
+}
+
+#[test]
+fn a_store_with_one_location_does_without_the_scope_that_tells_places() {
+    let mut world = world();
+    let made = sell_without_scope(&mut world);
+    assert_eq!(world.keeper.memo.paused, None);
+    assert_eq!(taken(&made), [(FIRST, -3)]);
+}
+
+#[test]
+fn a_store_with_two_locations_needs_the_scope_that_tells_places() {
+    let mut world = world();
+    open(&mut world);
+    world.take("locations/create".to_owned(), Fact::LocationsTouched);
+    work(&mut world, 30);
+    let made = sell_without_scope(&mut world);
+    let expected = Pause::Barred(Bar::ScopeMissing);
+    assert_eq!(world.keeper.memo.paused, Some(expected));
+    assert_eq!(taken(&made), []);
+}
+
+#[test]
+fn a_place_that_the_platform_refuses_to_tell_is_not_asked_about_for_ever() {
+    let mut world = world();
+    open(&mut world);
+    world.take("locations/create".to_owned(), Fact::LocationsTouched);
+    work(&mut world, 30);
+    sell(&mut world);
+    let mut asked = 0;
+    for _ in 0..500 {
+        world.advance(60_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let mut answer = world.platform.answer(&call);
+        if is_assignments(&call.request) {
+            asked += 1;
+            answer.result = Err(CallError::Rejected { errors: Vec::new() });
+        }
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+    }
+    assert_eq!(asked, 12);
+}
+
+#[test]
 fn nothing_is_placed_while_an_unknown_location_is_asked_about() {
     let level = |world: &World| {
         Fact::Level(LevelSnapshot {
