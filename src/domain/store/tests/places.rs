@@ -162,6 +162,38 @@ fn one_read_confirms_every_order_and_writes_none() {
     assert!(!made.iter().any(is_assignments), "{made:?}");
 }
 
+#[test]
+fn a_confirmed_place_is_no_guess_any_more() {
+    let mut world = world();
+    sell(&mut world);
+    let made = work(&mut world, 120);
+    assert_eq!(taken(&made), [(FIRST, -3)]);
+    open(&mut world);
+    world.take("locations/create".to_owned(), Fact::LocationsTouched);
+    work(&mut world, 30);
+    // News of the order, which has left the ledger's memory; it was fulfilled, so nothing is assigned any more.
+    sell(&mut world);
+    let mut asked = 0;
+    for _ in 0..600 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let mut answer = world.platform.answer(&call);
+        if is_assignments(&call.request) {
+            asked += 1;
+            answer.result = Ok(Reply::Assignments(Assignments::default()));
+        }
+        assert_eq!(taken(std::slice::from_ref(&call.request)), []);
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+    }
+    assert_eq!(asked, 1, "what was taken at the first location stays so");
+}
+
 const fn is_assignments(request: &Request) -> bool {
     matches!(request, Request::Read(Read::Assignments(_)))
 }
