@@ -26,6 +26,8 @@ pub enum AppError {
     Sealing(#[from] SealingError),
     #[error(transparent)]
     Platform(#[from] ClientSetupError),
+    #[error("failed to make the client that posts alarms: {0}")]
+    Hook(String),
     #[error("failed to start the keepers' threads: {0}")]
     Keepers(std::io::Error),
     #[error("{error}: {}", reason(.error))]

@@ -7,9 +7,11 @@
 
 mod accounts;
 mod admin_tokens;
+mod alarms;
 mod connected_platform;
 mod error;
 mod first_token;
+mod hooks;
 mod running;
 mod settings;
 mod signals;

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::{AccountParts, Accounts};
+use super::alarms::{self, Alarms, Board};
 use super::connected_platform::ConnectedPlatform;
 use super::error::AppError;
 use super::first_token;
+use super::hooks::Hook;
 use super::settings;
 use super::storage::Storage;
 use super::tasks::{self, Failure, Fatal, Gauges, Purge};
@@ -62,6 +64,7 @@ impl App {
         config.validate()?;
         let metrics = Metrics::install();
         http::begin_counting();
+        alarms::begin_metrics();
         metric_name::begin_platform(PlatformKind::Shopify.as_str());
         let storage = Storage::open(&config, &parts.ids, parts.clock.now()).await?;
         let listener = http::bind(&config.server)?;
@@ -75,6 +78,7 @@ impl App {
         let deps = deps(&parts, &storage, (&client, &accounts));
         let directory = Directory::start(deps.clone(), settings::keeper_settings(&config))
             .map_err(AppError::Keepers)?;
+        let board = Board::new(Arc::default());
         let state = web::Data::new(AppState::new(http::AppParts {
             deps,
             directory: directory.clone(),
@@ -82,6 +86,7 @@ impl App {
             metrics: metrics.clone(),
             settings: settings::http_settings(&config, &public_url, &client),
             is_durable: storage.is_durable,
+            alarms: board.subscribe(),
         }));
         let running = http::serve(listener, state.clone(), &config.server)?;
         // Last of all that may fail: it is shown by a server that runs, or not made yet.
@@ -90,12 +95,18 @@ impl App {
         let (failure, failed) = watch::channel(None);
         let server = running.handle();
         let serving = tokio::spawn(serve(running, failure.clone()));
-        let tasks = start_tasks(
+        let mut tasks = start_tasks(
             &config,
             &parts.clock,
             &storage,
             (&directory, metrics, failure),
         );
+        watch_alarms(
+            &config,
+            &parts.clock,
+            (&storage, &directory, board),
+            &mut tasks,
+        )?;
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -276,6 +287,27 @@ fn start_tasks(
         tasks::watch_lock(&mut running, lock, clock.clone(), failure);
     }
     running
+}
+
+fn watch_alarms(
+    config: &Config,
+    clock: &Clock,
+    (storage, directory, board): (&Storage, &Directory, Board),
+    tasks: &mut JoinSet<()>,
+) -> Result<(), AppError> {
+    let hook = settings::alarm_hook(&config.alarms);
+    let hook = hook.map(|settings| Hook::start(settings, clock.clone(), tasks));
+    let alarms = Alarms {
+        clock: clock.clone(),
+        db: storage.db.clone(),
+        directory: directory.clone(),
+        rules: settings::alarm_rules(&config.alarms),
+        interval_ms: settings::signed(config.alarms.interval_ms),
+        board,
+        hook: hook.transpose()?,
+    };
+    alarms.spawn(tasks);
+    Ok(())
 }
 
 fn public_url(config: &Config, address: SocketAddr) -> String {

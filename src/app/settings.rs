@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig};
+use super::hooks::HookSettings;
+use crate::config::{
+    AlarmsConfig, Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig,
+};
 use crate::db::{DatabaseOptions, WriterOptions};
+use crate::domain::alarm::AlarmRules;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
@@ -59,6 +63,27 @@ pub(super) fn wal_file(config: &Config) -> Option<PathBuf> {
             .data_dir
             .join(format!("{DATABASE_FILE}-wal"))
     })
+}
+
+pub(super) fn alarm_rules(alarms: &AlarmsConfig) -> AlarmRules {
+    AlarmRules {
+        oldest_unapplied_ms: signed(alarms.oldest_unapplied_ms),
+        backlog_growth: signed(alarms.backlog_growth),
+        growth_window_ms: signed(alarms.growth_window_ms),
+        dead_letters: signed(alarms.dead_letters),
+        restarts: signed(alarms.restarts),
+        window_ms: signed(alarms.window_ms),
+        no_turns_ms: signed(alarms.no_turns_ms),
+        silence_ms: signed(alarms.silence_ms),
+        silence_periods: alarms.silence_periods,
+    }
+}
+
+/// Where alarms are posted, if anywhere.
+pub(super) fn alarm_hook(alarms: &AlarmsConfig) -> Option<HookSettings> {
+    let url = alarms.post_url.filled()?.to_owned();
+    let timeout = Duration::from_millis(alarms.post_timeout_ms);
+    Some(HookSettings { url, timeout })
 }
 
 pub(super) fn client_settings(shopify: &ShopifyConfig) -> ClientSettings {

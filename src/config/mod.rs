@@ -8,6 +8,7 @@ mod error;
 mod setting;
 
 mod admin;
+mod alarms;
 mod calls;
 mod database;
 mod inbox;
@@ -26,6 +27,7 @@ mod layers;
 mod sections;
 
 pub use admin::AdminConfig;
+pub use alarms::AlarmsConfig;
 pub use calls::CallsConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Problem};

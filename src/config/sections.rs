@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::admin::AdminConfig;
+use super::alarms::AlarmsConfig;
 use super::calls::CallsConfig;
 use super::database::DatabaseConfig;
 use super::error::ConfigError;
@@ -42,6 +43,8 @@ pub struct Config {
     pub sweep: SweepConfig,
     /// Trying again what cannot be applied yet.
     pub retry: RetryConfig,
+    /// What a person must hear of without looking.
+    pub alarms: AlarmsConfig,
     /// Secrets at rest.
     pub secrets: SecretsConfig,
     /// Logs.
@@ -137,6 +140,7 @@ impl Config {
             calls,
             sweep,
             retry,
+            alarms,
             secrets,
             telemetry,
             admin,
@@ -152,6 +156,7 @@ impl Config {
             describe(calls),
             describe(sweep),
             describe(retry),
+            describe(alarms),
             describe(secrets),
             describe(telemetry),
             describe(admin),

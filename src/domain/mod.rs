@@ -4,6 +4,7 @@
 //! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), and the aggregate that a keeper
 //! holds ([`store`]).
 
+pub mod alarm;
 pub mod breaker;
 pub mod bucket;
 pub mod bundle;

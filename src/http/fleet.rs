@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
+use crate::domain::alarm::Raised;
 use crate::http::error::{ApiError, Problem};
 use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
 use crate::http::state::AppState;
@@ -91,6 +92,7 @@ impl Default for FleetQuery {
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(crate) at: Timestamp,
+    pub(crate) alarms: Arc<[Raised]>,
     pub(crate) stores: u64,
     pub(crate) running: u64,
     /// Keepers that are restarting, in quarantine, or barred by the platform.
@@ -192,7 +194,8 @@ impl FleetBoard {
                 ));
             }
         }
-        Ok(self.assemble(&scan, &statuses, rows, next))
+        let alarms = state.alarms();
+        Ok(self.assemble(&scan, &statuses, alarms, (rows, next)))
     }
 
     /// One store, whatever its rank.
@@ -283,13 +286,14 @@ impl FleetBoard {
         &self,
         scan: &Scan,
         statuses: &BTreeMap<StoreId, KeeperStatus>,
-        rows: Vec<KeeperRow>,
-        next: Option<usize>,
+        alarms: Arc<[Raised]>,
+        (rows, next): (Vec<KeeperRow>, Option<usize>),
     ) -> Fleet {
         let rates = self.rates();
         let totals = scan.totals;
         Fleet {
             at: scan.at,
+            alarms,
             stores: u64::try_from(totals.stores).unwrap_or(0),
             running: count(statuses, is_working),
             ailing: count(statuses, is_ailing),

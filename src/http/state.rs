@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::sealing::Sealer;
 use crate::deps::Deps;
+use crate::domain::alarm::Raised;
 use crate::http::credentials::Credentials;
 use crate::http::dashboard::Sessions;
 use crate::http::fleet::FleetBoard;
@@ -36,6 +37,8 @@ pub struct AppParts {
     pub settings: HttpSettings,
     /// Whether the database keeps what it confirms, as it told at the start.
     pub is_durable: bool,
+    /// What is raised now, the most pressing first.
+    pub alarms: watch::Receiver<Arc<[Raised]>>,
 }
 
 /// What handlers share.
@@ -52,6 +55,7 @@ pub struct AppState {
     pub(crate) fleet: FleetBoard,
     /// One permit for each live stream.
     pub(crate) streams: Arc<Semaphore>,
+    alarms: watch::Receiver<Arc<[Raised]>>,
     stopping: watch::Sender<bool>,
     is_durable: AtomicBool,
     /// Until then the disk counts as full, milliseconds since the Unix epoch.
@@ -74,6 +78,7 @@ impl AppState {
             installations: Installations::default(),
             fleet: FleetBoard::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            alarms: parts.alarms,
             stopping: watch::Sender::new(false),
             is_durable: AtomicBool::new(parts.is_durable),
             full_until_ms: AtomicI64::new(0),
@@ -94,6 +99,11 @@ impl AppState {
         let mut stopping = self.stopping.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.
         let _closed = stopping.wait_for(|stopping| *stopping).await.is_err();
+    }
+
+    /// What is raised now, the most pressing first.
+    pub(crate) fn alarms(&self) -> Arc<[Raised]> {
+        Arc::clone(&self.alarms.borrow())
     }
 
     /// Whether a 200 means durable, as the database told when it was asked last.

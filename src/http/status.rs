@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Serialize;
 
 use crate::db::NotDurable;
+use crate::domain::alarm::Raised;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
@@ -132,6 +133,8 @@ struct StatusDocument {
     ready: bool,
     /// Why it is not ready.
     reason: Option<&'static str>,
+    /// What a person must hear of, the most pressing first.
+    alarms: Vec<AlarmStatus>,
     at: String,
     stores: u64,
     keepers_running: u64,
@@ -153,6 +156,25 @@ struct StatusDocument {
     per_store: Vec<StoreStatus>,
 }
 
+/// An alarm that is raised.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct AlarmStatus {
+    alarm: &'static str,
+    since: String,
+    /// One sentence.
+    summary: String,
+}
+
+impl AlarmStatus {
+    fn of(raised: &Raised) -> Self {
+        Self {
+            alarm: raised.alarm.name(),
+            since: raised.since.to_rfc3339(),
+            summary: raised.summary.clone(),
+        }
+    }
+}
+
 /// How a store is doing.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct StoreStatus {
@@ -167,6 +189,7 @@ impl StatusDocument {
         Self {
             ready: reason.is_none(),
             reason,
+            alarms: fleet.alarms.iter().map(AlarmStatus::of).collect(),
             at: fleet.at.to_rfc3339(),
             stores: fleet.stores,
             keepers_running: fleet.running,

@@ -68,6 +68,8 @@ catalogue! {
     FENCED_COMMITS_TOTAL: MetricKind::Counter, "storekeeper_fenced_commits_total";
     /// Dead letters that wait for a person.
     DEAD_LETTERS: MetricKind::Gauge, "storekeeper_dead_letters";
+    /// Whether an alarm is raised (1) or not (0), by `alarm`.
+    ALARMS: MetricKind::Gauge, "storekeeper_alarms";
     /// Size of the embedded database's write-ahead log, in bytes.
     WAL_BYTES: MetricKind::Gauge, "storekeeper_wal_bytes";
 }
@@ -148,6 +150,7 @@ const LABELLED: &[&str] = &[
     KEEPERS,
     KEEPER_RESTARTS_TOTAL,
     PLATFORM_CALLS_TOTAL,
+    ALARMS,
 ];
 
 /// Tells the installed recorder what each metric means.

@@ -11,6 +11,7 @@ function replace(fragment, id) {
 
 function show(event) {
   const fragment = new DOMParser().parseFromString(event.data, "text/html");
+  replace(fragment, "alarms");
   replace(fragment, "totals");
   replace(fragment, "keepers");
   live.textContent = "live, " + event.lastEventId;

@@ -1,5 +1,6 @@
 //! The doors, tried over real HTTP.
 
+mod alarms;
 mod bundles;
 mod catalogue;
 mod dashboard;

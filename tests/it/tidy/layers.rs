@@ -53,7 +53,7 @@ const HOMES: [(&str, &[&str]); 12] = [
             "sandbox",
             "journey",
             "cli",
-            "hooks",
+            "app/hooks",
             "keeper/hooks",
         ],
     ),

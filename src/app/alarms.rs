@@ -1,0 +1,159 @@
+//! Judging the alarms from time to time, and telling of them: in the log, as metrics, to whoever looks, and to a hook.
+
+use std::sync::Arc;
+
+use metrics::gauge;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::hooks::Hook;
+use crate::clock::{Clock, Timestamp};
+use crate::db::{Db, DbError, fleet};
+use crate::domain::alarm::{
+    Alarm, AlarmRules, Raised, ReadTotals, Reading, Silence, Turned, Watch,
+};
+use crate::domain::store::state::Pause;
+use crate::ids::StoreId;
+use crate::keeper::{Directory, KeeperStatus};
+use crate::telemetry::metric_name;
+
+/// Stores that one query reads.
+const PAGE_STORES: u32 = 1_000;
+
+/// What is raised now, for whoever looks; the most pressing first.
+pub(super) type Board = watch::Sender<Arc<[Raised]>>;
+
+/// Judges over and over.
+pub(super) struct Alarms {
+    pub(super) clock: Clock,
+    pub(super) db: Db,
+    pub(super) directory: Directory,
+    pub(super) rules: AlarmRules,
+    pub(super) interval_ms: i64,
+    pub(super) board: Board,
+    pub(super) hook: Option<Hook>,
+}
+
+impl Alarms {
+    pub(super) fn spawn(self, tasks: &mut JoinSet<()>) {
+        tasks.spawn(async move {
+            let mut watch = Watch::new(self.rules);
+            let mut silence = Silence::new(&self.rules);
+            loop {
+                let reading = self.read(&mut silence).await;
+                for turned in watch.look(&reading) {
+                    self.tell(turned);
+                }
+                self.board.send_replace(watch.raised().cloned().collect());
+                let next = self.clock.now().plus_millis(self.interval_ms);
+                self.clock.sleep_until(next).await;
+            }
+        });
+    }
+
+    async fn read(&self, silence: &mut Silence) -> Reading {
+        let statuses = self.directory.statuses();
+        let totals = self.totals().await;
+        if silence.is_due(self.clock.now())
+            && let Err(error) = self.listen(silence, &statuses).await
+        {
+            tracing::warn!(%error, "failed to read which stores have webhooks");
+        }
+        let restarts = statuses.iter().map(|status| status.restarts).sum::<u64>();
+        Reading {
+            at: self.clock.now(),
+            totals: totals
+                .inspect_err(|error| tracing::debug!(%error, "failed to read the totals"))
+                .ok(),
+            restarts: i64::try_from(restarts).unwrap_or(i64::MAX),
+            silent: silence.summary(),
+        }
+    }
+
+    async fn totals(&self) -> Result<ReadTotals, DbError> {
+        let totals = fleet::totals(&self.db).await?;
+        Ok(ReadTotals {
+            oldest_received_at: totals.oldest_received_at,
+            backlog: totals.backlog,
+            done: totals.received.saturating_sub(totals.backlog),
+            dead: totals.dead,
+        })
+    }
+
+    /// Looks at how many webhooks each store has had. Of one that has uninstalled the app nothing is to be heard.
+    async fn listen(
+        &self,
+        silence: &mut Silence,
+        statuses: &[KeeperStatus],
+    ) -> Result<(), DbError> {
+        let mut received: Vec<(StoreId, i64)> = Vec::new();
+        loop {
+            let after = received.last().map(|(store, _)| *store);
+            let page = fleet::list_counts(&self.db, after, PAGE_STORES).await?;
+            if page.is_empty() {
+                break;
+            }
+            received.extend(page.iter().map(|counts| (counts.store, counts.received)));
+        }
+        let has_left = |store: StoreId| {
+            let status = statuses.binary_search_by_key(&store, |status| status.store);
+            let status = status.ok().and_then(|place| statuses.get(place));
+            status.is_some_and(is_uninstalled)
+        };
+        received.retain(|(store, _)| !has_left(*store));
+        silence.look(self.clock.now(), received);
+        Ok(())
+    }
+
+    fn tell(&self, Turned { is_raised, raised }: Turned) {
+        let Raised {
+            alarm,
+            since,
+            ref summary,
+        } = raised;
+        let alarm = alarm.name();
+        gauge!(metric_name::ALARMS, "alarm" => alarm).set(u32::from(is_raised));
+        if is_raised {
+            tracing::warn!(alarm, "alarm: {summary}");
+        } else {
+            tracing::info!(alarm, since = %since.to_rfc3339(), "the alarm is over");
+        }
+        if let Some(hook) = &self.hook {
+            hook.post(&document(is_raised, &raised, self.clock.now()));
+        }
+    }
+}
+
+fn is_uninstalled(status: &KeeperStatus) -> bool {
+    let observation = status.observation.as_ref();
+    observation.is_some_and(|observation| observation.paused == Some(Pause::Uninstalled))
+}
+
+/// What is posted. `text` is what chat programs show.
+fn document(is_raised: bool, raised: &Raised, now: Timestamp) -> serde_json::Value {
+    let Raised {
+        alarm,
+        since,
+        summary,
+    } = raised;
+    let (state, text) = if is_raised {
+        ("raised", format!("Storekeeper: {summary}"))
+    } else {
+        ("over", format!("Storekeeper: over: {summary}"))
+    };
+    serde_json::json!({
+        "alarm": alarm.name(),
+        "state": state,
+        "since": since.to_rfc3339(),
+        "at": now.to_rfc3339(),
+        "summary": summary,
+        "text": text,
+    })
+}
+
+/// Begins every alarm's metric.
+pub(super) fn begin_metrics() {
+    for alarm in Alarm::ALL {
+        gauge!(metric_name::ALARMS, "alarm" => alarm.name()).set(0);
+    }
+}

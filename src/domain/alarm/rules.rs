@@ -1,0 +1,67 @@
+//! Which alarms there are, and their bounds.
+
+/// An alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// The database does not tell how the stores are.
+    Blind,
+    /// Webhooks wait, and none was done with for a while.
+    NoTurns,
+    /// The oldest webhook that waits is too old.
+    OldestUnapplied,
+    /// More webhooks come than are applied, for long.
+    BacklogGrows,
+    /// Webhooks were given up.
+    DeadLetters,
+    /// Keepers were started anew.
+    Restarts,
+    /// A store that always has webhooks has none.
+    SilentStores,
+}
+
+impl Alarm {
+    /// The most pressing first.
+    pub const ALL: [Self; 7] = [
+        Self::Blind,
+        Self::NoTurns,
+        Self::OldestUnapplied,
+        Self::BacklogGrows,
+        Self::DeadLetters,
+        Self::Restarts,
+        Self::SilentStores,
+    ];
+
+    /// Its stable name, for metrics and programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::NoTurns => "no_turns",
+            Self::OldestUnapplied => "oldest_unapplied",
+            Self::BacklogGrows => "backlog_grows",
+            Self::DeadLetters => "dead_letters",
+            Self::Restarts => "restarts",
+            Self::SilentStores => "silent_stores",
+        }
+    }
+}
+
+/// When alarms are raised. A bound of 0 turns its alarm off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlarmRules {
+    /// The oldest webhook that waits is older than this, milliseconds.
+    pub oldest_unapplied_ms: i64,
+    /// The backlog did not fall for `growth_window_ms` and grew by so many webhooks.
+    pub backlog_growth: i64,
+    pub growth_window_ms: i64,
+    /// So many dead letters, or restarts of keepers, came within `window_ms`.
+    pub dead_letters: i64,
+    pub restarts: i64,
+    pub window_ms: i64,
+    /// Webhooks wait, and for so long none was done with, milliseconds.
+    pub no_turns_ms: i64,
+    /// A store that had webhooks in each of `silence_periods` periods of this length has none in the next one,
+    /// milliseconds.
+    pub silence_ms: i64,
+    pub silence_periods: u32,
+}
