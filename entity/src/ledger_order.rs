@@ -11,8 +11,8 @@ pub struct Model {
     pub order_id: i64,
     pub settled: bool,
     pub updated_at: i64,
-    /// Since when it is in doubt where it ships from, milliseconds; 0: it is not.
-    pub doubted_since: i64,
+    /// The reading of the store's locations that ends the doubt where it ships from, by its number; 0: there is none.
+    pub doubted_until: i64,
     #[sea_orm(column_type = "Text")]
     pub doc: String,
 }

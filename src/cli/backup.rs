@@ -67,8 +67,9 @@ pub(super) async fn restore(
     print::line(&format!("restored from {}: {told}", file.display()));
     if paused > 0 {
         print::line(&format!(
-            "{paused} stores are paused: what was taken or given back on the platform since the backup is not in it. \
-             Look at a store's stock, then: storekeeper stores resume ID"
+            "{paused} stores are paused: what was taken or given back on the platform since the backup is not in it, and \
+             is once more when a store goes on. Resume them one by one (storekeeper stores resume ID), and put their \
+             components' stock right afterwards"
         ));
     }
     Ok(())

@@ -8,13 +8,12 @@ use sea_orm::{
 use super::connect::Db;
 use super::document;
 use super::error::DbError;
-use crate::clock::Timestamp;
 use crate::domain::order::OrderState;
 use crate::ids::{OrderId, StoreId};
 
 /// The most ids that one statement names.
 const IDS_MAX: usize = 500;
-/// Stands for an order whose place was never in doubt.
+/// Stands for an order whose place is not in doubt; readings are numbered from 1.
 const NO_DOUBT: i64 = 0;
 
 /// Those of the orders that the store's ledger knows.
@@ -32,21 +31,22 @@ pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderS
     Ok(orders)
 }
 
-/// Orders that are unsettled, or whose place is in doubt since `places_confirmed` or later.
+/// Orders that are unsettled, or whose place is in doubt until a later reading than `places_confirmed`.
 pub(super) async fn list_pending(
     connection: &impl ConnectionTrait,
     store: StoreId,
-    places_confirmed: Timestamp,
+    places_confirmed: i64,
 ) -> Result<Vec<OrderState>, DbError> {
+    // The store stands in each part, so that each has an index of its own.
+    let is_unsettled = Condition::all()
+        .add(ledger_order::Column::Store.eq(store.0))
+        .add(ledger_order::Column::Settled.eq(false));
     let is_doubted = Condition::all()
-        .add(ledger_order::Column::DoubtedSince.gt(NO_DOUBT))
-        .add(ledger_order::Column::DoubtedSince.gte(places_confirmed.as_millis()));
-    let is_pending = Condition::any()
-        .add(ledger_order::Column::Settled.eq(false))
-        .add(is_doubted);
+        .add(ledger_order::Column::Store.eq(store.0))
+        .add(ledger_order::Column::DoubtedUntil.gt(NO_DOUBT))
+        .add(ledger_order::Column::DoubtedUntil.gt(places_confirmed));
     let rows = ledger_order::Entity::find()
-        .filter(ledger_order::Column::Store.eq(store.0))
-        .filter(is_pending)
+        .filter(Condition::any().add(is_unsettled).add(is_doubted))
         .all(connection)
         .await?;
     rows.into_iter()
@@ -73,7 +73,7 @@ pub(super) fn model(store: StoreId, order: &OrderState) -> Result<ledger_order::
         store: store.0,
         order_id: order.order.0,
         settled: !order.unsettled(),
-        doubted_since: order.doubted_since.map_or(NO_DOUBT, Timestamp::as_millis),
+        doubted_until: order.doubt.map_or(NO_DOUBT, |doubt| doubt.until_reading),
         updated_at: order.updated_at.as_millis(),
         doc: document::write("order", order)?,
     })

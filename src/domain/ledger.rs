@@ -19,8 +19,8 @@ pub struct Ledger {
     known: BTreeSet<OrderId>,
     loaded: BTreeMap<OrderId, OrderState>,
     index: Index,
-    /// Where an order is whose place was in doubt before this, is certain by now; our clock.
-    places_confirmed: Timestamp,
+    /// Doubts about places that end with this reading of the locations, are over.
+    places_confirmed: i64,
     /// Orders that the ledger does not have, whose last read told too little: read again, but not before.
     strangers_asked: BTreeMap<OrderId, Asked>,
 }
@@ -42,8 +42,8 @@ impl Index {
         if order.unsettled() {
             self.unsettled.insert(id);
         }
-        if let Some(since) = order.doubted_since {
-            self.doubted.insert((since, id));
+        if let Some(doubt) = order.doubt {
+            self.doubted.insert((doubt.since, id));
         }
         if order.is_adjustable() {
             self.adjustable.insert(id);
@@ -59,8 +59,8 @@ impl Index {
     fn remove(&mut self, order: &OrderState) {
         let id = order.order;
         self.unsettled.remove(&id);
-        if let Some(since) = order.doubted_since {
-            self.doubted.remove(&(since, id));
+        if let Some(doubt) = order.doubt {
+            self.doubted.remove(&(doubt.since, id));
         }
         self.adjustable.remove(&id);
         self.to_read.remove(due_at(order), id);
@@ -80,7 +80,7 @@ impl Ledger {
         known: Vec<OrderId>,
         pending: Vec<OrderState>,
         strangers_asked: BTreeMap<OrderId, Asked>,
-        places_confirmed: Timestamp,
+        places_confirmed: i64,
     ) -> Self {
         let mut ledger = Self {
             known: known.into_iter().collect(),
@@ -109,7 +109,7 @@ impl Ledger {
     /// Takes a loaded order into memory; one that is there already is newer and stays.
     pub fn admit(&mut self, mut order: OrderState) {
         if self.must_load(order.order) {
-            order.confirm_place_before(self.places_confirmed);
+            order.confirm_place(self.places_confirmed);
             self.put(order);
         }
     }
@@ -178,24 +178,23 @@ impl Ledger {
         self.index.doubted.len()
     }
 
-    /// Where the orders are whose place was in doubt before this, is certain. Their rows stay as they are: they are
-    /// read by [`places_confirmed`](Self::places_confirmed).
-    pub fn confirm_places(&mut self, before: Timestamp) {
-        self.places_confirmed = self.places_confirmed.max(before);
-        while let Some((since, order)) = self.index.doubted.first().copied() {
-            if since >= before {
-                break;
-            }
-            self.index.doubted.pop_first();
-            if let Some(order) = self.loaded.get_mut(&order) {
-                order.confirm_place_before(before);
-            }
-        }
+    /// A reading of the locations ended the doubts that end with it. The rows of these orders stay as they are: they
+    /// are read by [`places_confirmed`](Self::places_confirmed).
+    pub fn confirm_places(&mut self, reading: i64) {
+        self.places_confirmed = reading;
+        let loaded = &mut self.loaded;
+        self.index.doubted.retain(|(_, order)| {
+            let Some(order) = loaded.get_mut(order) else {
+                return false;
+            };
+            order.confirm_place(reading);
+            order.doubt.is_some()
+        });
     }
 
-    /// Before this a doubt about a place is over, our clock.
+    /// Doubts about places that end with this reading of the locations, are over.
     #[must_use]
-    pub const fn places_confirmed(&self) -> Timestamp {
+    pub const fn places_confirmed(&self) -> i64 {
         self.places_confirmed
     }
 
@@ -235,10 +234,11 @@ impl Ledger {
         let asked = Asked::once_more(before, now);
         self.strangers_asked.insert(order, asked);
         if self.strangers_asked.len() > STRANGERS_ASKED_MAX {
+            // Never the one that was just asked about: it would be asked about at once again.
             let by_due = self.strangers_asked.iter();
-            let first = by_due.min_by_key(|(_, asked)| asked.until);
-            if let Some(first) = first.map(|(order, _)| *order) {
-                self.strangers_asked.remove(&first);
+            let last = by_due.max_by_key(|(_, asked)| asked.until);
+            if let Some(last) = last.map(|(order, _)| *order) {
+                self.strangers_asked.remove(&last);
             }
         }
     }
@@ -281,7 +281,7 @@ impl Ledger {
     pub fn evict_settled(&mut self, pinned: &BTreeSet<OrderId>) {
         let unsettled = &self.index.unsettled;
         self.loaded.retain(|order, state| {
-            unsettled.contains(order) || state.doubted_since.is_some() || pinned.contains(order)
+            unsettled.contains(order) || state.doubt.is_some() || pinned.contains(order)
         });
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::clock::Timestamp;
+use crate::domain::order::Asked;
 use crate::ids::OrderId;
 
 /// Orders to be asked about, by the instant from which on they may be.
@@ -21,7 +22,9 @@ impl Questions {
     /// The one that waits longest, if it may be asked about.
     pub(super) fn first_due(&self, now: Timestamp) -> Option<OrderId> {
         let (due_at, order) = self.0.first()?;
-        (*due_at <= now).then_some(*order)
+        // One that would have to wait longer than any ever does: our clock was set back.
+        let is_absurd = due_at.millis_since(now) > Asked::DELAY_MS_MAX;
+        (*due_at <= now || is_absurd).then_some(*order)
     }
 
     /// When the next one may be asked about that may not yet.

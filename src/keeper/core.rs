@@ -160,20 +160,25 @@ impl KeeperCore {
     /// How the keeper ends; its core is gone then.
     pub(super) async fn step(mut self: Box<Self>) -> Result<(Box<Self>, Next), Exit> {
         self.slot.hear();
+        let worked = self.work().await;
+        // Also of a step that fails: what it committed before stands.
+        self.tell_of_dead_letters().await;
+        let worked = worked?;
+        if self.shared.is_shutting_down() && !self.slot.call_in_flight() {
+            return Err(Exit::ShutDown);
+        }
+        self.wait(worked).await
+    }
+
+    /// Commands first, then rows, then a call. Whether there was anything to do.
+    async fn work(&mut self) -> Result<bool, Exit> {
         self.obey()?;
         let mut worked = self.take_commands().await?;
-        if self.shared.is_shutting_down() {
-            self.tell_of_dead_letters().await;
-            return if self.slot.call_in_flight() {
-                self.wait(worked).await
-            } else {
-                Err(Exit::ShutDown)
-            };
+        if !self.shared.is_shutting_down() {
+            worked |= self.take_turn().await?;
+            worked |= self.call_turn().await?;
         }
-        worked |= self.take_turn().await?;
-        worked |= self.call_turn().await?;
-        self.tell_of_dead_letters().await;
-        self.wait(worked).await
+        Ok(worked)
     }
 
     pub(super) fn obey(&self) -> Result<(), Exit> {

@@ -10,7 +10,7 @@ use storekeeper::db::{
 };
 use storekeeper::domain::bundle::{Bundle, Component, Mode, Recipe};
 use storekeeper::domain::call::Write;
-use storekeeper::domain::order::{Cell, OrderState};
+use storekeeper::domain::order::{Cell, Doubt, OrderState};
 use storekeeper::domain::store::change::{
     CallRecord, Change, Changes, DeadLetterClass, DeadLetterRecord, IdempotentReply, ItemRecord,
     LevelRecord, ParkedRecord,
@@ -201,16 +201,19 @@ async fn what_was_committed_is_loaded(test: TestDb) {
 
 async fn a_doubt_about_a_place_keeps_an_order_at_hand_until_a_read_ends_it(test: TestDb) {
     let store = test.store("a").await;
-    let doubted = |number, since| OrderState {
-        doubted_since: Some(NOW.plus_millis(since)),
+    let doubted = |number, until_reading| OrderState {
+        doubt: Some(Doubt {
+            since: NOW,
+            until_reading,
+        }),
         ..order(number, 2)
     };
     let (grant, activation) = test.activate(store).await;
     let mut commit = share(store, grant, &activation);
     commit.changes = changes([
         Change::PutOrder(order(1, 2)),
-        Change::PutOrder(doubted(2, -1)),
-        Change::PutOrder(doubted(3, 0)),
+        Change::PutOrder(doubted(2, 7)),
+        Change::PutOrder(doubted(3, 8)),
         Change::PutOrder(order(4, 1)),
     ]);
     test.writer.commit(commit).await.unwrap();
@@ -225,7 +228,7 @@ async fn a_doubt_about_a_place_keeps_an_order_at_hand_until_a_read_ends_it(test:
     assert_eq!(at_hand(&activation), [2, 3, 4]);
     // No order is written by the read that ends their doubts.
     let mut commit = share(store, grant, &activation);
-    commit.record.memo.places_confirmed = NOW;
+    commit.record.memo.places_confirmed = 7;
     test.writer.commit(commit).await.unwrap();
     let (_, activation) = test.activate(store).await;
     assert_eq!(at_hand(&activation), [3, 4]);

@@ -58,11 +58,12 @@ async fn pause(
     store: i64,
     memo: &str,
 ) -> Result<bool, BackupError> {
-    let mut memo: Memo = document::read("memo", memo)?;
+    let what = format!("memo of store {store}");
+    let mut memo: Memo = document::read(&what, memo)?;
     match memo.paused {
-        Some(Pause::ByAdmin { .. } | Pause::Uninstalled) => return Ok(false),
+        Some(Pause::ByAdmin { .. }) => return Ok(false),
         // A new token would end that.
-        Some(Pause::Barred(_)) | None => {}
+        Some(Pause::Barred(_) | Pause::Uninstalled) | None => {}
     }
     let reason = REASON.to_owned();
     memo.paused = Some(Pause::ByAdmin { reason });

@@ -15,4 +15,4 @@ mod tests;
 
 pub use absorb::{Absorbed, digest};
 pub use place::Placement;
-pub use state::{Asked, Cell, CellDelta, LineState, OrderState};
+pub use state::{Asked, Cell, CellDelta, Doubt, LineState, OrderState};

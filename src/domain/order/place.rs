@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Timestamp;
 use crate::domain::fact::{Assignment, Restock};
 use crate::domain::order::{Cell, LineState, OrderState};
 use crate::ids::{ItemId, LineId, LocationId};
@@ -54,11 +53,13 @@ impl OrderState {
             .all(|known| known == location)
     }
 
-    /// The store's locations were read at this instant or later, and it has the order's only. What is in doubt since
-    /// then stays so.
-    pub fn confirm_place_before(&mut self, read_at: Timestamp) {
-        if self.doubted_since.is_some_and(|since| since < read_at) {
-            self.doubted_since = None;
+    /// A reading of the store's locations found none but the order's. A doubt that only a later one ends stays.
+    pub fn confirm_place(&mut self, reading: i64) {
+        if self
+            .doubt
+            .is_some_and(|doubt| doubt.until_reading <= reading)
+        {
+            self.doubt = None;
             self.placed_by_guess = false;
         }
     }
@@ -66,7 +67,7 @@ impl OrderState {
     /// The order may ship from another location than was thought: the platform must tell. Of a deleted
     /// order nobody tells any more.
     pub fn doubt_place(&mut self) {
-        self.doubted_since = None;
+        self.doubt = None;
         if self.deleted || self.location.is_some() || !self.wants_units() {
             return;
         }

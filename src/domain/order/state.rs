@@ -45,10 +45,13 @@ pub struct OrderState {
     /// The location that took everything when the store had just this one.
     #[serde(default)]
     pub placed_at: Option<LocationId>,
-    /// Since when `placed_at`, or that it still holds, is not confirmed, our clock: the order may ship from a location
-    /// that the store has not heard of yet. `None`: nothing is in doubt.
+    /// `placed_at`, or that it still holds, is not confirmed: the order may ship from a location that the store has not
+    /// heard of yet.
     #[serde(default)]
-    pub doubted_since: Option<Timestamp>,
+    pub doubt: Option<Doubt>,
+    /// The platform does not tell where it ships from, often enough asked: what is known stands, and a person was told.
+    #[serde(default)]
+    pub unplaceable: bool,
     /// `placed_at` was never confirmed: should there be other locations, it tells nothing.
     #[serde(default)]
     pub placed_by_guess: bool,
@@ -59,6 +62,15 @@ pub struct OrderState {
     pub cells: Vec<Cell>,
 }
 
+/// A doubt about where an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// Our clock.
+    pub since: Timestamp,
+    /// It ends with this reading of the store's locations, or a later one, by their numbers: a clock may be set back.
+    pub until_reading: i64,
+}
+
 /// A question that is to be asked, or was answered with too little and is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
@@ -66,20 +78,35 @@ pub struct Asked {
     pub reads: u32,
     /// Not before this is it asked (again), our clock. Who was first here is asked about first.
     pub until: Timestamp,
+    /// How often the platform answered, and told too little.
+    #[serde(default)]
+    pub answers: u32,
 }
 
 /// The first delay before a question is asked again, milliseconds; doubles each time.
 const ASK_AGAIN_BASE_MS: i64 = 1_000;
-/// The longest delay before a question is asked again, milliseconds.
-const ASK_AGAIN_MAX_MS: i64 = 15 * 60 * 1_000;
 
 impl Asked {
+    /// The longest delay before a question is asked again, milliseconds.
+    pub const DELAY_MS_MAX: i64 = 15 * 60 * 1_000;
+
     /// A question that was not asked yet.
     #[must_use]
     pub const fn not_yet(now: Timestamp) -> Self {
         Self {
             reads: 0,
             until: now,
+            answers: 0,
+        }
+    }
+
+    /// What becomes of `before` when it was asked once more, and the platform told too little.
+    #[must_use]
+    pub fn answered(before: Option<Self>, now: Timestamp) -> Self {
+        let asked = Self::once_more(before, now);
+        Self {
+            answers: asked.answers.saturating_add(1),
+            ..asked
         }
     }
 
@@ -89,10 +116,11 @@ impl Asked {
         let reads = before.map_or(0, |asked| asked.reads).saturating_add(1);
         let delay_ms = ASK_AGAIN_BASE_MS
             .saturating_mul(1 << reads.min(16))
-            .min(ASK_AGAIN_MAX_MS);
+            .min(Self::DELAY_MS_MAX);
         Self {
             reads,
             until: now.plus_millis(delay_ms),
+            answers: before.map_or(0, |asked| asked.answers),
         }
     }
 }
@@ -136,22 +164,25 @@ impl OrderState {
     #[must_use]
     pub fn unsettled(&self) -> bool {
         let differs = |cell: &Cell| cell.desired != cell.applied;
-        self.needs_read || self.needs_assignments || self.cells.iter().any(differs)
+        let is_asked_about = self.needs_read || self.needs_assignments;
+        is_asked_about || self.unplaceable || self.cells.iter().any(differs)
     }
 
     /// Whether it must be at hand without a webhook that names it: it is unsettled, or may have to be placed anew.
-    /// Doubts from before `places_confirmed` are over.
+    /// Doubts that end with the reading `places_confirmed` are over.
     #[must_use]
-    pub fn is_pending_since(&self, places_confirmed: Timestamp) -> bool {
-        let is_doubted = self
-            .doubted_since
-            .is_some_and(|since| since >= places_confirmed);
-        self.unsettled() || is_doubted
+    pub fn is_pending_since(&self, places_confirmed: i64) -> bool {
+        let is_doubted = |doubt: Doubt| doubt.until_reading > places_confirmed;
+        self.unsettled() || self.doubt.is_some_and(is_doubted)
     }
 
     /// There is news of it: it is asked about as if it never had been. One that waits for that keeps its place in line.
-    pub fn ask_anew(&mut self) {
-        self.asked = self.asked.filter(|asked| asked.reads == 0);
+    pub fn ask_anew(&mut self, now: Timestamp) {
+        self.unplaceable = false;
+        self.asked = self.asked.map(|asked| Asked {
+            until: asked.until.min(now),
+            ..Asked::not_yet(now)
+        });
     }
 
     /// Puts it in line to be asked about, or takes it out.

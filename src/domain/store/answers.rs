@@ -43,29 +43,9 @@ impl StoreState {
                 self.backoff = Backoff::default();
                 self.replied(in_flight, reply, outcome);
             }
-            Err(error) => {
-                let error = self.weigh(&in_flight.call.request, error);
-                self.failed(in_flight, error, outcome);
-            }
+            Err(error) => self.failed(in_flight, error, outcome),
         }
         Ok(())
-    }
-
-    /// A token that may not ask where orders ship from is good enough for a store with one location.
-    fn weigh(&self, request: &Request, error: CallError) -> CallError {
-        let asks_where = matches!(request, Request::Read(Read::Assignments(_)));
-        let is_dispensable = asks_where && self.active_locations().len() == 1;
-        if !is_dispensable || error != CallError::Barred(Bar::ScopeMissing) {
-            return error;
-        }
-        let denied = UserError {
-            entry: None,
-            code: UserErrorCode::Other("ACCESS_DENIED".to_owned()),
-            message: Bar::ScopeMissing.name().to_owned(),
-        };
-        CallError::Rejected {
-            errors: vec![denied],
-        }
     }
 
     /// The platform looked at its clock at some instant while the call was under way, which may have been long. What is
@@ -122,7 +102,7 @@ impl StoreState {
                 }
             }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
-                self.locations_read(locations, begun_at, raced, outcome);
+                self.locations_read(locations, raced, outcome);
             }
             (Request::Read(Read::Subscriptions), CallReply::Subscriptions { .. }) => {
                 self.subscriptions_swept();
@@ -199,6 +179,10 @@ impl StoreState {
 
     fn failed(&mut self, in_flight: InFlight, error: CallError, outcome: &mut Outcome) {
         self.stock.abandon_reading();
+        if let Some(order) = self.does_without_place(&in_flight.call.request, &error) {
+            self.postpone_order(order, outcome);
+            return;
+        }
         self.step_aside(&in_flight.call.request, &error, outcome);
         if in_flight.is_sweep {
             self.sweep_stumbled(&in_flight.call.request, &error, outcome.at);

@@ -156,6 +156,7 @@ impl StoreState {
             self.stock.mark_unusable(item, false, &mut outcome.changes);
             self.unblock(item, outcome);
         }
+        self.place_unplaced_again(outcome);
         self.dirty_all();
         self.counts.dead = (self.counts.dead - 1).max(0);
         outcome.changes.put(Change::DeleteDeadLetter(id));

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::clock::Timestamp;
 use crate::domain::call::{Read, Request};
 use crate::domain::fact::{Assignments, Fact, LocationSnapshot, OrderSnapshot, RefundSnapshot};
-use crate::domain::order::{OrderState, Placement};
+use crate::domain::order::{Doubt, OrderState, Placement};
 use crate::domain::store::change::Change;
 use crate::domain::store::outcome::Outcome;
 use crate::domain::store::state::{Memo, StoreState};
@@ -18,8 +18,8 @@ use crate::ids::{LocationId, OrderId};
 
 /// How long after an order the locations are read at the latest, milliseconds: one request a minute at most.
 const CONFIRM_MS: i64 = 60_000;
-/// So many orders in doubt are kept in memory; the locations are read at once when there are more.
-const DOUBTED_MAX: usize = 10_000;
+/// When so many orders are in doubt the locations are read at once, for all of these are kept in memory.
+const DOUBTED_MANY: usize = 2_000;
 /// How many orders one read of the locations places anew, so that a commit stays bounded.
 const PLACED_MAX: usize = 250;
 /// How long after a read that failed the next one waits, milliseconds.
@@ -38,6 +38,10 @@ pub(super) struct Locations {
     pub(super) in_doubt: bool,
     /// Not before this are they read again.
     not_before: Timestamp,
+    /// How often they were asked about, the reading under way included.
+    pub(super) readings: i64,
+    /// When they were read last.
+    read_at: Timestamp,
     /// Ids that something named and that are not known: each is worth one read.
     strange: BTreeSet<LocationId>,
 }
@@ -50,6 +54,7 @@ impl Locations {
             known: memo.locations.clone(),
             wanted: places_orders || memo.locations_in_doubt,
             in_doubt: memo.locations_in_doubt,
+            readings: memo.locations_readings,
             ..Self::default()
         }
     }
@@ -80,8 +85,10 @@ impl StoreState {
         self.locations.need();
         let placement = match self.only_location() {
             Some(only) => {
-                if order.placed_at.is_none() && order.knows_only(only) {
-                    order.placed_by_guess = true;
+                let is_guess = order.placed_at.is_none();
+                // Also when the question where it ships from falls away: another location may have opened meanwhile.
+                if order.knows_only(only) && (is_guess || order.needs_assignments) {
+                    order.placed_by_guess |= is_guess;
                     self.doubt(order, now);
                 }
                 Placement::SingleLocation(only)
@@ -101,7 +108,7 @@ impl StoreState {
 
     /// The platform told something new of an order, which may ship from elsewhere since.
     pub(super) fn order_moves(&self, order: &mut OrderState, now: Timestamp) {
-        order.ask_anew();
+        order.ask_anew(now);
         if self.ships_from_anywhere(order) {
             order.needs_assignments = true;
         } else {
@@ -112,23 +119,32 @@ impl StoreState {
     /// The order is where the store's one location is, unless there are others by now.
     fn doubt(&self, order: &mut OrderState, now: Timestamp) {
         if order.location.is_none() && !order.deleted && self.only_location().is_some() {
-            // Our clock may have been set back since the locations were read.
-            order.doubted_since = Some(now.max(self.ledger.places_confirmed()));
+            order.doubt = Some(Doubt {
+                since: order.doubt.map_or(now, |doubt| doubt.since.min(now)),
+                until_reading: self.locations.readings.saturating_add(1),
+            });
         }
     }
 
     /// When the locations are to be read; `None`: nobody wants to know.
-    pub(super) fn locations_due_at(&self) -> Option<Timestamp> {
-        let wanted = self.locations.wanted.then_some(Timestamp::EPOCH);
-        let doubted = self.ledger.doubted_since();
-        let delay_ms = if self.ledger.doubted_count() < DOUBTED_MAX {
-            CONFIRM_MS
-        } else {
-            0
+    pub(super) fn locations_due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let Locations {
+            wanted,
+            not_before,
+            read_at,
+            ..
+        } = self.locations;
+        let wanted = wanted.then_some(Timestamp::EPOCH);
+        let confirm = |since: Timestamp| {
+            if self.ledger.doubted_count() < DOUBTED_MANY {
+                since.max(read_at).plus_millis(CONFIRM_MS)
+            } else {
+                read_at.plus_millis(CONFIRM_MS / 10)
+            }
         };
-        let confirmed = doubted.map(|since| since.plus_millis(delay_ms));
-        let due_at = wanted.or(confirmed)?;
-        Some(due_at.max(self.locations.not_before))
+        let due_at = wanted.or_else(|| self.ledger.doubted_since().map(confirm))?;
+        // Our clock may have been set back.
+        Some(due_at.max(not_before).min(now.plus_millis(CONFIRM_MS)))
     }
 
     /// The platform says that they changed.
@@ -202,17 +218,17 @@ impl StoreState {
         }
     }
 
-    /// The platform's locations, as they were asked about at `begun_at`. `raced`: they changed meanwhile.
+    /// The platform's locations. `raced`: they changed while they were read.
     pub(super) fn locations_read(
         &mut self,
         locations: Vec<LocationSnapshot>,
-        begun_at: Timestamp,
         raced: bool,
         outcome: &mut Outcome,
     ) {
         let changed = self.locations.known.as_ref() != Some(&locations);
         self.locations.known = Some(locations);
         self.locations.wanted = raced;
+        self.locations.read_at = outcome.at;
         let was_in_doubt = std::mem::replace(&mut self.locations.in_doubt, raced);
         if changed {
             self.dirty_all();
@@ -223,7 +239,7 @@ impl StoreState {
             return;
         }
         if self.active_locations().len() == 1 && !raced {
-            self.ledger.confirm_places(begun_at);
+            self.ledger.confirm_places(self.locations.readings);
         }
     }
 
@@ -255,7 +271,7 @@ impl StoreState {
             return false;
         };
         let mut placed = order.clone();
-        if order.doubted_since.is_some() && !self.is_where_it_was_thought(&order) {
+        if order.doubt.is_some() && !self.is_where_it_was_thought(&order) {
             placed.doubt_place();
         }
         self.place(&mut placed, outcome.at);
@@ -269,7 +285,7 @@ impl StoreState {
     }
 
     /// Whether the store has no active location but the one where the order was taken to be.
-    fn is_where_it_was_thought(&self, order: &OrderState) -> bool {
+    pub(super) fn is_where_it_was_thought(&self, order: &OrderState) -> bool {
         match self.active_locations().as_slice() {
             [only] => order.knows_only(*only),
             [] | [_, ..] => false,

@@ -1,17 +1,22 @@
 //! What the platform's answers about single orders change: what they are, and where they ship from.
 
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::domain::call::{Bar, CallError, Read, Request};
 use crate::domain::fact::{Assignments, OrderSnapshot};
-use crate::domain::order::Asked;
+use crate::domain::order::{Asked, OrderState};
+use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::outcome::Outcome;
 use crate::domain::store::rows::end_of_second;
 use crate::domain::store::state::StoreState;
-use crate::ids::OrderId;
+use crate::ids::{DeadLetterId, OrderId};
 
 /// After this many reads of an order that were older than what is known, what is known stands.
 const STALE_READS_MAX: u32 = 5;
-/// After this many reads that told no location (about half an hour), an order is left unplaced: all its fulfilment
-/// orders were cancelled before we saw one. A later change of the order asks again.
-const ASSIGNMENT_READS_MAX: u32 = 12;
+/// After this many answers that told no location (at least half an hour), an order is left unplaced: all its fulfilment
+/// orders were cancelled before we saw one, or the platform refuses to tell.
+const PLACELESS_ANSWERS_MAX: u32 = 12;
 
 impl StoreState {
     /// The platform's word on an order that had to be read. A word that is older than what is known (a replica that
@@ -40,9 +45,9 @@ impl StoreState {
             self.ledger.put(order);
             return;
         }
-        let asked = Asked::once_more(order.asked, outcome.at);
+        let asked = Asked::answered(order.asked, outcome.at);
         order.asked = Some(asked);
-        order.needs_read = found.is_some() && asked.reads < STALE_READS_MAX;
+        order.needs_read = found.is_some() && asked.answers < STALE_READS_MAX;
         self.keep_order(order, outcome);
     }
 
@@ -69,9 +74,12 @@ impl StoreState {
         };
         let moved = order.assign(&assignments.current) | order.recall(&assignments.former);
         if order.is_unplaced() && !order.deleted {
-            let asked = Asked::once_more(order.asked, outcome.at);
+            let asked = Asked::answered(order.asked, outcome.at);
             order.asked = Some(asked);
-            order.needs_assignments = asked.reads < ASSIGNMENT_READS_MAX;
+            order.needs_assignments = asked.answers < PLACELESS_ANSWERS_MAX;
+            if !order.needs_assignments {
+                self.leave_unplaced(&mut order, outcome);
+            }
         }
         if moved {
             self.order_changed(order, outcome);
@@ -80,15 +88,69 @@ impl StoreState {
         }
     }
 
-    /// The platform refuses to tell where the order ships from: after so many times what is known of it stands, until
-    /// there is news of it.
+    /// The platform refuses to tell where the order ships from.
     pub(super) fn assignments_refused(&mut self, id: OrderId, outcome: &mut Outcome) {
         let Some(mut order) = self.ledger.take(id) else {
             return;
         };
-        let reads = order.asked.map_or(0, |asked| asked.reads);
-        order.needs_assignments &= reads < ASSIGNMENT_READS_MAX;
+        // `step_aside` has postponed it. While the locations are in doubt they may still tell.
+        if let Some(asked) = order.asked.as_mut().filter(|_| !self.locations.in_doubt) {
+            asked.answers = asked.answers.saturating_add(1);
+            if asked.answers >= PLACELESS_ANSWERS_MAX {
+                order.needs_assignments = false;
+                self.place(&mut order, outcome.at);
+                self.leave_unplaced(&mut order, outcome);
+            }
+        }
         self.write_order(order, outcome);
+    }
+
+    /// Nobody tells where the order ships from: what is known of it stands until there is news of it, and a person is
+    /// told.
+    fn leave_unplaced(&mut self, order: &mut OrderState, outcome: &mut Outcome) {
+        order.needs_assignments = false;
+        order.unplaceable = true;
+        // News of it may have it asked about and left again: that is another letter.
+        let name = format!("unplaced/{}/{}/{}", self.store, order.order, outcome.at);
+        let id = DeadLetterId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
+        let reason = format!(
+            "the platform does not tell where order {} ships from: look whether its components were taken",
+            order.order
+        );
+        self.bury_entry(id, DeadLetterClass::Rejected, reason, outcome);
+    }
+
+    /// A person says that orders which the platform did not place are to be asked about again.
+    pub(super) fn place_unplaced_again(&mut self, outcome: &mut Outcome) {
+        let unplaced = self.ledger.unsettled().filter(|order| order.unplaceable);
+        for mut order in unplaced.cloned().collect::<Vec<_>>() {
+            order.ask_anew(outcome.at);
+            order.needs_assignments = true;
+            self.write_order(order, outcome);
+        }
+    }
+
+    /// The next order to be asked where it ships from. As long as the store's locations are not known the answer may
+    /// not be needed.
+    pub(super) fn next_to_assign(&self, now: Timestamp) -> Option<OrderId> {
+        self.locations.known.as_ref()?;
+        self.ledger.next_to_assign(now)
+    }
+
+    /// The order that was asked about in vain, when nobody needs the answer: a token that may not ask where orders ship
+    /// from is good enough for a store with one location, as long as nothing is known of another.
+    pub(super) fn does_without_place(
+        &self,
+        request: &Request,
+        error: &CallError,
+    ) -> Option<OrderId> {
+        let (Request::Read(Read::Assignments(order)), CallError::Barred(Bar::ScopeMissing)) =
+            (request, error)
+        else {
+            return None;
+        };
+        let state = self.ledger.get(*order)?;
+        self.is_where_it_was_thought(state).then_some(*order)
     }
 
     /// The order was touched while it was read.

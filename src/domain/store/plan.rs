@@ -87,7 +87,7 @@ impl StoreState {
         }
         let affordable = self.offers(now).into_iter().map(|(_, at)| at).min();
         let later = [
-            self.locations_due_at(),
+            self.locations_due_at(now),
             self.stock.next_read_at(),
             self.open_calls
                 .values()
@@ -168,7 +168,7 @@ impl StoreState {
             .next();
         let items = self.items_wanted.len().min(self.read_limit);
         let adjust = self.ledger.adjustable().next().is_some();
-        let locations = self.locations_due_at().is_some_and(|at| at <= now);
+        let locations = self.locations_due_at(now).is_some_and(|at| at <= now);
         let levels = self.stock.next_read_at().is_some_and(|at| at <= now);
         [
             resend,
@@ -178,7 +178,7 @@ impl StoreState {
             self.lanes
                 .next_to_read(|order| self.ledger.may_read_stranger(order, now))
                 .map(Want::Stranger),
-            self.ledger.next_to_assign(now).map(Want::Assignments),
+            self.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
             self.dirty.has_work(now).then_some(Want::Set),
@@ -240,6 +240,7 @@ impl StoreState {
                 self.open_calls.insert(call.id, record);
             }
             Request::Read(Read::Levels(items)) => self.stock.start_reading(items),
+            Request::Read(Read::Locations) => self.locations.readings += 1,
             Request::Read(_) => {}
         }
         let is_sweep = matches!(want, Want::Sweep(_));

@@ -293,7 +293,7 @@ impl StoreState {
             return RowEnd::Cold;
         }
         state.tell_deletion();
-        state.ask_anew();
+        state.ask_anew(outcome.at);
         self.write_order(state, outcome);
         RowEnd::Hot
     }
@@ -373,11 +373,17 @@ impl StoreState {
         let late = row
             .triggered_at
             .is_some_and(|at| self.installed_at.is_some_and(|installed| at < installed));
-        if late || self.paused == Some(Pause::Uninstalled) {
+        if late {
             return RowEnd::Cold;
         }
-        self.paused = Some(Pause::Uninstalled);
-        RowEnd::Hot
+        match self.paused {
+            // What an admin paused goes on when an admin says so, installed again or not.
+            Some(Pause::Uninstalled | Pause::ByAdmin { .. }) => RowEnd::Cold,
+            Some(Pause::Barred(_)) | None => {
+                self.paused = Some(Pause::Uninstalled);
+                RowEnd::Hot
+            }
+        }
     }
 
     pub(super) fn bury_row(

@@ -147,7 +147,7 @@ impl StoreState {
             "an order, to be asked about again"
         } else if self.stock.next_read_at() == until {
             "an item, to be asked about again"
-        } else if self.locations_due_at() == until {
+        } else if self.locations_due_at(now) == until {
             "the locations, to be read again"
         } else {
             "the next sweep or retry"

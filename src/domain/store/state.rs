@@ -65,9 +65,10 @@ pub struct Memo {
     pub passed_over: PassedOver,
     /// Reads of orders that the ledger does not have, and that told too little.
     pub strangers_asked: BTreeMap<OrderId, Asked>,
-    /// The store's only location was read at this instant last: a doubt from before it about where an order is, is
-    /// over. Our clock.
-    pub places_confirmed: Timestamp,
+    /// How often the locations were asked about.
+    pub locations_readings: i64,
+    /// The last of these readings that found one location only: doubts about places that end with it, are over.
+    pub places_confirmed: i64,
 }
 
 /// A bucket at an instant.
@@ -293,6 +294,7 @@ impl StoreState {
                 charged: self.buckets.charged(),
                 locations: self.locations.known.clone(),
                 locations_in_doubt: self.locations.in_doubt,
+                locations_readings: self.locations.readings,
                 paused: self.paused.clone(),
                 sweep: self.sweep_memo,
                 suspect: self.suspect.clone(),

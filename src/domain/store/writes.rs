@@ -258,7 +258,7 @@ impl StoreState {
         self.bury_entry(letter, DeadLetterClass::Rejected, reason, outcome);
     }
 
-    fn bury_entry(
+    pub(super) fn bury_entry(
         &mut self,
         id: DeadLetterId,
         class: DeadLetterClass,

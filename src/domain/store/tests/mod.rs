@@ -9,3 +9,4 @@ mod many;
 mod model;
 mod places;
 mod readings;
+mod unplaced;

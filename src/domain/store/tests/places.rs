@@ -10,13 +10,13 @@ use crate::domain::store::command::Command;
 use crate::domain::store::state::{Loaded, Memo, Pause, StoreState};
 use crate::ids::*;
 
-const FIRST: LocationId = LocationId(1);
-const UNHEARD: LocationId = LocationId(2);
+pub(super) const FIRST: LocationId = LocationId(1);
+pub(super) const UNHEARD: LocationId = LocationId(2);
 const ORDER: OrderId = OrderId(900);
 const LINE: LineId = LineId(900);
 
 /// A store with one location.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new(41);
     world.platform.lossy = false;
     world.platform.locations = vec![FIRST];
@@ -25,7 +25,7 @@ fn world() -> World {
     world
 }
 
-fn sell(world: &mut World) {
+pub(super) fn sell(world: &mut World) {
     sell_as(world, ORDER);
 }
 
@@ -48,7 +48,7 @@ fn sell_as(world: &mut World, order: OrderId) {
 }
 
 /// A second location opens, and the order ships from there; nobody tells.
-fn open(world: &mut World) {
+pub(super) fn open(world: &mut World) {
     world.platform.locations.push(UNHEARD);
     let stamp = world.platform.now.floor_to_second();
     for item in [COMPONENTS[0], BUNDLES[0]] {
@@ -57,7 +57,7 @@ fn open(world: &mut World) {
 }
 
 /// Makes every call that is wanted in so many seconds; the order ships from the new location.
-fn work(world: &mut World, seconds: i64) -> Vec<Request> {
+pub(super) fn work(world: &mut World, seconds: i64) -> Vec<Request> {
     let mut made = Vec::new();
     for _ in 0..seconds {
         world.advance(1_000);
@@ -90,7 +90,7 @@ fn work(world: &mut World, seconds: i64) -> Vec<Request> {
 }
 
 /// What was asked to be taken, by location.
-fn taken(made: &[Request]) -> Vec<(LocationId, i64)> {
+pub(super) fn taken(made: &[Request]) -> Vec<(LocationId, i64)> {
     let adjusted = made.iter().filter_map(|request| match request {
         Request::Write(Write::Adjust(entries)) => Some(entries),
         Request::Read(_) | Request::Write(_) => None,
@@ -194,85 +194,8 @@ fn a_confirmed_place_is_no_guess_any_more() {
     assert_eq!(asked, 1, "what was taken at the first location stays so");
 }
 
-const fn is_assignments(request: &Request) -> bool {
+pub(super) const fn is_assignments(request: &Request) -> bool {
     matches!(request, Request::Read(Read::Assignments(_)))
-}
-
-/// Sells while the locations are in doubt and cannot be read, with a token that may not ask where orders ship from.
-fn sell_without_scope(world: &mut World) -> Vec<Request> {
-    world.take("locations/update".to_owned(), Fact::LocationsTouched);
-    sell(world);
-    let mut made = Vec::new();
-    let mut is_first = true;
-    for _ in 0..120 {
-        world.advance(1_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
-            continue;
-        };
-        let mut answer = world.platform.answer(&call);
-        if is_assignments(&call.request) {
-            answer.result = Err(CallError::Barred(Bar::ScopeMissing));
-        } else if std::mem::take(&mut is_first) {
-            assert_eq!(call.request, Request::Read(Read::Locations));
-            let reason = "503".to_owned();
-            answer.result = Err(CallError::Unavailable { reason });
-        }
-        world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
-        made.push(call.request);
-    }
-    assert!(made.iter().any(is_assignments), "{made:?}");
-    made
-}
-
-#[test]
-fn a_store_with_one_location_does_without_the_scope_that_tells_places() {
-    let mut world = world();
-    let made = sell_without_scope(&mut world);
-    assert_eq!(world.keeper.memo.paused, None);
-    assert_eq!(taken(&made), [(FIRST, -3)]);
-}
-
-#[test]
-fn a_store_with_two_locations_needs_the_scope_that_tells_places() {
-    let mut world = world();
-    open(&mut world);
-    world.take("locations/create".to_owned(), Fact::LocationsTouched);
-    work(&mut world, 30);
-    let made = sell_without_scope(&mut world);
-    let expected = Pause::Barred(Bar::ScopeMissing);
-    assert_eq!(world.keeper.memo.paused, Some(expected));
-    assert_eq!(taken(&made), []);
-}
-
-#[test]
-fn a_place_that_the_platform_refuses_to_tell_is_not_asked_about_for_ever() {
-    let mut world = world();
-    open(&mut world);
-    world.take("locations/create".to_owned(), Fact::LocationsTouched);
-    work(&mut world, 30);
-    sell(&mut world);
-    let mut asked = 0;
-    for _ in 0..500 {
-        world.advance(60_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
-            continue;
-        };
-        let mut answer = world.platform.answer(&call);
-        if is_assignments(&call.request) {
-            asked += 1;
-            answer.result = Err(CallError::Rejected { errors: Vec::new() });
-        }
-        world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
-    }
-    assert_eq!(asked, 12);
 }
 
 #[test]
@@ -410,4 +333,47 @@ fn an_installation_of_which_the_keeper_was_never_told_ends_its_pause() {
         assert_eq!(record.memo.paused, expected);
         assert_eq!(record.installation, Some(after));
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_no_confirmation_for_long() {
+    const YEAR_MS: i64 = 365 * 24 * 3_600 * 1_000;
+    let mut world = world();
+    world.advance(YEAR_MS);
+    sell_as(&mut world, OrderId(1));
+    work(&mut world, 120);
+    world.advance(-YEAR_MS);
+    // The order ships from a location that nobody told of; the locations are to be read within a minute.
+    open(&mut world);
+    sell(&mut world);
+    let made = work(&mut world, 120);
+    assert!(
+        taken(&made).ends_with(&[(FIRST, 3), (UNHEARD, -3)]),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn an_order_that_changes_while_the_locations_are_read_is_confirmed_by_the_next_reading() {
+    let mut world = world();
+    sell(&mut world);
+    work(&mut world, 120);
+    world.take("locations/update".to_owned(), Fact::LocationsTouched);
+    world.advance(1_000);
+    let fresh = world.platform.fresh();
+    let call = world.apply(Command::PlanCall { fresh }).call.unwrap();
+    assert_eq!(call.request, Request::Read(Read::Locations));
+    let answer = world.platform.answer(&call);
+    // Another location opens and the order moves there, just after the platform has told.
+    open(&mut world);
+    sell(&mut world);
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer,
+    });
+    let made = work(&mut world, 120);
+    assert!(
+        taken(&made).ends_with(&[(FIRST, 3), (UNHEARD, -3)]),
+        "{made:?}"
+    );
 }

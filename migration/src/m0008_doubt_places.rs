@@ -1,5 +1,5 @@
-//! Since when it is in doubt where an order ships from, beside its document: one read of the locations ends every doubt
-//! from before it, and no row need be written for that.
+//! Which reading of the locations ends the doubt where an order ships from, beside its document: one reading ends every
+//! doubt from before it, and no row need be written for that.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::big_integer;
@@ -18,11 +18,11 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let added = Table::alter()
             .table("ledger_order")
-            .add_column(big_integer("doubted_since").default(0))
+            .add_column(big_integer("doubted_until").default(0))
             .take();
         manager.alter_table(added).await?;
         // Few are in doubt at a time: the others cost no entry.
-        let index = "CREATE INDEX ledger_order_doubted ON ledger_order (store, doubted_since) WHERE doubted_since > 0";
+        let index = "CREATE INDEX ledger_order_doubted ON ledger_order (store, doubted_until) WHERE doubted_until > 0";
         manager.get_connection().execute_unprepared(index).await?;
         Ok(())
     }
@@ -30,14 +30,14 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         for step in [
-            "UPDATE ledger_order SET settled = false WHERE doubted_since > 0",
+            "UPDATE ledger_order SET settled = false WHERE doubted_until > 0",
             "DROP INDEX ledger_order_doubted",
         ] {
             connection.execute_unprepared(step).await?;
         }
         let dropped = Table::alter()
             .table("ledger_order")
-            .drop_column("doubted_since")
+            .drop_column("doubted_until")
             .take();
         manager.alter_table(dropped).await
     }
