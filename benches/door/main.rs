@@ -1,6 +1,7 @@
 //! How many webhooks a second the intake door makes durable, beside a bare server that reads the same body.
 //!
-//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]`
+//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]
+//! [--beside PROGRAM]`
 //!
 //! Each server is a process of its own, pinned to the first core where `taskset` exists; the load comes from this
 //! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts.
@@ -35,6 +36,8 @@ struct Options {
     rounds: usize,
     /// Measure only the servers whose names hold this.
     only: String,
+    /// Another build of the server, to be measured in turn with this one.
+    beside: Option<String>,
 }
 
 fn main() {
@@ -69,11 +72,12 @@ fn options(arguments: &[String]) -> Options {
         seconds: number("--seconds", 5),
         rounds: usize::try_from(number("--rounds", 3)).expect("few rounds"),
         only: value("--only").unwrap_or_default(),
+        beside: value("--beside"),
     }
 }
 
 async fn run(options: &Options) {
-    let servers = Server::start_all(&options.only).await;
+    let servers = Server::start_all(&options.only, options.beside.as_deref()).await;
     servers::pin_this_process();
     println!(
         "{:<26} {:>5} {:>10} {:>7} {:>8} {:>8} {:>7}",

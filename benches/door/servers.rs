@@ -14,8 +14,8 @@ pub(crate) const BARE_ROLE: &str = "--serve-bare";
 /// The server's core, and the load's.
 const CORES: [&str; 2] = ["0", "1"];
 
-const SQLITE: &str = "door, SQLite";
-const POSTGRES: &str = "door, PostgreSQL";
+const DOORS: [&str; 2] = ["door, SQLite", "door, PostgreSQL"];
+const DOORS_BESIDE: [&str; 2] = ["beside: door, SQLite", "beside: door, PostgreSQL"];
 
 /// A running server, and the request that it is measured with. The process ends with the last clone.
 #[derive(Clone)]
@@ -41,20 +41,26 @@ impl Drop for Process {
 
 impl Server {
     /// All whose names hold `only`, the bare one first.
-    pub(crate) async fn start_all(only: &str) -> Vec<Self> {
+    /// `beside` is another build of the program, which is measured in turn with this one.
+    pub(crate) async fn start_all(only: &str, beside: Option<&str>) -> Vec<Self> {
         let mut servers = Vec::new();
         for (name, kind) in [("bare", "plain"), ("bare + HMAC", "signed")] {
             if name.contains(only) {
                 servers.push(Self::bare(name, kind));
             }
         }
-        if SQLITE.contains(only) {
-            servers.push(Self::door(SQLITE, &[]).await);
-        }
-        if POSTGRES.contains(only) {
-            // Before this process is pinned, so that the database may use both cores.
-            let url = TestPostgres::start().database_url().await;
-            servers.push(Self::door(POSTGRES, &["--database-url", &url]).await);
+        let programs = [Some(env!("CARGO_BIN_EXE_storekeeper")), beside];
+        for (program, names) in programs.into_iter().zip([DOORS, DOORS_BESIDE]) {
+            let Some(program) = program else { continue };
+            let [sqlite, postgres] = names;
+            if sqlite.contains(only) {
+                servers.push(Self::door(sqlite, program, &[]).await);
+            }
+            if postgres.contains(only) {
+                // Before this process is pinned, so that the database may use both cores.
+                let url = TestPostgres::start().database_url().await;
+                servers.push(Self::door(postgres, program, &["--database-url", &url]).await);
+            }
         }
         servers
     }
@@ -72,11 +78,10 @@ impl Server {
     }
 
     /// The real server with one store, whose platform cannot be reached.
-    async fn door(name: &'static str, arguments: &[&str]) -> Self {
+    async fn door(name: &'static str, program: &str, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let path = data.path().to_str().expect("a path in UTF-8");
         let serve = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path];
-        let program = env!("CARGO_BIN_EXE_storekeeper");
         let mut child = pinned(program, &[&serve, arguments].concat());
         let (mut address, mut token) = (None, None);
         for line in lines(&mut child) {

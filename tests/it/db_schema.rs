@@ -43,7 +43,7 @@ async fn steps_keep_the_rows_that_are_there(test: TestDb) {
     let store = test.store("a").await;
     test.activate(store).await;
     test.writer.accept(delivery(store, "d1")).await.unwrap();
-    migrate::down(&test.db, Some(2)).await.unwrap();
+    migrate::down(&test.db, Some(3)).await.unwrap();
     migrate::up(&test.db).await.unwrap();
     assert_eq!(
         test.writer.accept(delivery(store, "d1")).await,
@@ -100,7 +100,7 @@ async fn migrations_make_what_entities_say() {
     let test = TestDb::sqlite().await;
     let from_migrations = Database::connect(&test.options.url).await.unwrap();
     assert_eq!(tables(&from_migrations).await, tables(&from_entities).await);
-    assert_eq!(tables(&from_migrations).await.len(), 18);
+    assert_eq!(tables(&from_migrations).await.len(), 19);
 }
 
 #[tokio::test]

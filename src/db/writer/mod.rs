@@ -10,8 +10,10 @@
 mod accept;
 mod bulk;
 mod checkpoint;
+mod filing;
 mod handle;
 mod lane;
+mod recent;
 mod share;
 
 pub use handle::{CommitError, Share, WriteError, Writer};
