@@ -14,6 +14,7 @@ pub(crate) const BARE_ROLE: &str = "--serve-bare";
 /// The server's core, and the load's.
 const CORES: [&str; 2] = ["0", "1"];
 
+const DOOR_ALONE: &str = "door, not stored";
 const DOORS: [&str; 2] = ["door, SQLite", "door, PostgreSQL"];
 const DOORS_BESIDE: [&str; 2] = ["beside: door, SQLite", "beside: door, PostgreSQL"];
 
@@ -23,7 +24,7 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) address: String,
     pub(crate) webhook: Webhook,
-    _process: Rc<Process>,
+    process: Rc<Process>,
 }
 
 struct Process {
@@ -41,13 +42,19 @@ impl Drop for Process {
 
 impl Server {
     /// All whose names hold `only`, the bare one first.
-    /// `beside` is another build of the program, which is measured in turn with this one.
-    pub(crate) async fn start_all(only: &str, beside: Option<&str>) -> Vec<Self> {
+    /// `beside` is another build of the program, which is measured in turn with this one; `parts` adds a door that does
+    /// all but store.
+    pub(crate) async fn start_all(only: &str, beside: Option<&str>, parts: bool) -> Vec<Self> {
         let mut servers = Vec::new();
         for (name, kind) in [("bare", "plain"), ("bare + HMAC", "signed")] {
             if name.contains(only) {
                 servers.push(Self::bare(name, kind));
             }
+        }
+        if parts && DOOR_ALONE.contains(only) {
+            let mut server = Self::door(DOOR_ALONE, env!("CARGO_BIN_EXE_storekeeper"), &[]).await;
+            server.webhook = server.webhook.that_is_not_stored();
+            servers.push(server);
         }
         let programs = [Some(env!("CARGO_BIN_EXE_storekeeper")), beside];
         for (program, names) in programs.into_iter().zip([DOORS, DOORS_BESIDE]) {
@@ -65,6 +72,11 @@ impl Server {
         servers
     }
 
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.child.id()
+    }
+
     fn bare(name: &'static str, kind: &str) -> Self {
         let this = std::env::current_exe().expect("a path");
         let mut child = pinned(this.to_str().expect("a path in UTF-8"), &[BARE_ROLE, kind]);
@@ -73,7 +85,7 @@ impl Server {
             name,
             webhook: Webhook::to(&address, "/webhooks"),
             address,
-            _process: Rc::new(Process { child, _data: None }),
+            process: Rc::new(Process { child, _data: None }),
         }
     }
 
@@ -99,7 +111,7 @@ impl Server {
             name,
             webhook: Webhook::to(&address, &intake),
             address,
-            _process: Rc::new(Process {
+            process: Rc::new(Process {
                 child,
                 _data: Some(data),
             }),

@@ -61,12 +61,13 @@ pub struct Ahead {
     pub rows: Vec<InboxRow>,
 }
 
-/// Where a log ends, and the last row that is to be read.
+/// A row of the log by its size, beside the head; only the head where there is no row.
 #[derive(Debug, FromQueryResult)]
-struct Bounds {
+struct Size {
     next_seq: i64,
     installed_at: Option<i64>,
-    last: Option<i64>,
+    seq: Option<i64>,
+    bytes: Option<i64>,
 }
 
 /// What lies ahead in the log: where it ends, for which installation, and the rows after `after_seq` in order, at most `limit` and no more than
@@ -78,31 +79,28 @@ pub async fn look_ahead(
     limit: u64,
     max_bytes: usize,
 ) -> Result<Ahead, DbError> {
-    // Of the rows the database tells only which is the last that fits; the first always does.
-    let bounds = Bounds::find_by_statement(statement(
+    let sizes = Size::find_by_statement(statement(
         db.readers(),
-        "SELECT head.next_seq, store.installed_at, ahead.last FROM inbox_head head \
+        "SELECT head.next_seq, store.installed_at, ahead.seq, ahead.bytes FROM inbox_head head \
          LEFT JOIN store ON store.id = head.store LEFT JOIN \
-         (SELECT COALESCE(MAX(CASE WHEN total <= $4 THEN seq END), MIN(seq)) AS last FROM \
-         (SELECT seq, SUM(bytes) OVER (ORDER BY seq) AS total FROM \
-         (SELECT seq, LENGTH(body) AS bytes FROM inbox WHERE store = $1 AND seq > $2 ORDER BY seq LIMIT $3) near) run) \
-         ahead ON true WHERE head.store = $1",
+         (SELECT seq, CAST(LENGTH(body) AS BIGINT) AS bytes FROM inbox WHERE store = $1 AND seq > $2 \
+         ORDER BY seq LIMIT $3) ahead ON true WHERE head.store = $1 ORDER BY ahead.seq",
         [
             store.0.into(),
             after_seq.into(),
             i64::try_from(limit).unwrap_or(i64::MAX).into(),
-            i64::try_from(max_bytes).unwrap_or(i64::MAX).into(),
         ],
     ));
-    let bounds = db.reading(bounds.one(db.readers())).await?;
-    let bounds = bounds.ok_or(DbError::NotFound("store"))?;
-    let rows = match bounds.last {
+    let sizes = db.reading(sizes.all(db.readers())).await?;
+    let head = sizes.first().ok_or(DbError::NotFound("store"))?;
+    let (last_seq, installed_at) = (head.next_seq - 1, head.installed_at);
+    let rows = match last_within(&sizes, max_bytes) {
         Some(last) => rows_between(db, store, after_seq, last).await?,
         None => Vec::new(),
     };
     Ok(Ahead {
-        last_seq: bounds.next_seq - 1,
-        installed_at: bounds.installed_at.map(Timestamp::from_millis),
+        last_seq,
+        installed_at: installed_at.map(Timestamp::from_millis),
         rows,
     })
 }
@@ -122,6 +120,20 @@ async fn rows_between(
         .all(db.readers());
     let rows = db.reading(rows).await?;
     Ok(rows.into_iter().map(InboxRow::from).collect())
+}
+
+/// The number of the last row that fits; the first row always does.
+fn last_within(sizes: &[Size], max_bytes: usize) -> Option<i64> {
+    let mut room = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+    let mut last = None;
+    for size in sizes {
+        room = room.saturating_sub(size.bytes.unwrap_or(0));
+        if room < 0 && last.is_some() {
+            break;
+        }
+        last = size.seq;
+    }
+    last
 }
 
 impl From<inbox::Model> for InboxRow {

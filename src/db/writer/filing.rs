@@ -43,6 +43,11 @@ impl Filing {
         }
     }
 
+    /// Ends what an earlier process left, before anything is accepted: else the list would grow with every crash.
+    pub(super) async fn catch_up(&mut self, db: &Db) {
+        while self.try_step(db).await && self.round.is_some() {}
+    }
+
     /// Goes on after these deliveries, by one transaction, once half as many came as it can file: so what gathers
     /// meanwhile is bounded. Returns how many rows were written, about.
     pub(super) async fn go_on(&mut self, db: &Db, accepted: usize) -> usize {
@@ -53,18 +58,24 @@ impl Filing {
         }
         self.accepted = 0;
         let was_at_work = self.round.is_some();
+        let is_done = self.try_step(db).await;
+        if is_done && was_at_work { rows_max } else { 0 }
+    }
+
+    /// Whether the next step was done; one that fails ends its round.
+    async fn try_step(&mut self, db: &Db) -> bool {
         let step = tokio::time::timeout(db.options().writer.group_timeout, self.step(db)).await;
         let error = match step {
-            Ok(Ok(())) => return if was_at_work { rows_max } else { 0 },
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => DbError::from(error).to_string(),
             Err(_elapsed) => "a transaction did not end in time".to_owned(),
         };
         // The next delivery meets the same trouble, and tells those who wait for it.
         tracing::debug!(error, "delivery ids not filed");
-        0
+        false
     }
 
-    /// One transaction of the round; begins one when it is time. A step that fails ends its round.
+    /// One transaction of the round; begins one when it is time.
     async fn step(&mut self, db: &Db) -> Result<(), DbErr> {
         let connection = db.accepts();
         self.round = match self.round.take() {
@@ -84,7 +95,7 @@ impl Filing {
             Some(Round::Striking { up_to }) => {
                 let rows_max = self.rows_max.saturating_mul(STRUCK_FOR_FILED);
                 let struck = recent::strike(connection, up_to, rows_max).await?;
-                (struck > 0).then_some(Round::Striking { up_to })
+                (struck >= u64::from(rows_max)).then_some(Round::Striking { up_to })
             }
         };
         Ok(())

@@ -92,6 +92,9 @@ impl Lane {
     }
 
     async fn run(mut self) {
+        if let Some(filing) = &mut self.filing {
+            filing.catch_up(&self.db).await;
+        }
         while let Some(next) = self.next().await {
             match next {
                 Next::Delivery(first) => {
