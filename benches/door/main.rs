@@ -102,6 +102,8 @@ async fn tell_parts(servers: &[Server], options: &Options) {
         let told: Vec<_> = spent
             .iter()
             .filter(|(_, each)| **each >= 0.05)
+            // A bare server has nothing else.
+            .map(|(part, each)| (if server.is_bare() { "http" } else { part }, each))
             .map(|(part, each)| format!("{part} {each:.1}"))
             .collect();
         println!(

@@ -72,6 +72,10 @@ impl Server {
         servers
     }
 
+    pub(crate) fn is_bare(&self) -> bool {
+        self.name.starts_with("bare")
+    }
+
     /// The id of its process.
     pub(crate) fn process(&self) -> u32 {
         self.process.child.id()
