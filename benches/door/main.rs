@@ -1,9 +1,13 @@
 //! How many webhooks a second the intake door makes durable, beside a bare server that reads the same body.
 //!
-//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]`
+//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]
+//! [--beside PROGRAM]`
 //!
 //! Each server is a process of its own, pinned to the first core where `taskset` exists; the load comes from this
 //! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts.
+//!
+//! `cargo bench --bench door -- parts [--seconds 5] [--only NAME]` tells what each part of the door costs: each server does
+//! more than the one before, and for each it says how many microseconds of processor time its parts spend on a webhook.
 
 #![expect(
     clippy::expect_used,
@@ -17,6 +21,7 @@
 
 mod bare;
 mod load;
+mod parts;
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
@@ -28,6 +33,9 @@ use std::time::Duration;
 use load::Measured;
 use servers::Server;
 
+/// Connections at which parts are told.
+const PARTS_CONNECTIONS: usize = 64;
+
 /// What is asked for on the command line.
 struct Options {
     connections: Vec<usize>,
@@ -35,6 +43,10 @@ struct Options {
     rounds: usize,
     /// Measure only the servers whose names hold this.
     only: String,
+    /// Another build of the server, to be measured in turn with this one.
+    beside: Option<String>,
+    /// Tell what the parts cost.
+    parts: bool,
 }
 
 fn main() {
@@ -69,12 +81,47 @@ fn options(arguments: &[String]) -> Options {
         seconds: number("--seconds", 5),
         rounds: usize::try_from(number("--rounds", 3)).expect("few rounds"),
         only: value("--only").unwrap_or_default(),
+        beside: value("--beside"),
+        parts: arguments.iter().any(|argument| argument == "parts"),
+    }
+}
+
+async fn tell_parts(servers: &[Server], options: &Options) {
+    let span = Duration::from_secs(options.seconds);
+    println!(
+        "{:<26} {:>7} {:>8}  of which processor time",
+        "server", "req/s", "us each"
+    );
+    for server in servers {
+        // The first webhooks find nothing in memory.
+        load::measure(server, PARTS_CONNECTIONS, span).await;
+        let before = parts::spent(server.process());
+        let measured = load::measure(server, PARTS_CONNECTIONS, span).await;
+        let webhooks = measured.per_second * span.as_secs_f64();
+        let spent = parts::each(&before, &parts::spent(server.process()), webhooks);
+        let told: Vec<_> = spent
+            .iter()
+            .filter(|(_, each)| **each >= 0.05)
+            // A bare server has nothing else.
+            .map(|(part, each)| (if server.is_bare() { "http" } else { part }, each))
+            .map(|(part, each)| format!("{part} {each:.1}"))
+            .collect();
+        println!(
+            "{:<26} {:>7.0} {:>8.1}  {}",
+            server.name,
+            measured.per_second,
+            1_000_000.0 / measured.per_second,
+            told.join(", ")
+        );
     }
 }
 
 async fn run(options: &Options) {
-    let servers = Server::start_all(&options.only).await;
+    let servers = Server::start_all(&options.only, options.beside.as_deref(), options.parts).await;
     servers::pin_this_process();
+    if options.parts {
+        return tell_parts(&servers, options).await;
+    }
     println!(
         "{:<26} {:>5} {:>10} {:>7} {:>8} {:>8} {:>7}",
         "server", "conns", "req/s", "of bare", "p50 ms", "p99 ms", "refused"

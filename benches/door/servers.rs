@@ -14,8 +14,9 @@ pub(crate) const BARE_ROLE: &str = "--serve-bare";
 /// The server's core, and the load's.
 const CORES: [&str; 2] = ["0", "1"];
 
-const SQLITE: &str = "door, SQLite";
-const POSTGRES: &str = "door, PostgreSQL";
+const DOOR_ALONE: &str = "door, not stored";
+const DOORS: [&str; 2] = ["door, SQLite", "door, PostgreSQL"];
+const DOORS_BESIDE: [&str; 2] = ["beside: door, SQLite", "beside: door, PostgreSQL"];
 
 /// A running server, and the request that it is measured with. The process ends with the last clone.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) address: String,
     pub(crate) webhook: Webhook,
-    _process: Rc<Process>,
+    process: Rc<Process>,
 }
 
 struct Process {
@@ -41,22 +42,43 @@ impl Drop for Process {
 
 impl Server {
     /// All whose names hold `only`, the bare one first.
-    pub(crate) async fn start_all(only: &str) -> Vec<Self> {
+    /// `beside` is another build of the program, which is measured in turn with this one; `parts` adds a door that does
+    /// all but store.
+    pub(crate) async fn start_all(only: &str, beside: Option<&str>, parts: bool) -> Vec<Self> {
         let mut servers = Vec::new();
         for (name, kind) in [("bare", "plain"), ("bare + HMAC", "signed")] {
             if name.contains(only) {
                 servers.push(Self::bare(name, kind));
             }
         }
-        if SQLITE.contains(only) {
-            servers.push(Self::door(SQLITE, &[]).await);
+        if parts && DOOR_ALONE.contains(only) {
+            let mut server = Self::door(DOOR_ALONE, env!("CARGO_BIN_EXE_storekeeper"), &[]).await;
+            server.webhook = server.webhook.that_is_not_stored();
+            servers.push(server);
         }
-        if POSTGRES.contains(only) {
-            // Before this process is pinned, so that the database may use both cores.
-            let url = TestPostgres::start().database_url().await;
-            servers.push(Self::door(POSTGRES, &["--database-url", &url]).await);
+        let programs = [Some(env!("CARGO_BIN_EXE_storekeeper")), beside];
+        for (program, names) in programs.into_iter().zip([DOORS, DOORS_BESIDE]) {
+            let Some(program) = program else { continue };
+            let [sqlite, postgres] = names;
+            if sqlite.contains(only) {
+                servers.push(Self::door(sqlite, program, &[]).await);
+            }
+            if postgres.contains(only) {
+                // Before this process is pinned, so that the database may use both cores.
+                let url = TestPostgres::start().database_url().await;
+                servers.push(Self::door(postgres, program, &["--database-url", &url]).await);
+            }
         }
         servers
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        self.name.starts_with("bare")
+    }
+
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.child.id()
     }
 
     fn bare(name: &'static str, kind: &str) -> Self {
@@ -67,16 +89,15 @@ impl Server {
             name,
             webhook: Webhook::to(&address, "/webhooks"),
             address,
-            _process: Rc::new(Process { child, _data: None }),
+            process: Rc::new(Process { child, _data: None }),
         }
     }
 
     /// The real server with one store, whose platform cannot be reached.
-    async fn door(name: &'static str, arguments: &[&str]) -> Self {
+    async fn door(name: &'static str, program: &str, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let path = data.path().to_str().expect("a path in UTF-8");
         let serve = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path];
-        let program = env!("CARGO_BIN_EXE_storekeeper");
         let mut child = pinned(program, &[&serve, arguments].concat());
         let (mut address, mut token) = (None, None);
         for line in lines(&mut child) {
@@ -94,7 +115,7 @@ impl Server {
             name,
             webhook: Webhook::to(&address, &intake),
             address,
-            _process: Rc::new(Process {
+            process: Rc::new(Process {
                 child,
                 _data: Some(data),
             }),

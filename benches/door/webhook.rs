@@ -48,6 +48,20 @@ impl Webhook {
         Self { bytes, id_at }
     }
 
+    /// The same as a sample of what would end the store: it passes the whole door and is not stored.
+    pub(crate) fn that_is_not_stored(&self) -> Self {
+        let (head, body) = self.bytes.split_at(self.id_at);
+        let head = std::str::from_utf8(head).expect("a head in UTF-8");
+        let head = head.replace(
+            "customers/update",
+            "app/uninstalled\r\nx-shopify-test: true",
+        );
+        Self {
+            bytes: [head.as_bytes(), body].concat(),
+            id_at: head.len(),
+        }
+    }
+
     /// The request under a delivery id of its own, in no order, as a platform's ids are.
     pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
         let id = number.wrapping_mul(SCATTER);

@@ -1,4 +1,5 @@
-//! A delivery id that was seen, apart from its body and kept longer.
+//! A delivery id that was seen, apart from its body and kept longer; on SQLite those that came lately are in
+//! `recent_delivery`.
 
 use sea_orm::entity::prelude::*;
 

@@ -15,6 +15,7 @@ pub mod ledger_order;
 pub mod level;
 pub mod operator_token;
 pub mod parked;
+pub mod recent_delivery;
 pub mod sealing_key_check;
 pub mod store;
 pub mod store_secret;

@@ -19,6 +19,7 @@ mod m0003_create_keepers;
 mod m0004_create_lanes;
 mod m0005_stamp_deliveries;
 mod m0006_know_installations;
+mod m0007_recent_deliveries;
 mod m0008_doubt_places;
 mod table;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_create_lanes::Migration),
             Box::new(m0005_stamp_deliveries::Migration),
             Box::new(m0006_know_installations::Migration),
+            Box::new(m0007_recent_deliveries::Migration),
             Box::new(m0008_doubt_places::Migration),
         ]
     }

@@ -51,6 +51,7 @@ fn writer_options(writer: &WriterConfig) -> WriterOptions {
         group_gather_max: Duration::from_millis(writer.group_gather_ms_max),
         group_timeout: Duration::from_millis(writer.group_timeout_ms),
         bulk_rows_max: writer.bulk_rows_max,
+        recent_ids_max: writer.recent_ids_max,
     }
 }
 

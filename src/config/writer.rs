@@ -22,5 +22,8 @@ settings! {
         group_timeout_ms: u64 = 10_000, "milliseconds", Range::Between(100, 60_000);
         /// Rows in one transaction of bulk work, such as purging.
         bulk_rows_max: u32 = 500, "rows", Range::Between(1, 10_000);
+        /// Delivery ids that gather in memory before they are filed, some 100 bytes each; up to twice as many while they
+        /// are. SQLite only.
+        recent_ids_max: u32 = 100_000, "delivery ids", Range::Between(1, 10_000_000);
     }
 }

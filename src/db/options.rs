@@ -49,6 +49,8 @@ pub struct WriterOptions {
     pub group_timeout: Duration,
     /// Rows in one transaction of bulk work.
     pub bulk_rows_max: u32,
+    /// Delivery ids that gather in memory before they are filed; up to twice as many while they are (SQLite).
+    pub recent_ids_max: u32,
 }
 
 impl DatabaseOptions {
@@ -82,6 +84,7 @@ impl Default for WriterOptions {
             group_gather_max: Duration::from_millis(5),
             group_timeout: Duration::from_secs(10),
             bulk_rows_max: 500,
+            recent_ids_max: 100_000,
         }
     }
 }

@@ -130,7 +130,10 @@ impl Database {
 
 /// What was written down of a store, and the ids known of it.
 async fn history(connection: &DatabaseConnection, store: i64) -> StoreEvidence {
-    let known = format!("SELECT delivery_id FROM delivery WHERE store = {store}");
+    let known = format!(
+        "SELECT delivery_id FROM delivery WHERE store = {store} \
+         UNION SELECT delivery_id FROM recent_delivery WHERE store = {store}"
+    );
     let inbox =
         format!("SELECT seq, delivery_id FROM witness_inbox WHERE store = {store} ORDER BY seq");
     let keeper = format!(

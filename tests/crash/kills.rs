@@ -23,7 +23,10 @@ const STOPS: u32 = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; run tests/run"]
 async fn killed_at_any_moment_on_sqlite() {
-    let (stage, server) = Opening::new().open().await;
+    // So few that delivery ids are being filed at any moment, too.
+    let opening = Opening::new().setting("WRITER__RECENT_IDS_MAX", "40");
+    let opening = opening.setting("WRITER__BULK_ROWS_MAX", "8");
+    let (stage, server) = opening.open().await;
     survives_kills(stage, server).await;
 }
 

@@ -43,8 +43,10 @@ async fn ack_before_commit_is_caught() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dedup_off_is_caught() {
-    let (mut stage, server) = one_shop().open().await;
-    // The index that tells duplicates forgets.
+    // Ids are filed at once, and the index that they are filed into forgets.
+    let opening = one_shop().setting("WRITER__RECENT_IDS_MAX", "1");
+    let opening = opening.setting("WRITER__BULK_ROWS_MAX", "2");
+    let (mut stage, server) = opening.open().await;
     let forget = "CREATE TRIGGER forget AFTER INSERT ON delivery BEGIN \
         DELETE FROM delivery WHERE store = NEW.store AND delivery_id = NEW.delivery_id; END";
     stage.database.run(forget).await;

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement, TransactionTrait}
 use storekeeper::db::admin::stores;
 use storekeeper::db::inbox::{self, Acceptance};
 use storekeeper::db::writer::WriteError;
-use storekeeper::db::{Db, DbError, fleet};
+use storekeeper::db::{DatabaseOptions, Db, DbError, fleet};
 use storekeeper::ids::StoreId;
 use tokio::task::JoinSet;
 
@@ -261,6 +261,11 @@ async fn survives_a_restart(test: TestDb) {
     test.db.close().await.unwrap();
     let again = Db::connect(&test.options).await.unwrap();
     assert_eq!(all_rows(&again, store).await.len(), 1);
+    let writer = storekeeper::db::writer::Writer::start(&again);
+    assert_eq!(
+        writer.accept(delivery(store, "d1")).await,
+        Ok(Acceptance::Duplicate)
+    );
     // The old handle's connections are gone: an error, and no panic.
     assert!(
         matches!(test.writer.accept(delivery(store, "d2")).await, Err(WriteError::Db(error)) if error.is_transient())
@@ -293,6 +298,91 @@ async fn a_full_database_refuses_and_recovers() {
         test.writer.accept(large("d1")).await,
         Ok(Acceptance::Accepted { seq: 2 })
     );
+    for known in ["d1", "d2"] {
+        assert_eq!(
+            test.writer.accept(delivery(store, known)).await,
+            Ok(Acceptance::Duplicate),
+            "{known}"
+        );
+    }
+}
+
+/// The bounds are so low that ids are filed all the time, and each round of that breaks off somewhere else.
+#[tokio::test]
+async fn recent_ids_are_known_wherever_their_filing_breaks_off() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let mut options = test.options.clone();
+    (options.writer.recent_ids_max, options.writer.bulk_rows_max) = (12, 4);
+    let counts = async || {
+        let sql = "SELECT (SELECT count(*) FROM recent_delivery), (SELECT count(*) FROM delivery)";
+        let row = rows(&test.options, sql).await.remove(0);
+        let count = |index| row.try_get_by_index::<i64>(index).unwrap();
+        (count(0), count(1))
+    };
+    // In no order, as the platform's are.
+    let id = |number: i64| format!("d{:05}", number * 7_919 % 10_007);
+    let mut last = 0;
+    for life in 0..30 {
+        let db = Db::connect(&options).await.unwrap();
+        let writer = storekeeper::db::writer::Writer::start(&db);
+        for _ in 0..life {
+            last += 1;
+            let fresh = writer.accept(delivery(store, &id(last))).await;
+            assert_eq!(fresh, Ok(Acceptance::Accepted { seq: last }));
+            let (recent, _filed) = counts().await;
+            assert!(recent <= 3 * 12, "{recent} in life {life}");
+        }
+        let again = (1..=last).map(|number| writer.accept(delivery(store, &id(number))));
+        for again in futures_util::future::join_all(again).await {
+            assert_eq!(again, Ok(Acceptance::Duplicate), "in life {life}");
+        }
+        db.close().await.unwrap();
+    }
+    let (recent, filed) = counts().await;
+    assert!(
+        recent + filed >= last && filed > last / 2,
+        "{filed} of {last} filed"
+    );
+}
+
+/// An id that is filed is kept to the end of its hour, and one that is not as long as it says.
+#[tokio::test]
+async fn forgets_old_ids_filed_or_not() {
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let mut options = test.options.clone();
+    (options.writer.recent_ids_max, options.writer.bulk_rows_max) = (4, 2);
+    let db = Db::connect(&options).await.unwrap();
+    let writer = storekeeper::db::writer::Writer::start(&db);
+    let accept = async |number: i64| {
+        let mut sent = delivery(store, &format!("d{number}"));
+        sent.received_at = NOW.plus_millis(number);
+        writer.accept(sent).await.unwrap()
+    };
+    for number in 0..30 {
+        assert_eq!(
+            accept(number).await,
+            Acceptance::Accepted { seq: number + 1 }
+        );
+    }
+    let hour_ms = 60 * 60 * 1000;
+    let end_of_hour = NOW.plus_millis(hour_ms - NOW.as_millis() % hour_ms - 1);
+    for (before, kept) in [(NOW, true), (end_of_hour.plus_millis(1), false)] {
+        writer.purge_deliveries(before).await.unwrap();
+        for number in 0..30 {
+            let is_known = accept(number).await == Acceptance::Duplicate;
+            assert_eq!(is_known, kept, "{number} after {before:?}");
+        }
+    }
+}
+
+async fn rows(options: &DatabaseOptions, sql: &str) -> Vec<sea_orm::QueryResult> {
+    let connection = Database::connect(&options.url).await.unwrap();
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let rows = connection.query_all_raw(statement).await.unwrap();
+    connection.close().await.unwrap();
+    rows
 }
 
 #[tokio::test]

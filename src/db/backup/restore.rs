@@ -120,6 +120,7 @@ async fn into_postgres(
     for table in &tables {
         rows::copy(table, &copy, &transaction).await?;
     }
+    file_delivery_ids(&transaction).await?;
     transaction.commit().await?;
     copy.close().await?;
     target.close().await?;
@@ -131,6 +132,19 @@ async fn into_postgres(
         bytes: bytes.len(),
     };
     Ok(Restored { copied, paused })
+}
+
+/// What is kept apart for a while on SQLite (see `writer::recent`) is looked for in one table here.
+async fn file_delivery_ids(target: &impl ConnectionTrait) -> Result<(), BackupError> {
+    for step in [
+        "INSERT INTO delivery (store, delivery_id, received_at) \
+         SELECT store, delivery_id, MAX(received_at) FROM recent_delivery GROUP BY store, delivery_id \
+         ON CONFLICT (store, delivery_id) DO NOTHING",
+        "DELETE FROM recent_delivery",
+    ] {
+        target.execute_unprepared(step).await?;
+    }
+    Ok(())
 }
 
 /// Refuses a database in which one of our tables has rows.

@@ -3,8 +3,9 @@
 use sea_orm::ConnectionTrait;
 
 use super::handle::WaitingBulk;
+use super::recent;
 use crate::clock::Timestamp;
-use crate::db::connect::{Db, statement};
+use crate::db::connect::{Db, begin_writing, statement};
 use crate::db::error::DbError;
 use crate::db::fleet;
 use crate::ids::StoreId;
@@ -50,7 +51,14 @@ async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
         Bulk::Inbox { store, up_to_seq } => {
             delete_inbox_rows(connection, store, up_to_seq, rows_max).await
         }
-        Bulk::Deliveries { before } => fleet::delete_deliveries(connection, before, rows_max).await,
+        Bulk::Deliveries { before } => {
+            let recent = forget_recent_deliveries(db, before, rows_max).await?;
+            let filed = fleet::delete_deliveries(connection, before, rows_max).await?;
+            return Ok(Deleted {
+                rows: recent + filed,
+                may_be_more: recent.max(filed) >= u64::from(rows_max),
+            });
+        }
         Bulk::Digests { before } => fleet::delete_body_digests(connection, before, rows_max).await,
         Bulk::Replies { before } => {
             fleet::delete_idempotent_replies(connection, before, rows_max).await
@@ -60,6 +68,21 @@ async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
         rows,
         may_be_more: rows >= u64::from(rows_max),
     })
+}
+
+/// On PostgreSQL none are kept apart.
+async fn forget_recent_deliveries(
+    db: &Db,
+    before: Timestamp,
+    rows_max: u32,
+) -> Result<u64, DbError> {
+    if db.is_postgres() {
+        return Ok(0);
+    }
+    let transaction = begin_writing(db.writers()).await?;
+    let forgotten = recent::forget(&transaction, before, rows_max).await?;
+    transaction.commit().await?;
+    Ok(forgotten)
 }
 
 /// Deletes by range, from the oldest, and never past the cursor. A log has no gaps, so a range that was not full was the

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::checkpoint::RowsWritten;
+use super::filing::Filing;
 use super::handle::{WaitingBulk, WaitingDelivery, WaitingShare};
 use super::{accept, bulk, checkpoint, share};
 use crate::db::connect::Db;
@@ -65,6 +66,8 @@ struct Lane {
     deliveries_next: bool,
     since_bulk: u32,
     written: RowsWritten,
+    /// Of recent delivery ids (SQLite).
+    filing: Option<Filing>,
 }
 
 enum Next {
@@ -84,10 +87,14 @@ impl Lane {
             deliveries_next: true,
             since_bulk: 0,
             written: RowsWritten::default(),
+            filing: (!db.is_postgres()).then(|| Filing::new(db)),
         }
     }
 
     async fn run(mut self) {
+        if let Some(filing) = &mut self.filing {
+            filing.catch_up(&self.db).await;
+        }
         while let Some(next) = self.next().await {
             match next {
                 Next::Delivery(first) => {
@@ -96,6 +103,10 @@ impl Lane {
                     let rows = group.len();
                     accept::write_group(&self.db, group).await;
                     self.count(rows);
+                    if let Some(filing) = &mut self.filing {
+                        let filed = filing.go_on(&self.db, rows).await;
+                        self.count(filed);
+                    }
                 }
                 Next::Share(first) => {
                     self.deliveries_next = true;

@@ -2,7 +2,8 @@
 //!
 //! A [`Writer`] is a cheap handle; a lane is the task behind it, with one lane on SQLite, which alternates deliveries
 //! and shares when both wait, and one for each on PostgreSQL. Every answer leaves after its commit. Bulk work goes last.
-//! On SQLite a task beside the lane keeps the write-ahead log short (`checkpoint`).
+//! On SQLite a task beside the lane keeps the write-ahead log short (`checkpoint`), and the lane files the delivery ids
+//! that came lately (`recent`, `filing`).
 //!
 //! Reading order: the door (`handle`), who is next (`lane`), then what a transaction of each kind does
 //! (`accept`, `share`, `bulk`).
@@ -10,8 +11,10 @@
 mod accept;
 mod bulk;
 mod checkpoint;
+mod filing;
 mod handle;
 mod lane;
+mod recent;
 mod share;
 
 pub use handle::{CommitError, Share, WriteError, Writer};

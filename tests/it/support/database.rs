@@ -160,6 +160,7 @@ macro_rules! for_each_table {
             inbox_head,
             inbox,
             delivery,
+            recent_delivery,
             body_digest,
             keeper,
             item,

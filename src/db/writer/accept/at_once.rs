@@ -19,12 +19,12 @@ const NO_NUMBER: i64 = -i64::MAX;
 /// Step by step: `head` are the heads of the stores, locked in ascending order, so that two such statements cannot wait
 /// for each other; `claimed` the bodies that no other store accepted; `passed` what may be taken in; `fresh` the ids
 /// that were not there; `advanced` the heads moved on; `numbered` the fresh ones with their numbers, in order of
-/// arrival. A delivery whose store has no head is in no answer.
+/// arrival. Bodies stay in `g` until they are written. A delivery whose store has no head is in no answer.
 static ACCEPT: LazyLock<String> = LazyLock::new(|| {
     format!(
         ", head AS (SELECT store FROM inbox_head WHERE store IN (SELECT store FROM g) ORDER BY store FOR UPDATE), \
          {claimed}, \
-         passed AS (SELECT g.* FROM g JOIN head USING (store) \
+         passed AS (SELECT g.position, g.store, g.delivery_id, g.received_at FROM g JOIN head USING (store) \
          WHERE g.digest = '' OR g.digest IN (SELECT digest FROM claimed)), \
          fresh AS (INSERT INTO delivery (store, delivery_id, received_at) SELECT store, delivery_id, received_at FROM passed \
          ORDER BY store, delivery_id ON CONFLICT (store, delivery_id) DO NOTHING RETURNING store, delivery_id), \
@@ -32,12 +32,12 @@ static ACCEPT: LazyLock<String> = LazyLock::new(|| {
          advanced AS (UPDATE inbox_head SET next_seq = next_seq + taken.count, received = received + taken.count \
          FROM taken WHERE inbox_head.store = taken.store \
          RETURNING inbox_head.store, inbox_head.next_seq - taken.count AS first), \
-         numbered AS (SELECT passed.*, advanced.first + ROW_NUMBER() OVER \
+         numbered AS (SELECT passed.position, advanced.first + ROW_NUMBER() OVER \
          (PARTITION BY passed.store ORDER BY passed.position) - 1 AS seq \
          FROM passed JOIN fresh USING (store, delivery_id) JOIN advanced USING (store)), \
          written AS (INSERT INTO inbox (store, seq, topic, delivery_id, event_id, triggered_at, api_version, \
          received_at, body) SELECT store, seq, topic, delivery_id, NULLIF(event_id, ''), \
-         NULLIF(triggered_at, {NO_NUMBER}), NULLIF(api_version, ''), received_at, body FROM numbered) \
+         NULLIF(triggered_at, {NO_NUMBER}), NULLIF(api_version, ''), received_at, body FROM g JOIN numbered USING (position)) \
          SELECT g.position, passed.position IS NOT NULL, numbered.seq FROM g JOIN head USING (store) \
          LEFT JOIN passed ON passed.position = g.position LEFT JOIN numbered ON numbered.position = g.position",
         claimed = fleet::CLAIMED,

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 use super::group::Outcomes;
+use crate::clock::Timestamp;
 use crate::db::connect::begin_writing;
 use crate::db::fleet;
 use crate::db::grid::Grid;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::WriteError;
+use crate::db::writer::recent;
 use crate::ids::StoreId;
 
 /// Writes the group in a transaction.
@@ -21,7 +23,7 @@ pub(super) async fn write(
 ) -> Result<Outcomes, DbErr> {
     let transaction = begin_writing(connection).await?;
     let shared = refuse_shared_bodies(&transaction, deliveries).await?;
-    let fresh = insert_delivery_ids(&transaction, deliveries, &shared).await?;
+    let fresh = note_delivery_ids(&transaction, deliveries, &shared).await?;
     let heads = advance_heads(&transaction, deliveries, &fresh).await?;
     let outcomes = number(deliveries, &shared, &fresh, heads);
     insert_rows(&transaction, deliveries, &outcomes).await?;
@@ -57,44 +59,33 @@ async fn refuse_shared_bodies(
         .collect())
 }
 
-/// Inserts the delivery ids; returns the positions of those that were not there, the first of equal ones.
-async fn insert_delivery_ids(
+/// Writes down the delivery ids; returns the positions of those that had not come before, the first of equal ones.
+async fn note_delivery_ids(
     transaction: &DatabaseTransaction,
     deliveries: &[Delivery],
     shared: &BTreeSet<usize>,
 ) -> Result<BTreeSet<usize>, DbErr> {
-    // So said, SQLite need not keep each page as it was before the statement. It would also pass over a value that is
-    // missing, so none may be.
-    const INSERT: &str = "INSERT OR IGNORE INTO delivery (store, delivery_id, received_at) \
-        SELECT store, delivery_id, received_at FROM g ORDER BY store, delivery_id RETURNING store, delivery_id";
-    let mut first_of: BTreeMap<(StoreId, &str), usize> = BTreeMap::new();
-    for (position, delivery) in deliveries
+    let mut fresh: BTreeMap<recent::Key<'_>, (usize, Timestamp)> = BTreeMap::new();
+    for (position, delivery) in deliveries.iter().enumerate() {
+        if !shared.contains(&position) {
+            fresh
+                .entry((delivery.store, &delivery.delivery_id))
+                .or_insert((position, delivery.received_at));
+        }
+    }
+    recent::open(transaction).await?;
+    let known = recent::known(transaction, fresh.keys().copied()).await?;
+    let known: BTreeSet<recent::Key<'_>> = known
         .iter()
-        .enumerate()
-        .filter(|(position, _)| !shared.contains(position))
-    {
-        first_of
-            .entry((delivery.store, &delivery.delivery_id))
-            .or_insert(position);
-    }
-    let mut grid = Grid::new(&["store", "delivery_id", "received_at"]);
-    for ((store, delivery_id), position) in &first_of {
-        let received_at = deliveries
-            .get(*position)
-            .map_or(0, |delivery| delivery.received_at.as_millis());
-        grid.push(vec![
-            store.0.into(),
-            (*delivery_id).into(),
-            received_at.into(),
-        ]);
-    }
-    let mut fresh = BTreeSet::new();
-    for row in grid.query(transaction, INSERT).await? {
-        let (store, delivery_id): (i64, String) =
-            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        fresh.extend(first_of.get(&(StoreId(store), delivery_id.as_str())));
-    }
-    Ok(fresh)
+        .map(|(store, delivery_id)| (*store, delivery_id.as_str()))
+        .collect();
+    fresh.retain(|key, _| !known.contains(key));
+    let noted: Vec<_> = fresh
+        .iter()
+        .map(|(key, (_position, received_at))| (*key, *received_at))
+        .collect();
+    recent::note(transaction, &noted).await?;
+    Ok(fresh.into_values().map(|(position, _)| position).collect())
 }
 
 /// Takes as many numbers of each store as it has fresh deliveries; returns each store's first number. A store without
@@ -194,10 +185,7 @@ async fn insert_rows(
             delivery.topic.clone().into(),
             delivery.delivery_id.clone().into(),
             delivery.event_id.clone().into(),
-            delivery
-                .triggered_at
-                .map(crate::clock::Timestamp::as_millis)
-                .into(),
+            delivery.triggered_at.map(Timestamp::as_millis).into(),
             delivery.api_version.clone().into(),
             delivery.received_at.as_millis().into(),
             delivery.body.to_vec().into(),
