@@ -116,6 +116,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         scan_interval_ms: signed(keeper.scan_interval_ms),
         scan_stores_max: keeper.scan_stores_max,
         idle_ms: signed(keeper.idle_ms),
+        running_max: keeper.running_max,
         lifecycle_events_max: keeper.lifecycle_events_max,
         restart: restart_settings(&config.restart),
         ..KeeperSettings::new(store_settings(config))
@@ -186,6 +187,7 @@ mod tests {
                 settings.calls_in_flight_max,
                 settings.commands_waiting_max,
                 settings.scan_stores_max,
+                settings.running_max,
             ]
         };
         assert_eq!(numbers(&told), numbers(&expected));

@@ -159,13 +159,13 @@ impl KeeperCore {
     /// # Errors
     /// How the keeper ends; its core is gone then.
     pub(super) async fn step(mut self: Box<Self>) -> Result<(Box<Self>, Next), Exit> {
-        self.slot.hear();
+        let is_dismissed = self.slot.hear();
         self.obey()?;
         let mut worked = self.take_commands().await?;
         if self.shared.is_shutting_down() {
             self.tell_of_dead_letters().await;
             return if self.slot.call_in_flight() {
-                self.wait(worked).await
+                self.wait(worked, false).await
             } else {
                 Err(Exit::ShutDown)
             };
@@ -173,7 +173,7 @@ impl KeeperCore {
         worked |= self.take_turn().await?;
         worked |= self.call_turn().await?;
         self.tell_of_dead_letters().await;
-        self.wait(worked).await
+        self.wait(worked, is_dismissed).await
     }
 
     pub(super) fn obey(&self) -> Result<(), Exit> {
@@ -188,18 +188,29 @@ impl KeeperCore {
         }
     }
 
-    async fn wait(mut self: Box<Self>, worked: bool) -> Result<(Box<Self>, Next), Exit> {
+    /// What follows a step. Who worked stays, also when it was told to leave for want of work.
+    async fn wait(
+        mut self: Box<Self>,
+        worked: bool,
+        is_dismissed: bool,
+    ) -> Result<(Box<Self>, Next), Exit> {
         let now = self.now();
         if worked {
             self.worked_at = now;
             return Ok((self, Next::Again));
         }
         let idle_at = self.worked_at.plus_millis(self.shared.settings.idle_ms);
-        if idle_at <= now && !self.slot.call_in_flight() && !self.slot.has_commands() {
+        let may_leave = idle_at <= now || is_dismissed;
+        if may_leave && !self.slot.call_in_flight() && !self.slot.has_commands() {
             self.leave_tidy().await?;
             self.purge_behind_cursor();
-            return Err(Exit::Deactivated(Deactivation::Idle));
+            return Err(Exit::Deactivated(if idle_at <= now {
+                Deactivation::Idle
+            } else {
+                Deactivation::Dismissed
+            }));
         }
+        self.slot.rests(self.worked_at);
         let deadline = self
             .state
             .next_deadline(now)

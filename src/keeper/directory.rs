@@ -15,6 +15,7 @@ use crate::domain::interest::Interest;
 use crate::ids::StoreId;
 use crate::keeper::arbiters::{self, Engine};
 use crate::keeper::board::Board;
+use crate::keeper::crowd::keep_within_memory;
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
 use crate::keeper::purge::purge_behind_cursors;
@@ -92,6 +93,7 @@ impl Directory {
         let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
         let slots = Arc::new(Slots::default());
         runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
+        runs &= shared.run(keep_within_memory(Arc::clone(&shared)));
         if !runs {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
@@ -209,12 +211,12 @@ impl Directory {
     /// whose keepers had not ended by then; they lose nothing, since what they had not committed is still in the inbox.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<StoreId> {
         let shared = &self.inner.shared;
-        let guarded = shared.guarded();
+        let guarded = shared.living.count();
         shared.begin_shutdown();
         for slot in self.inner.slots.all() {
             slot.alert();
         }
-        let in_time = tokio::time::timeout(deadline, shared.all_ended())
+        let in_time = tokio::time::timeout(deadline, shared.living.none())
             .await
             .is_ok();
         let leftovers = if in_time {

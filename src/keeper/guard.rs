@@ -17,11 +17,35 @@ use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Aftermath, Blame, Deactivation, Exit};
 use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::lifecycle::LifecycleStep;
+use crate::keeper::living::Entry;
 use crate::keeper::restart_budget::{RestartBudget, Verdict};
+use crate::keeper::settings::RestartSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 use crate::keeper::status::KeeperState;
 use crate::telemetry::metric_name;
+
+/// What a store's crashes so far mean for its next keeper. It outlives the guard, so that a keeper that leaves for want
+/// of work does not come back with a clean record.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    budget: RestartBudget,
+    aftermath: Aftermath,
+}
+
+impl Past {
+    fn none(settings: RestartSettings) -> Self {
+        Self {
+            budget: RestartBudget::new(settings),
+            aftermath: Aftermath::default(),
+        }
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_clean(&self) -> bool {
+        self.budget.is_clean() && self.aftermath == Aftermath::default()
+    }
+}
 
 /// The claim of one guard on one store; however it ends, nothing of a keeper stays published after it.
 #[derive(Debug)]
@@ -29,12 +53,15 @@ pub(super) struct Tenure {
     shared: Arc<Shared>,
     slot: Arc<Slot>,
     released: bool,
+    /// Dropped last.
+    _entry: Entry,
 }
 
 impl Tenure {
     /// For who has claimed the slot.
-    pub(super) const fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
         Self {
+            _entry: shared.living.enter(&slot),
             shared,
             slot,
             released: false,
@@ -52,7 +79,6 @@ impl Drop for Tenure {
         if self.shared.is_shutting_down() {
             self.slot.refuse_waiting(&CommandError::ShuttingDown);
         }
-        self.shared.guard_ended();
     }
 }
 
@@ -80,34 +106,24 @@ pub(super) fn start(tenure: Tenure, seat: Seat) {
 /// Guards a store until it has nothing to do, or the process ends.
 pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
     let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
-    let mut budget = RestartBudget::new(shared.settings.restart);
-    let mut aftermath = Aftermath::default();
+    let past = slot.past().map(|past| *past);
+    let mut past = past.unwrap_or_else(|| Past::none(shared.settings.restart));
     loop {
         let began = shared.deps.clock.now();
-        let exit = live(&shared, &slot, &mut aftermath).await;
-        budget.ran(began, shared.deps.clock.now());
-        aftermath.learn(&exit, shared.settings.turn_rows_max);
-        let decision = decide(&shared, &exit, &mut budget);
+        let exit = live(&shared, &slot, &mut past.aftermath).await;
+        past.budget.ran(began, shared.deps.clock.now());
+        past.aftermath.learn(&exit, shared.settings.turn_rows_max);
+        let decision = decide(&shared, &exit, &mut past.budget);
         tell(&shared, &slot, &exit, decision);
         let goes_on = match decision {
             Decision::StartNow => true,
             Decision::Restart { at } => {
-                rest(
-                    &shared,
-                    &slot,
-                    &mut budget,
-                    KeeperState::Restarting { until: at },
-                )
-                .await
+                let state = KeeperState::Restarting { until: at };
+                rest(&shared, &slot, &mut past.budget, state).await
             }
             Decision::Quarantine { until } => {
-                rest(
-                    &shared,
-                    &slot,
-                    &mut budget,
-                    KeeperState::Quarantined { until },
-                )
-                .await
+                let state = KeeperState::Quarantined { until };
+                rest(&shared, &slot, &mut past.budget, state).await
             }
             Decision::End => false,
             Decision::Abandon => {
@@ -118,9 +134,12 @@ pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
         if shared.is_shutting_down() {
             break;
         }
-        if !goes_on && slot.release() {
-            tenure.released = true;
-            break;
+        if !goes_on {
+            slot.remember(past.clone());
+            if slot.release() {
+                tenure.released = true;
+                break;
+            }
         }
         slot.set_state(KeeperState::Starting);
     }
@@ -184,9 +203,10 @@ where
 fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
     let now = shared.deps.clock.now();
     let verdict = match exit {
-        Exit::ShutDown | Exit::Deactivated(Deactivation::Idle | Deactivation::Requested { .. }) => {
-            return Decision::End;
-        }
+        Exit::ShutDown
+        | Exit::Deactivated(
+            Deactivation::Idle | Deactivation::Dismissed | Deactivation::Requested { .. },
+        ) => return Decision::End,
         Exit::NoSuchStore => return Decision::Abandon,
         Exit::Deactivated(Deactivation::Restart { .. }) => return Decision::StartNow,
         Exit::Deactivated(Deactivation::Quarantine { .. }) => budget.quarantine(now),
@@ -226,9 +246,9 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
         {
             tracing::warn!(store = %slot.store, %exit, "keeper crashed");
         }
-        // Of ten thousand stores, ten thousand lines would be no news: the directory counts them.
+        // Of ten thousand stores, ten thousand lines would be no news: they are counted.
         Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
-            if shared.is_shutting_down() =>
+            if shared.is_shutting_down() || *exit == Exit::Deactivated(Deactivation::Dismissed) =>
         {
             tracing::debug!(store = %slot.store, %exit, "keeper ended");
         }

@@ -34,6 +34,7 @@ mod status;
 
 mod board;
 mod handle;
+mod living;
 mod slot;
 
 mod ahead;
@@ -48,6 +49,7 @@ mod take_turn;
 mod actor;
 mod arbiters;
 mod busy;
+mod crowd;
 mod directory;
 mod guard;
 mod home;

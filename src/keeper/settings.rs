@@ -52,6 +52,8 @@ pub struct KeeperSettings {
     pub scan_stores_max: usize,
     /// Milliseconds without work after which a keeper is deactivated.
     pub idle_ms: i64,
+    /// Keepers in memory; beyond, those without work are deactivated, the longest idle first.
+    pub running_max: usize,
     /// Milliseconds until a keeper looks again when a deadline passed and nothing was to be done.
     pub stall_ms: i64,
     /// Commits after which rows behind the cursor are purged.
@@ -125,6 +127,7 @@ impl KeeperSettings {
             scan_interval_ms: 1_000,
             scan_stores_max: 1_000,
             idle_ms: 900_000,
+            running_max: 50_000,
             stall_ms: 1_000,
             purge_every_commits: 64,
             purges_waiting_max: 256,

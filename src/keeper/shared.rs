@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::deps::Deps;
 use crate::ids::StoreId;
@@ -11,6 +11,7 @@ use crate::keeper::arbiters::{Arbiters, Seat};
 use crate::keeper::guard;
 use crate::keeper::home::Home;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
+use crate::keeper::living::Living;
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::Scheduler;
 use crate::keeper::settings::KeeperSettings;
@@ -32,7 +33,7 @@ pub(super) struct Shared {
     arbiters: Arbiters,
     shutting_down: AtomicBool,
     /// Stores that have a keeper or a guard that rests.
-    guarded: watch::Sender<usize>,
+    pub(super) living: Arc<Living>,
 }
 
 impl Shared {
@@ -50,7 +51,7 @@ impl Shared {
             purges,
             arbiters,
             shutting_down: AtomicBool::new(false),
-            guarded: watch::Sender::new(0),
+            living: Living::new(),
             home: Home::here(),
             deps,
             settings,
@@ -66,7 +67,6 @@ impl Shared {
         if !slot.claim(seat.arbiter()) {
             return;
         }
-        self.guarded.send_modify(|guarded| *guarded += 1);
         let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
         // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
         let _seated = seat.there(move |seat| guard::start(tenure, seat));
@@ -82,30 +82,12 @@ impl Shared {
         self.arbiters.run(task)
     }
 
-    /// The other half of [`Self::activate`].
-    pub(super) fn guard_ended(&self) {
-        self.guarded
-            .send_modify(|guarded| *guarded = guarded.saturating_sub(1));
-    }
-
     pub(super) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::SeqCst)
     }
 
     pub(super) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
-    }
-
-    /// Stores that have a keeper, or a guard that rests.
-    pub(super) fn guarded(&self) -> usize {
-        *self.guarded.borrow()
-    }
-
-    /// Waits until no store has a keeper.
-    pub(super) async fn all_ended(&self) {
-        let mut guarded = self.guarded.subscribe();
-        // The sender lives in `self`, so the channel cannot close while this waits.
-        let _closed = guarded.wait_for(|guarded| *guarded == 0).await.is_err();
     }
 
     /// Asks for rows to be deleted; `false`: too many ask, this is to be asked again.

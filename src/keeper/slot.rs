@@ -20,6 +20,7 @@ use crate::domain::store::observation::Observation;
 use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::board::Board;
+use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
 use crate::keeper::status::{KeeperState, KeeperStatus};
 use crate::telemetry::metric_name;
@@ -55,10 +56,26 @@ struct Life {
     call_in_flight: bool,
     answer: Option<(CallId, Answer)>,
     control: Option<(Control, String)>,
+    /// Its place in memory is wanted.
+    dismissed: bool,
+    /// Set while the keeper sleeps: since when it has had nothing to do.
+    idle_since: Option<Timestamp>,
+    /// What the next guard must know of the last ones.
+    past: Option<Box<Past>>,
     status: KeeperStatus,
 }
 
 impl Life {
+    /// Since when a keeper that sleeps has had nothing to do; `None`: it has.
+    fn idle(&self) -> Option<Timestamp> {
+        let is_called = self.rung || self.backlog_hint || self.control.is_some();
+        let has_work = self.call_in_flight
+            || self.answer.is_some()
+            || !self.commands.is_empty()
+            || !self.deferred.is_empty();
+        self.idle_since.filter(|_since| !is_called && !has_work)
+    }
+
     fn nudge(&mut self) {
         if std::mem::replace(&mut self.rung, true) {
             return;
@@ -92,6 +109,9 @@ impl Slot {
             call_in_flight: false,
             answer: None,
             control: None,
+            dismissed: false,
+            idle_since: None,
+            past: None,
             status,
         };
         Self {
@@ -174,6 +194,22 @@ impl Slot {
         self.call.notify_one();
     }
 
+    /// Since when the keeper has had nothing to do; `None`: it has, or there is no keeper that sleeps.
+    pub(super) fn idle_since(&self) -> Option<Timestamp> {
+        self.life().idle()
+    }
+
+    /// Asks the keeper to leave unless it has something to do; `false`: it has.
+    pub(super) fn dismiss(&self) -> bool {
+        let mut life = self.life();
+        let is_idle = life.idle().is_some();
+        if is_idle {
+            life.dismissed = true;
+            life.nudge();
+        }
+        is_idle
+    }
+
     /// Makes a keeper, or a guard that rests, look around.
     pub(super) fn alert(&self) {
         self.life().nudge();
@@ -184,9 +220,17 @@ impl Slot {
 
 /// For the keeper.
 impl Slot {
-    /// A step begins: what rings from now on rings anew.
-    pub(super) fn hear(&self) {
-        self.life().rung = false;
+    /// A step begins: what rings from now on rings anew. Tells whether the keeper is to leave if it has nothing to do.
+    pub(super) fn hear(&self) -> bool {
+        let mut life = self.life();
+        life.rung = false;
+        life.idle_since = None;
+        std::mem::take(&mut life.dismissed)
+    }
+
+    /// The keeper goes to sleep.
+    pub(super) fn rests(&self, idle_since: Timestamp) {
+        self.life().idle_since = Some(idle_since);
     }
 
     pub(super) fn take_backlog_hint(&self) -> bool {
@@ -315,7 +359,20 @@ impl Slot {
     pub(super) fn withdraw(&self) {
         self.interest.store(None);
         self.board.store(None);
-        self.life().addr = None;
+        let mut life = self.life();
+        life.addr = None;
+        life.idle_since = None;
+        life.dismissed = false;
+    }
+
+    /// What the last guard left.
+    pub(super) fn past(&self) -> Option<Box<Past>> {
+        self.life().past.take()
+    }
+
+    /// Leaves what the next guard must know.
+    pub(super) fn remember(&self, past: Past) {
+        self.life().past = (!past.is_clean()).then(|| Box::new(past));
     }
 
     pub(super) fn crashed(&self, error: String) {

@@ -54,6 +54,8 @@ catalogue! {
     TURN_ROW_COST_SECONDS: MetricKind::Gauge, "storekeeper_turn_row_cost_seconds";
     /// Keepers in memory, by `state`; those that are `paused` are among the `running`.
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
+    /// Keepers without work that were asked to leave because `keeper.running_max` was exceeded.
+    KEEPERS_DISMISSED_TOTAL: MetricKind::Counter, "storekeeper_keepers_dismissed_total";
     /// Keepers started again after a failure, by `reason`.
     KEEPER_RESTARTS_TOTAL: MetricKind::Counter, "storekeeper_keeper_restarts_total";
     /// Calls to the platform, by `platform` and `outcome`.

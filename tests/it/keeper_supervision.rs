@@ -25,18 +25,11 @@ fn panic_at(settings: &mut KeeperSettings, poison: &'static [i64]) -> Arc<Mutex<
     seen
 }
 
-async fn accept(rig: &Rig, store: StoreId, rows: i64) {
-    for item in 0..rows {
-        rig.accept_level(store, 500 + item).await;
-    }
-    rig.directory.ring(store);
-}
-
 #[tokio::test]
 async fn a_row_that_panics_three_times_becomes_a_dead_letter_and_the_next_is_applied() {
     let mut seen = Arc::default();
     let rig = Rig::start(|settings| seen = panic_at(settings, &[2])).await;
-    accept(&rig, STORE, 3).await;
+    rig.deliver(STORE, 3).await;
     for _crash in 0..3 {
         rig.let_restart(STORE).await;
     }
@@ -66,7 +59,7 @@ async fn a_row_that_panics_three_times_becomes_a_dead_letter_and_the_next_is_app
 async fn a_sixth_crash_within_a_minute_is_quarantine_until_released_and_of_that_store_alone() {
     let rig = Rig::start(|settings| drop(panic_at(settings, &[1, 2]))).await;
     let neighbour = StoreId(2);
-    accept(&rig, STORE, 3).await;
+    rig.deliver(STORE, 3).await;
     for _crash in 0..5 {
         rig.let_restart(STORE).await;
     }
@@ -125,13 +118,13 @@ async fn a_fenced_keeper_ends_and_its_successor_goes_on() {
         }));
     })
     .await;
-    accept(&rig, STORE, 1).await;
+    rig.deliver(STORE, 1).await;
     eventually("the first row", || rig.cursor(STORE) == 1).await;
     let intruder = GrantId(uuid::Uuid::from_u128(1));
     keepers::activate(&rig.db, STORE, intruder, rig.clock.now())
         .await
         .expect("taken over");
-    accept(&rig, STORE, 1).await;
+    rig.deliver(STORE, 1).await;
     rig.let_restart(STORE).await;
     eventually("the second row", || rig.cursor(STORE) == 2).await;
     assert_eq!(
@@ -157,10 +150,10 @@ async fn a_fenced_keeper_ends_and_its_successor_goes_on() {
 #[tokio::test]
 async fn the_interest_set_is_withdrawn_with_the_keeper() {
     let rig = Rig::start(|settings| drop(panic_at(settings, &[2]))).await;
-    accept(&rig, STORE, 1).await;
+    rig.deliver(STORE, 1).await;
     eventually("a keeper", || rig.directory.interest(STORE).is_some()).await;
     eventually("the first row", || rig.cursor(STORE) == 1).await;
-    accept(&rig, STORE, 1).await;
+    rig.deliver(STORE, 1).await;
     eventually("a crash", || {
         matches!(rig.state(STORE), KeeperState::Restarting { .. })
     })
@@ -171,8 +164,8 @@ async fn the_interest_set_is_withdrawn_with_the_keeper() {
 #[tokio::test]
 async fn shutdown_ends_every_keeper_and_refuses_what_comes_later() {
     let rig = Rig::start(|_| {}).await;
-    accept(&rig, STORE, 1).await;
-    accept(&rig, StoreId(2), 1).await;
+    rig.deliver(STORE, 1).await;
+    rig.deliver(StoreId(2), 1).await;
     eventually("both rows", || {
         rig.cursor(STORE) == 1 && rig.cursor(StoreId(2)) == 1
     })

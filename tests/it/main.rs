@@ -16,6 +16,7 @@ mod hostile;
 mod http;
 mod journeys;
 mod keeper_commands;
+mod keeper_life;
 mod keeper_supervision;
 mod keeper_turns;
 mod platform;

@@ -22,7 +22,7 @@ use storekeeper::domain::fact::{Assignments, Fact, ItemSnapshot, LevelSnapshot, 
 use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
 use storekeeper::domain::store::settings::StoreSettings;
 use storekeeper::ids::{BundleId, IdSource, ItemId, LocationId, ProductId, StoreId, VariantId};
-use storekeeper::keeper::{Directory, KeeperSettings, KeeperState};
+use storekeeper::keeper::{Directory, KeeperSettings, KeeperState, LifecycleStep};
 use storekeeper::platform::PlatformKind;
 use tokio::sync::watch;
 
@@ -49,8 +49,13 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// One store, and settings that differ from the defaults as `adjust` says.
+    /// Two stores, and settings that differ from the defaults as `adjust` says.
     pub(crate) async fn start(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
+        Self::start_with(2, adjust).await
+    }
+
+    /// Stores 1 to `stores`.
+    pub(crate) async fn start_with(stores: i64, adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
         let url = chosen_url()
             .await
@@ -59,7 +64,8 @@ impl Rig {
             .await
             .expect("a database");
         migrate::up(&db).await.expect("a schema");
-        register(&url, &[STORE, StoreId(2)]).await;
+        let stores: Vec<_> = (1..=stores).map(StoreId).collect();
+        register(&url, &stores).await;
         let writer = Writer::start(&db);
         let clock = ManualClock::starting_at(START);
         let platform = Arc::new(ScriptedPlatform::new());
@@ -116,6 +122,14 @@ impl Rig {
         self.writer.accept(delivery).await.expect("accepted");
     }
 
+    /// So many level webhooks arrive, and somebody rings.
+    pub(crate) async fn deliver(&self, store: StoreId, rows: i64) {
+        for item in 0..rows {
+            self.accept_level(store, 500 + item).await;
+        }
+        self.directory.ring(store);
+    }
+
     /// How far the store's keeper is, as of its last commit.
     pub(crate) fn cursor(&self, store: StoreId) -> i64 {
         let observation = self
@@ -129,6 +143,15 @@ impl Rig {
         self.directory
             .status(store)
             .map_or(KeeperState::Stopped, |status| status.state)
+    }
+
+    /// How often a keeper of this store was brought to life.
+    pub(crate) fn activations(&self, store: StoreId) -> usize {
+        let events = self.directory.lifecycle();
+        let activated = events
+            .iter()
+            .filter(|event| event.store == store && event.step == LifecycleStep::Activated);
+        activated.count()
     }
 
     /// Waits until the store's keeper has crashed, then lets the time come at which it is started anew.
