@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig};
+use crate::config::{
+    Config, DatabaseConfig, PatrolConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig,
+};
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
-use crate::keeper::{KeeperSettings, RestartSettings};
+use crate::keeper::{KeeperSettings, PatrolSettings, RestartSettings};
 use crate::platform::{self, ClientSettings, PlatformClient};
 
 /// The embedded database's file in the data directory.
@@ -119,7 +121,17 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         running_max: keeper.running_max,
         lifecycle_events_max: keeper.lifecycle_events_max,
         restart: restart_settings(&config.restart),
+        patrol: patrol_settings(&config.patrol),
         ..KeeperSettings::new(store_settings(config))
+    }
+}
+
+fn patrol_settings(patrol: &PatrolConfig) -> PatrolSettings {
+    PatrolSettings {
+        interval_ms: patrol.interval_ms,
+        beats_missed_max: patrol.beats_missed_max,
+        silent_exit_ms: patrol.silent_exit_ms,
+        stuck_ms: patrol.stuck_ms,
     }
 }
 
@@ -173,8 +185,8 @@ mod tests {
         let expected = KeeperSettings::new(StoreSettings::default());
         let told = keeper_settings(&config);
         assert_eq!(
-            (&told.store, &told.restart),
-            (&expected.store, &expected.restart)
+            (&told.store, &told.restart, &told.patrol),
+            (&expected.store, &expected.restart, &expected.patrol)
         );
         // Its `Debug` leaves fields out, so the numbers are compared in order.
         let numbers = |settings: &KeeperSettings| {

@@ -6,6 +6,7 @@
 
 mod command_line;
 mod error;
+mod exit_code;
 mod print;
 mod run;
 
@@ -20,4 +21,4 @@ mod sandbox;
 mod serve;
 mod stores;
 
-pub use run::run;
+pub use run::{run, run_with};

@@ -8,6 +8,7 @@ use super::database::DatabaseConfig;
 use super::error::ConfigError;
 use super::inbox::InboxConfig;
 use super::keeper::KeeperConfig;
+use super::patrol::PatrolConfig;
 use super::platform::PlatformConfig;
 use super::restart::RestartConfig;
 use super::retry::RetryConfig;
@@ -34,6 +35,8 @@ pub struct Config {
     pub keeper: KeeperConfig,
     /// What happens when a keeper crashes.
     pub restart: RestartConfig,
+    /// What stands still.
+    pub patrol: PatrolConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How any platform is called.
@@ -49,6 +52,9 @@ pub struct Config {
     /// Shell commands.
     pub admin: AdminConfig,
 }
+
+/// Only what was seen through so many rounds ends the process.
+const SILENT_INTERVALS_MIN: u64 = 4;
 
 /// A section's place, documentation and keys.
 #[derive(Debug)]
@@ -89,6 +95,7 @@ impl Config {
         let Self {
             keeper,
             restart,
+            patrol,
             calls,
             platform: PlatformConfig { shopify },
             ..
@@ -107,6 +114,13 @@ impl Config {
             return Some((
                 "platform.shopify.request_timeout_ms",
                 "must be less than calls.answer_wait_ms_max",
+            ));
+        }
+        let silence_min = patrol.interval_ms.saturating_mul(SILENT_INTERVALS_MIN);
+        if patrol.silent_exit_ms > 0 && patrol.silent_exit_ms < silence_min {
+            return Some((
+                "patrol.silent_exit_ms",
+                "must be at least four times patrol.interval_ms, or 0",
             ));
         }
         if restart.backoff_ms_min > restart.backoff_ms_max {
@@ -133,6 +147,7 @@ impl Config {
             inbox,
             keeper,
             restart,
+            patrol,
             platform: PlatformConfig { shopify },
             calls,
             sweep,
@@ -148,6 +163,7 @@ impl Config {
             describe(inbox),
             describe(keeper),
             describe(restart),
+            describe(patrol),
             describe(shopify),
             describe(calls),
             describe(sweep),

@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::KeeperStatus;
+use crate::keeper::{Directory, KeeperStatus};
 
 /// How long a scan serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -93,8 +93,10 @@ pub(crate) struct Fleet {
     pub(crate) at: Timestamp,
     pub(crate) stores: u64,
     pub(crate) running: u64,
-    /// Keepers that are restarting, in quarantine, or barred by the platform.
+    /// Keepers that are restarting, in quarantine, stuck, or barred by the platform.
     pub(crate) ailing: u64,
+    pub(crate) stuck: usize,
+    pub(crate) arbiters_silent: usize,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
     pub(crate) received: i64,
@@ -192,7 +194,7 @@ impl FleetBoard {
                 ));
             }
         }
-        Ok(self.assemble(&scan, &statuses, rows, next))
+        Ok(self.assemble(&scan, (&state.directory, &statuses), rows, next))
     }
 
     /// One store, whatever its rank.
@@ -282,7 +284,7 @@ impl FleetBoard {
     fn assemble(
         &self,
         scan: &Scan,
-        statuses: &BTreeMap<StoreId, KeeperStatus>,
+        (directory, statuses): (&Directory, &BTreeMap<StoreId, KeeperStatus>),
         rows: Vec<KeeperRow>,
         next: Option<usize>,
     ) -> Fleet {
@@ -293,6 +295,8 @@ impl FleetBoard {
             stores: u64::try_from(totals.stores).unwrap_or(0),
             running: count(statuses, is_working),
             ailing: count(statuses, is_ailing),
+            stuck: directory.stuck(),
+            arbiters_silent: directory.silent_arbiters(),
             backlog: totals.backlog,
             oldest_age_ms: totals
                 .oldest_received_at

@@ -135,8 +135,12 @@ struct StatusDocument {
     at: String,
     stores: u64,
     keepers_running: u64,
-    /// Keepers that are restarting, in quarantine, or barred by the platform.
+    /// Keepers that are restarting, in quarantine, stuck, or barred by the platform.
     keepers_ailing: u64,
+    /// Keepers that have work in hand and move nothing.
+    keepers_stuck: usize,
+    /// Threads of keepers that do not answer; the stores on them stand still.
+    arbiters_silent: usize,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
     oldest_unapplied_age_ms: Option<i64>,
@@ -171,6 +175,8 @@ impl StatusDocument {
             stores: fleet.stores,
             keepers_running: fleet.running,
             keepers_ailing: fleet.ailing,
+            keepers_stuck: fleet.stuck,
+            arbiters_silent: fleet.arbiters_silent,
             backlog: fleet.backlog,
             oldest_unapplied_age_ms: fleet.oldest_age_ms,
             received: fleet.received,

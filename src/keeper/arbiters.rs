@@ -1,14 +1,18 @@
 //! The threads that keepers live on: an actix system of our own, so that keepers work below any runtime.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use actix::{Arbiter, ArbiterHandle, System};
 use tokio::sync::oneshot;
+
+use crate::ids::StoreId;
+use crate::keeper::beat::Pulse;
 
 /// The threads, and how many keepers each has.
 #[derive(Debug)]
@@ -18,15 +22,44 @@ pub(super) struct Arbiters {
 }
 
 #[derive(Debug)]
-struct Desk {
+pub(super) struct Desk {
     index: usize,
     handle: ArbiterHandle,
     keepers: AtomicUsize,
+    pulse: Pulse,
+    is_silent: AtomicBool,
 }
 
 impl Desk {
-    fn load(&self) -> usize {
-        self.keepers.load(Ordering::Relaxed)
+    /// What speaks against a newcomer here: a thread that does not answer, then the keepers that it has.
+    fn load(&self) -> (bool, usize) {
+        let is_silent = self.is_silent.load(Ordering::Relaxed);
+        (is_silent, self.keepers.load(Ordering::Relaxed))
+    }
+
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether the thread has gone round since this was asked last, and asks it again if so.
+    pub(super) fn has_beaten(self: &Arc<Self>) -> bool {
+        let has_beaten = self.pulse.take();
+        if has_beaten {
+            let desk = Arc::clone(self);
+            // A thread that has ended will never answer, and that is what it is asked for.
+            let _asked = self.handle.spawn_fn(move || desk.pulse.beat());
+        }
+        has_beaten
+    }
+
+    /// The store that the thread is busy with at this moment.
+    pub(super) fn in_hand(&self) -> Option<StoreId> {
+        self.pulse.in_hand()
+    }
+
+    /// Keeps newcomers away from a thread that does not answer, as long as there is another.
+    pub(super) fn set_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::Relaxed);
     }
 }
 
@@ -58,6 +91,8 @@ pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
             index,
             handle,
             keepers: AtomicUsize::new(0),
+            pulse: Pulse::default(),
+            is_silent: AtomicBool::new(false),
         })
     });
     let first = desks
@@ -113,6 +148,11 @@ impl Arbiters {
 }
 
 impl Arbiters {
+    /// All threads.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Desk>> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
     /// Runs a task that belongs to no store; `false` when the threads have ended.
     pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         self.first.handle.spawn(task)
@@ -123,6 +163,18 @@ impl Seat {
     /// Which thread it is on.
     pub(super) fn arbiter(&self) -> usize {
         self.desk.index
+    }
+
+    /// Does a store's work, and shows at every moment whether the thread is busy with it.
+    pub(super) async fn attend<Work: Future>(self, store: StoreId, work: Work) -> Work::Output {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.desk.pulse.takes_in_hand(store);
+            let polled = work.as_mut().poll(context);
+            self.desk.pulse.puts_down();
+            polled
+        })
+        .await
     }
 
     /// Does something on the seat's thread; `false` when that thread has ended.

@@ -7,6 +7,7 @@ use crate::keeper::call_sender;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
+use crate::keeper::progress::Doing;
 
 impl KeeperCore {
     /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
@@ -21,6 +22,7 @@ impl KeeperCore {
         {
             return Ok(false);
         }
+        self.slot.progress.begin(Doing::Call, now);
         let fence = self.fence;
         let command = Command::PlanCall {
             fresh: CallId(self.shared.deps.ids.ordered_uuid(now)),
@@ -38,6 +40,7 @@ impl KeeperCore {
         // Also when nothing is to be done after all: what was dirty is no longer, and without that written down the
         // store would count as due for ever, and be shown as busy.
         self.commit(fence, decided).await?;
+        self.slot.moved();
         let Some(call) = call else {
             return Ok(reply != Reply::NoCall);
         };

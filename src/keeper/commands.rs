@@ -11,6 +11,7 @@ use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
 use crate::keeper::handle::{Answered, CommandError, IdempotencyKey, Waiting};
+use crate::keeper::progress::Doing;
 
 type Outcome = Result<Answered, CommandError>;
 
@@ -44,6 +45,7 @@ impl KeeperCore {
         if answer.is_none() && waiting.is_empty() {
             return Ok(false);
         }
+        self.slot.progress.begin(Doing::Commands, self.now());
         let fence = self.fence;
         let answer = answer.map(|(call, answer)| answered(call, answer));
         self.load_orders(
@@ -62,6 +64,7 @@ impl KeeperCore {
                 .await?;
         }
         self.commit(fence, decided).await?;
+        self.slot.moved();
         replies.leave();
         Ok(true)
     }

@@ -18,6 +18,7 @@ use crate::keeper::exit::{Aftermath, Blame, Deactivation, Exit};
 use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::lifecycle::LifecycleStep;
 use crate::keeper::living::Entry;
+use crate::keeper::progress::Doing;
 use crate::keeper::restart_budget::{RestartBudget, Verdict};
 use crate::keeper::settings::RestartSettings;
 use crate::keeper::shared::Shared;
@@ -100,11 +101,12 @@ enum Decision {
 /// Starts to guard a store on this thread.
 pub(super) fn start(tenure: Tenure, seat: Seat) {
     // Ends by itself; what waits for it watches the count of guarded stores.
-    drop(actix::spawn(guard(tenure, seat)));
+    let store = tenure.slot.store;
+    drop(actix::spawn(seat.attend(store, guard(tenure))));
 }
 
 /// Guards a store until it has nothing to do, or the process ends.
-pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
+pub(super) async fn guard(mut tenure: Tenure) {
     let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
     let past = slot.past().map(|past| *past);
     let mut past = past.unwrap_or_else(|| Past::none(shared.settings.restart));
@@ -144,16 +146,18 @@ pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
         slot.set_state(KeeperState::Starting);
     }
     drop(tenure);
-    drop(seat);
 }
 
 /// One keeper's life, from activation to its end. Nothing of it is published when this returns.
 async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath) -> Exit {
     // The semaphore is never closed.
     let reading = shared.activations.acquire().await.ok();
+    slot.progress
+        .begin(Doing::Activation, shared.deps.clock.now());
     let activation = KeeperCore::activate(Arc::clone(shared), Arc::clone(slot), aftermath);
     let activated = AssertUnwindSafe(Box::pin(activation)).catch_unwind().await;
     drop(reading);
+    slot.moved();
     let exit = match activated {
         Ok(Ok(core)) => run_keeper(shared, slot, core).await,
         Ok(Err(exit)) => exit,

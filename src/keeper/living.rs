@@ -66,6 +66,12 @@ impl Living {
         of_guards.map(|(_guard, slot)| Arc::clone(slot)).collect()
     }
 
+    pub(super) fn find(&self, store: StoreId) -> Option<Arc<Slot>> {
+        let slots = self.slots();
+        let guarded = slots.by_store.get(&store);
+        guarded.map(|(_guard, slot)| Arc::clone(slot))
+    }
+
     pub(super) fn count(&self) -> usize {
         *self.count.borrow()
     }

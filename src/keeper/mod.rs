@@ -35,6 +35,7 @@ mod status;
 mod board;
 mod handle;
 mod living;
+mod progress;
 mod slot;
 
 mod ahead;
@@ -48,11 +49,13 @@ mod take_turn;
 
 mod actor;
 mod arbiters;
+mod beat;
 mod busy;
 mod crowd;
 mod directory;
 mod guard;
 mod home;
+mod patrol;
 mod purge;
 mod scheduler;
 mod shared;
@@ -62,7 +65,9 @@ pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
-pub use settings::{KeeperSettings, RestartSettings, RowHook};
+pub use patrol::Silence;
+pub use progress::{Doing, Stuck};
+pub use settings::{KeeperSettings, PatrolSettings, RestartSettings, RowHook};
 pub use status::{KeeperState, KeeperStatus};
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ pub struct KeeperSettings {
     pub lifecycle_events_max: usize,
     /// How often a keeper that crashes is started anew.
     pub restart: RestartSettings,
+    /// When keepers and their threads count as standing still.
+    pub patrol: PatrolSettings,
     /// A test's way into the application of rows, to make one panic. Nothing else sets it.
     #[doc(hidden)]
     pub before_apply: Option<RowHook>,
@@ -102,6 +104,30 @@ impl Default for RestartSettings {
     }
 }
 
+/// When keepers and their threads count as standing still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatrolSettings {
+    /// Milliseconds between two rounds; each thread is asked for a beat once in a round.
+    pub interval_ms: u64,
+    /// A thread that missed so many beats is told of.
+    pub beats_missed_max: u32,
+    /// Milliseconds without a beat after which a thread is given up; 0: never.
+    pub silent_exit_ms: u64,
+    /// Milliseconds after which a keeper that has work in hand and moves nothing is marked as stuck.
+    pub stuck_ms: u64,
+}
+
+impl Default for PatrolSettings {
+    fn default() -> Self {
+        Self {
+            interval_ms: 2_000,
+            beats_missed_max: 3,
+            silent_exit_ms: 30_000,
+            stuck_ms: 30_000,
+        }
+    }
+}
+
 impl KeeperSettings {
     /// The defaults, around the settings of a store's rules.
     #[must_use]
@@ -133,6 +159,7 @@ impl KeeperSettings {
             purges_waiting_max: 256,
             lifecycle_events_max: 1_000,
             restart: RestartSettings::default(),
+            patrol: PatrolSettings::default(),
             before_apply: None,
         }
     }

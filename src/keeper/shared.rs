@@ -12,6 +12,7 @@ use crate::keeper::guard;
 use crate::keeper::home::Home;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
 use crate::keeper::living::Living;
+use crate::keeper::patrol::Findings;
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::Scheduler;
 use crate::keeper::settings::KeeperSettings;
@@ -30,10 +31,12 @@ pub(super) struct Shared {
     /// Stores being read from the database.
     pub(super) activations: Semaphore,
     purges: mpsc::Sender<Purge>,
-    arbiters: Arbiters,
+    pub(super) arbiters: Arbiters,
     shutting_down: AtomicBool,
     /// Stores that have a keeper or a guard that rests.
     pub(super) living: Arc<Living>,
+    /// What the patrol found last.
+    pub(super) findings: Findings,
 }
 
 impl Shared {
@@ -52,6 +55,7 @@ impl Shared {
             arbiters,
             shutting_down: AtomicBool::new(false),
             living: Living::new(),
+            findings: Findings::default(),
             home: Home::here(),
             deps,
             settings,

@@ -22,6 +22,7 @@ use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::board::Board;
 use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
+use crate::keeper::progress::Progress;
 use crate::keeper::status::{KeeperState, KeeperStatus};
 use crate::telemetry::metric_name;
 
@@ -40,7 +41,22 @@ pub(super) struct Slot {
     attention: Notify,
     /// Wakes a keeper that waits for a turn.
     call: Notify,
+    pub(super) progress: Progress,
+    /// The inbox row that is being decided; 0: none.
+    row: AtomicI64,
     life: Mutex<Life>,
+}
+
+/// Whether a keeper has anything to do, as far as it knows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// It has had nothing to do since then.
+    Idle {
+        since: Timestamp,
+    },
+    /// Neither, and its place in memory is wanted.
+    Dismissed,
 }
 
 #[derive(Debug)]
@@ -56,10 +72,7 @@ struct Life {
     call_in_flight: bool,
     answer: Option<(CallId, Answer)>,
     control: Option<(Control, String)>,
-    /// Its place in memory is wanted.
-    dismissed: bool,
-    /// Set while the keeper sleeps: since when it has had nothing to do.
-    idle_since: Option<Timestamp>,
+    sleep: Sleep,
     /// What the next guard must know of the last ones.
     past: Option<Box<Past>>,
     status: KeeperStatus,
@@ -73,7 +86,10 @@ impl Life {
             || self.answer.is_some()
             || !self.commands.is_empty()
             || !self.deferred.is_empty();
-        self.idle_since.filter(|_since| !is_called && !has_work)
+        match self.sleep {
+            Sleep::Idle { since } if !is_called && !has_work => Some(since),
+            Sleep::Idle { .. } | Sleep::Awake | Sleep::Dismissed => None,
+        }
     }
 
     fn nudge(&mut self) {
@@ -94,6 +110,7 @@ impl Slot {
             state: KeeperState::Stopped,
             arbiter: 0,
             restarts: 0,
+            stuck: None,
             last_error: None,
             turns: 0,
             last_turn_at: None,
@@ -109,8 +126,7 @@ impl Slot {
             call_in_flight: false,
             answer: None,
             control: None,
-            dismissed: false,
-            idle_since: None,
+            sleep: Sleep::Awake,
             past: None,
             status,
         };
@@ -122,6 +138,8 @@ impl Slot {
             states: watch::Sender::new(KeeperState::Stopped),
             attention: Notify::new(),
             call: Notify::new(),
+            progress: Progress::default(),
+            row: AtomicI64::new(0),
             life: Mutex::new(life),
         }
     }
@@ -154,7 +172,9 @@ impl Slot {
     }
 
     pub(super) fn status(&self) -> KeeperStatus {
-        self.life().status.clone()
+        let mut status = self.life().status.clone();
+        status.stuck = self.progress.stuck();
+        status
     }
 
     pub(super) fn watch_states(&self) -> watch::Receiver<KeeperState> {
@@ -204,7 +224,7 @@ impl Slot {
         let mut life = self.life();
         let is_idle = life.idle().is_some();
         if is_idle {
-            life.dismissed = true;
+            life.sleep = Sleep::Dismissed;
             life.nudge();
         }
         is_idle
@@ -224,13 +244,12 @@ impl Slot {
     pub(super) fn hear(&self) -> bool {
         let mut life = self.life();
         life.rung = false;
-        life.idle_since = None;
-        std::mem::take(&mut life.dismissed)
+        std::mem::replace(&mut life.sleep, Sleep::Awake) == Sleep::Dismissed
     }
 
     /// The keeper goes to sleep.
-    pub(super) fn rests(&self, idle_since: Timestamp) {
-        self.life().idle_since = Some(idle_since);
+    pub(super) fn rests(&self, since: Timestamp) {
+        self.life().sleep = Sleep::Idle { since };
     }
 
     pub(super) fn take_backlog_hint(&self) -> bool {
@@ -299,6 +318,27 @@ impl Slot {
         self.life().answer.take()
     }
 
+    /// What was in hand has moved.
+    pub(super) fn moved(&self) {
+        if self.progress.moved().is_some() {
+            tracing::info!(store = %self.store, "keeper gets on again");
+        }
+    }
+
+    /// Shows which row is about to be decided.
+    pub(super) fn take_row_in_hand(&self, seq: i64) {
+        self.row.store(seq, Ordering::Relaxed);
+    }
+
+    pub(super) fn put_down_row(&self) {
+        self.row.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn row_in_hand(&self) -> Option<i64> {
+        let seq = self.row.load(Ordering::Relaxed);
+        (seq != 0).then_some(seq)
+    }
+
     pub(super) fn take_naked(&self) -> i64 {
         self.naked.swap(0, Ordering::Relaxed)
     }
@@ -361,8 +401,10 @@ impl Slot {
         self.board.store(None);
         let mut life = self.life();
         life.addr = None;
-        life.idle_since = None;
-        life.dismissed = false;
+        life.sleep = Sleep::Awake;
+        drop(life);
+        self.put_down_row();
+        self.moved();
     }
 
     /// What the last guard left.

@@ -91,7 +91,7 @@ impl Verb {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeepersQuery {
-    /// `running`, `paused`, `starting`, `restarting`, `quarantined` or `stopped`.
+    /// `running`, `paused`, `stuck`, `starting`, `restarting`, `quarantined` or `stopped`.
     pub(crate) state: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,

@@ -59,6 +59,7 @@ impl TestApp {
         let parts = AppParts {
             clock: Clock::System,
             ids: Arc::new(IdSource::from_os()),
+            before_apply: None,
         };
         let app = App::start(config, parts).await.unwrap();
         Self {
