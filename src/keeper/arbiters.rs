@@ -19,6 +19,8 @@ use crate::keeper::beat::Pulse;
 pub(super) struct Arbiters {
     first: Arc<Desk>,
     others: Vec<Arc<Desk>>,
+    /// Has no keepers: what belongs to no store goes on whatever a keeper does to its thread.
+    housekeeping: Arc<Desk>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ pub(super) struct Engine {
     ended: oneshot::Receiver<()>,
 }
 
-/// Starts a system with `count` arbiters on threads of their own.
+/// Starts a system with `count` arbiters for keepers, and one for what belongs to no store, on threads of their own.
 pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
     let (report, started) = mpsc::sync_channel(1);
     let (end, ended) = oneshot::channel();
@@ -95,11 +97,16 @@ pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
             is_silent: AtomicBool::new(false),
         })
     });
-    let first = desks
-        .next()
-        .ok_or_else(|| io::Error::other("the actix system has no threads"))?;
-    let others = desks.collect();
-    Ok((Arbiters { first, others }, Engine { system, ended }))
+    let none = || io::Error::other("the actix system has no threads");
+    let first = desks.next().ok_or_else(none)?;
+    let mut others: Vec<_> = desks.collect();
+    let housekeeping = others.pop().ok_or_else(none)?;
+    let arbiters = Arbiters {
+        first,
+        others,
+        housekeeping,
+    };
+    Ok((arbiters, Engine { system, ended }))
 }
 
 type Started = io::Result<(System, Vec<ArbiterHandle>)>;
@@ -107,7 +114,7 @@ type Started = io::Result<(System, Vec<ArbiterHandle>)>;
 fn run_system(count: usize, report: &mpsc::SyncSender<Started>, end: oneshot::Sender<()>) {
     let runner = System::new();
     let arbiters: io::Result<Vec<Arbiter>> =
-        (0..count.max(1)).map(|_| Arbiter::try_new()).collect();
+        (0..=count.max(1)).map(|_| Arbiter::try_new()).collect();
     let arbiters = match arbiters {
         Ok(arbiters) => arbiters,
         Err(error) => {
@@ -150,12 +157,13 @@ impl Arbiters {
 impl Arbiters {
     /// All threads.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Desk>> {
-        std::iter::once(&self.first).chain(&self.others)
+        let seated = std::iter::once(&self.first).chain(&self.others);
+        seated.chain([&self.housekeeping])
     }
 
     /// Runs a task that belongs to no store; `false` when the threads have ended.
     pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.first.handle.spawn(task)
+        self.housekeeping.handle.spawn(task)
     }
 }
 

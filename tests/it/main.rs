@@ -17,6 +17,7 @@ mod http;
 mod journeys;
 mod keeper_commands;
 mod keeper_life;
+mod keeper_patrol;
 mod keeper_supervision;
 mod keeper_turns;
 mod platform;

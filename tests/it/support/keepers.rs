@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::postgres::chosen_url;
@@ -45,6 +45,7 @@ pub(crate) struct Rig {
     pub(crate) platform: Arc<ScriptedPlatform>,
     pub(crate) directory: Directory,
     deliveries: AtomicUsize,
+    url: String,
     _files: tempfile::TempDir,
 }
 
@@ -89,6 +90,7 @@ impl Rig {
             platform,
             directory,
             deliveries: AtomicUsize::new(0),
+            url,
             _files: files,
         }
     }
@@ -99,6 +101,15 @@ impl Rig {
             r#"{{"inventory_item_id":{item},"location_id":1,"available":5,"updated_at":"2026-11-01T00:00:00Z"}}"#
         );
         self.accept(store, "inventory_levels/update", body).await;
+    }
+
+    /// Does something to the database that the server never does.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let connection = sea_orm::Database::connect(&self.url).await;
+        let connection = connection.expect("a connection");
+        let done = connection.execute_unprepared(statement).await;
+        done.expect("a statement");
+        connection.close().await.expect("closed");
     }
 
     /// A webhook arrives that is not what its topic promises; nobody rings.
@@ -248,6 +259,31 @@ pub(crate) fn draft(id: u128) -> Command {
         seen: None,
         arrived_at: START,
     })
+}
+
+/// Holds whatever passes it until it is opened.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    reached: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn pass(&self) {
+        self.reached.store(true, Ordering::SeqCst);
+        let is_open = self.is_open.lock().expect("not poisoned");
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn open(&self) {
+        *self.is_open.lock().expect("not poisoned") = true;
+        self.opened.notify_all();
+    }
 }
 
 /// A platform that answers every call at once, unless told to hold its answers or to panic.
