@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{
-    Config, DatabaseConfig, PatrolConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig,
+    Config, DatabaseConfig, PatrolConfig, RestartConfig, SafeModeConfig, Secret, ShopifyConfig,
+    WriterConfig,
 };
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
-use crate::keeper::{KeeperSettings, PatrolSettings, RestartSettings};
+use crate::keeper::{KeeperSettings, PatrolSettings, RestartSettings, SafeModeSettings};
 use crate::platform::{self, ClientSettings, PlatformClient};
 
 /// The embedded database's file in the data directory.
@@ -122,6 +123,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         lifecycle_events_max: keeper.lifecycle_events_max,
         restart: restart_settings(&config.restart),
         patrol: patrol_settings(&config.patrol),
+        safe_mode: safe_mode_settings(&config.safe_mode),
         ..KeeperSettings::new(store_settings(config))
     }
 }
@@ -132,6 +134,15 @@ fn patrol_settings(patrol: &PatrolConfig) -> PatrolSettings {
         beats_missed_max: patrol.beats_missed_max,
         silent_exit_ms: patrol.silent_exit_ms,
         stuck_ms: patrol.stuck_ms,
+    }
+}
+
+fn safe_mode_settings(safe_mode: &SafeModeConfig) -> SafeModeSettings {
+    SafeModeSettings {
+        crashed_percent: usize::try_from(safe_mode.crashed_percent).unwrap_or(usize::MAX),
+        crashed_stores_min: safe_mode.crashed_stores_min,
+        window_ms: signed(safe_mode.window_ms),
+        quiet_ms: signed(safe_mode.quiet_ms),
     }
 }
 
@@ -188,6 +199,7 @@ mod tests {
             (&told.store, &told.restart, &told.patrol),
             (&expected.store, &expected.restart, &expected.patrol)
         );
+        assert_eq!(told.safe_mode, expected.safe_mode);
         // Its `Debug` leaves fields out, so the numbers are compared in order.
         let numbers = |settings: &KeeperSettings| {
             [

@@ -12,6 +12,7 @@ use super::patrol::PatrolConfig;
 use super::platform::PlatformConfig;
 use super::restart::RestartConfig;
 use super::retry::RetryConfig;
+use super::safe_mode::SafeModeConfig;
 use super::secrets::SecretsConfig;
 use super::server::ServerConfig;
 use super::setting::{Section, Setting};
@@ -37,6 +38,8 @@ pub struct Config {
     pub restart: RestartConfig,
     /// What stands still.
     pub patrol: PatrolConfig,
+    /// When everything but accepting stops.
+    pub safe_mode: SafeModeConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How any platform is called.
@@ -148,6 +151,7 @@ impl Config {
             keeper,
             restart,
             patrol,
+            safe_mode,
             platform: PlatformConfig { shopify },
             calls,
             sweep,
@@ -164,6 +168,7 @@ impl Config {
             describe(keeper),
             describe(restart),
             describe(patrol),
+            describe(safe_mode),
             describe(shopify),
             describe(calls),
             describe(sweep),

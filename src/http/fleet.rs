@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::{Directory, KeeperStatus};
+use crate::keeper::{Directory, KeeperStatus, SafeModeStatus};
 
 /// How long a scan serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -97,6 +97,7 @@ pub(crate) struct Fleet {
     pub(crate) ailing: u64,
     pub(crate) stuck: usize,
     pub(crate) arbiters_silent: usize,
+    pub(crate) safe_mode: Option<SafeModeStatus>,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
     pub(crate) received: i64,
@@ -297,6 +298,7 @@ impl FleetBoard {
             ailing: count(statuses, is_ailing),
             stuck: directory.stuck(),
             arbiters_silent: directory.silent_arbiters(),
+            safe_mode: directory.safe_mode(),
             backlog: totals.backlog,
             oldest_age_ms: totals
                 .oldest_received_at

@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Serialize;
 
 use crate::db::NotDurable;
+use crate::http::admin::safe_mode::SafeModeDocument;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
@@ -141,6 +142,8 @@ struct StatusDocument {
     keepers_stuck: usize,
     /// Threads of keepers that do not answer; the stores on them stand still.
     arbiters_silent: usize,
+    /// Set while too many stores crash: webhooks are accepted, but not applied, and nothing is changed.
+    safe_mode: Option<SafeModeDocument>,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
     oldest_unapplied_age_ms: Option<i64>,
@@ -177,6 +180,7 @@ impl StatusDocument {
             keepers_ailing: fleet.ailing,
             keepers_stuck: fleet.stuck,
             arbiters_silent: fleet.arbiters_silent,
+            safe_mode: fleet.safe_mode.map(SafeModeDocument::from),
             backlog: fleet.backlog,
             oldest_unapplied_age_ms: fleet.oldest_age_ms,
             received: fleet.received,

@@ -20,7 +20,7 @@ use crate::keeper::ahead::Ahead;
 use crate::keeper::board::Board;
 use crate::keeper::commit::Decided;
 use crate::keeper::exit::{Aftermath, Deactivation, Exit};
-use crate::keeper::handle::Control;
+use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 
@@ -161,6 +161,10 @@ impl KeeperCore {
     pub(super) async fn step(mut self: Box<Self>) -> Result<(Box<Self>, Next), Exit> {
         let is_dismissed = self.slot.hear();
         self.obey()?;
+        if self.shared.safe_mode.is_on() && !self.shared.is_shutting_down() {
+            self.slot.refuse_waiting(&CommandError::SafeMode);
+            return self.wait(false, is_dismissed).await;
+        }
         let mut worked = self.take_commands().await?;
         if self.shared.is_shutting_down() {
             self.tell_of_dead_letters().await;

@@ -22,6 +22,7 @@ use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHand
 use crate::keeper::lifecycle::LifecycleEvent;
 use crate::keeper::patrol::{Patrol, Silence};
 use crate::keeper::purge::purge_behind_cursors;
+use crate::keeper::safe_mode::SafeModeStatus;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -119,7 +120,10 @@ impl Directory {
     pub fn ring(&self, store: StoreId) {
         let slot = self.inner.slots.find_or_make(store);
         slot.ring();
-        self.inner.shared.activate(&slot);
+        // What rings in vain is found by the search that follows.
+        if !self.inner.shared.safe_mode.is_on() {
+            self.inner.shared.activate(&slot);
+        }
     }
 
     /// What concerns the store, as told by its running keeper; `None`: nobody knows, so everything does (D10).
@@ -228,6 +232,17 @@ impl Directory {
         self.inner.shared.findings.silent()
     }
 
+    /// Set while too many stores crash, and nothing is done but accepting.
+    #[must_use]
+    pub fn safe_mode(&self) -> Option<SafeModeStatus> {
+        self.inner.shared.safe_mode.status()
+    }
+
+    /// Ends safe mode, should it hold.
+    pub fn end_safe_mode(&self) {
+        self.inner.shared.end_safe_mode();
+    }
+
     /// Waits until a thread of the keepers is given up, for ever when all goes well. Its stores stand still for good,
     /// and only a new process can have them. The row that holds it up, if any, is written down as one that crashes, so
     /// that the next process does not end in the same way for ever.
@@ -311,7 +326,9 @@ async fn scan_for_work(shared: Arc<Shared>, slots: Arc<Slots>) {
     let clock = shared.deps.clock.clone();
     while !shared.is_shutting_down() {
         let now = clock.now();
-        if let Err(error) = wake_all(&shared, &slots, now).await {
+        if !shared.holds_safe_mode()
+            && let Err(error) = wake_all(&shared, &slots, now).await
+        {
             tracing::warn!(%error, "search for stores with work failed");
         }
         clock

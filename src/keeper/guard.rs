@@ -234,6 +234,9 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
 fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
     shared.record(slot.store, LifecycleStep::Ended, exit.to_string());
     let is_crash = exit.blame() != Blame::Nobody;
+    if exit.blame() == Blame::Store {
+        shared.crashed(slot.store);
+    }
     if is_crash {
         counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
         slot.crashed(exit.to_string());

@@ -57,6 +57,7 @@ mod guard;
 mod home;
 mod patrol;
 mod purge;
+mod safe_mode;
 mod scheduler;
 mod shared;
 
@@ -67,7 +68,8 @@ pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use patrol::Silence;
 pub use progress::{Doing, Stuck};
-pub use settings::{KeeperSettings, PatrolSettings, RestartSettings, RowHook};
+pub use safe_mode::SafeModeStatus;
+pub use settings::{KeeperSettings, PatrolSettings, RestartSettings, RowHook, SafeModeSettings};
 pub use status::{KeeperState, KeeperStatus};
 
 #[cfg(test)]

@@ -5,9 +5,30 @@ use std::sync::Arc;
 
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
+use crate::ids::StoreId;
 
 /// Called with each row before it is applied.
 pub type RowHook = Arc<dyn Fn(&Row) + Send + Sync>;
+
+/// Called at each of a keeper's [`Moment`]s.
+pub type MomentHook = Arc<dyn Fn(StoreId, Moment) + Send + Sync>;
+
+/// Where a keeper's code can go wrong, apart from its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It rebuilds its state from the database.
+    Restore,
+    /// Its actor starts.
+    Started,
+    /// A message has come.
+    Doorbell,
+    /// It decides commands.
+    Command,
+    /// It decides an answer of the platform.
+    Answer,
+    /// It plans a call.
+    Call,
+}
 
 /// Every bound of keepers.
 #[derive(Clone)]
@@ -66,9 +87,14 @@ pub struct KeeperSettings {
     pub restart: RestartSettings,
     /// When keepers and their threads count as standing still.
     pub patrol: PatrolSettings,
+    /// When the server holds everything but accepting.
+    pub safe_mode: SafeModeSettings,
     /// A test's way into the application of rows, to make one panic. Nothing else sets it.
     #[doc(hidden)]
     pub before_apply: Option<RowHook>,
+    /// A test's way into everything else that a keeper does, to make it panic there. Nothing else sets it.
+    #[doc(hidden)]
+    pub on_moment: Option<MomentHook>,
 }
 
 /// How often, and how soon, a keeper that crashes is started anew.
@@ -128,6 +154,29 @@ impl Default for PatrolSettings {
     }
 }
 
+/// When the server holds everything but accepting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeModeSettings {
+    /// It begins when more than this part of the stores with a keeper crashed within `window_ms`.
+    pub crashed_percent: usize,
+    /// And at least so many stores.
+    pub crashed_stores_min: usize,
+    pub window_ms: i64,
+    /// It ends after so many milliseconds without a crash.
+    pub quiet_ms: i64,
+}
+
+impl Default for SafeModeSettings {
+    fn default() -> Self {
+        Self {
+            crashed_percent: 20,
+            crashed_stores_min: 5,
+            window_ms: 60_000,
+            quiet_ms: 300_000,
+        }
+    }
+}
+
 impl KeeperSettings {
     /// The defaults, around the settings of a store's rules.
     #[must_use]
@@ -160,7 +209,9 @@ impl KeeperSettings {
             lifecycle_events_max: 1_000,
             restart: RestartSettings::default(),
             patrol: PatrolSettings::default(),
+            safe_mode: SafeModeSettings::default(),
             before_apply: None,
+            on_moment: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
 use crate::keeper::living::Living;
 use crate::keeper::patrol::Findings;
 use crate::keeper::purge::Purge;
+use crate::keeper::safe_mode::SafeMode;
 use crate::keeper::scheduler::Scheduler;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::slot::Slot;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) living: Arc<Living>,
     /// What the patrol found last.
     pub(super) findings: Findings,
+    pub(super) safe_mode: SafeMode,
 }
 
 impl Shared {
@@ -56,6 +58,7 @@ impl Shared {
             shutting_down: AtomicBool::new(false),
             living: Living::new(),
             findings: Findings::default(),
+            safe_mode: SafeMode::new(settings.safe_mode),
             home: Home::here(),
             deps,
             settings,
@@ -74,6 +77,44 @@ impl Shared {
         let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
         // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
         let _seated = seat.there(move |seat| guard::start(tenure, seat));
+    }
+
+    /// Takes note of a crash by a store's own fault, or ours; too many at once are safe mode.
+    pub(super) fn crashed(&self, store: StoreId) {
+        let (living, now) = (self.living.count(), self.deps.clock.now());
+        if let Some(status) = self.safe_mode.crashed(store, living, now) {
+            tracing::error!(
+                crashed = status.crashed,
+                of = status.of,
+                until = %status.until,
+                "safe mode: too many stores crash; webhooks are accepted, nothing else is done"
+            );
+            self.alert_all();
+        }
+    }
+
+    /// Ends safe mode if its time has come; tells whether it holds.
+    pub(super) fn holds_safe_mode(&self) -> bool {
+        if self.safe_mode.look(self.deps.clock.now()) {
+            tracing::warn!("safe mode ends: no store has crashed for a while");
+            self.alert_all();
+        }
+        self.safe_mode.is_on()
+    }
+
+    /// Ends safe mode because an operator wants it.
+    pub(super) fn end_safe_mode(&self) {
+        if self.safe_mode.end() {
+            tracing::warn!("safe mode was ended by an operator");
+            self.alert_all();
+        }
+    }
+
+    /// Makes every keeper look around.
+    fn alert_all(&self) {
+        for slot in self.living.all() {
+            slot.alert();
+        }
     }
 
     /// A place for a keeper.

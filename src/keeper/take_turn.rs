@@ -115,11 +115,12 @@ impl KeeperCore {
         loop {
             tokio::select! {
                 biased;
-                permit = &mut granted => return Ok(Some(permit)),
+                // Ends with the permit, should safe mode have begun meanwhile.
+                permit = &mut granted => return Ok(self.may_work().then_some(permit)),
                 () = self.called(look_at) => {}
             }
             self.obey()?;
-            if self.shared.is_shutting_down() {
+            if !self.may_work() {
                 return Ok(None);
             }
             self.take_commands().await?;
@@ -130,6 +131,11 @@ impl KeeperCore {
                 self.next_look()
             };
         }
+    }
+
+    /// Whether turns and calls may begin.
+    fn may_work(&self) -> bool {
+        !self.shared.is_shutting_down() && !self.shared.safe_mode.is_on()
     }
 
     /// How long the store still rests from its last turn. One that was offered all there was may wait a moment for

@@ -56,6 +56,8 @@ catalogue! {
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
     /// Keepers without work that were asked to leave because `keeper.running_max` was exceeded.
     KEEPERS_DISMISSED_TOTAL: MetricKind::Counter, "storekeeper_keepers_dismissed_total";
+    /// 1 while too many stores crash and nothing is done but accepting webhooks.
+    SAFE_MODE: MetricKind::Gauge, "storekeeper_safe_mode";
     /// Threads of keepers that do not answer.
     ARBITERS_SILENT: MetricKind::Gauge, "storekeeper_arbiters_silent";
     /// Keepers started again after a failure, by `reason`.

@@ -18,6 +18,7 @@ mod journeys;
 mod keeper_commands;
 mod keeper_life;
 mod keeper_patrol;
+mod keeper_safe_mode;
 mod keeper_supervision;
 mod keeper_turns;
 mod platform;

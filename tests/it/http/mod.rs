@@ -8,5 +8,6 @@ mod intake;
 mod keepers;
 mod oauth;
 mod openapi;
+mod safe_mode;
 mod status;
 mod stores;
