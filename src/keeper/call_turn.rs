@@ -8,6 +8,7 @@ use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
 use crate::keeper::progress::Doing;
+use crate::keeper::settings::Moment;
 
 impl KeeperCore {
     /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
@@ -23,6 +24,7 @@ impl KeeperCore {
             return Ok(false);
         }
         self.slot.progress.begin(Doing::Call, now);
+        self.shared.reach(self.slot.store, Moment::Call);
         let fence = self.fence;
         let command = Command::PlanCall {
             fresh: CallId(self.shared.deps.ids.ordered_uuid(now)),

@@ -12,6 +12,7 @@ use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
 use crate::keeper::handle::{Answered, CommandError, IdempotencyKey, Waiting};
 use crate::keeper::progress::Doing;
+use crate::keeper::settings::Moment;
 
 type Outcome = Result<Answered, CommandError>;
 
@@ -55,11 +56,14 @@ impl KeeperCore {
         )
         .await?;
         let mut decided = Decided::default();
+        let store = self.slot.store;
         if let Some(answer) = answer {
+            self.shared.reach(store, Moment::Answer);
             self.decide_answer(answer, &mut decided);
         }
         let mut replies = Replies::default();
         for waiting in waiting {
+            self.shared.reach(store, Moment::Command);
             self.decide_command(waiting, &mut decided, &mut replies)
                 .await?;
         }

@@ -21,6 +21,7 @@ use crate::keeper::board::Board;
 use crate::keeper::commit::Decided;
 use crate::keeper::exit::{Aftermath, Deactivation, Exit};
 use crate::keeper::handle::{CommandError, Control};
+use crate::keeper::settings::Moment;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 
@@ -110,6 +111,7 @@ impl KeeperCore {
     }
 
     fn around(shared: Arc<Shared>, slot: Arc<Slot>, fence: Fence, loaded: Loaded) -> Self {
+        shared.reach(slot.store, Moment::Restore);
         let now = shared.deps.clock.now();
         let read_to = loaded.keeper.cursor;
         let state = StoreState::restore(slot.store, loaded, shared.settings.store.clone(), now);

@@ -326,35 +326,95 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use actix::System;
+    use actix::{ActorContext, Handler, Message, Running, System};
 
     use super::*;
 
-    /// Panics whenever it can, and tells whether it was stopped.
-    struct Nasty(Rc<Cell<bool>>);
+    /// What an actor does in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Step {
+        Started,
+        Handle,
+        Stopping,
+        Stopped,
+    }
+
+    /// Panics at every one of these, and tells whether it was stopped.
+    struct Nasty {
+        panics_at: &'static [Step],
+        stopped: Rc<Cell<bool>>,
+    }
+
+    impl Nasty {
+        fn reach(&self, step: Step) {
+            assert!(!self.panics_at.contains(&step), "{step:?}");
+        }
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Stop;
 
     impl Actor for Nasty {
         type Context = Context<Self>;
 
-        fn started(&mut self, _context: &mut Self::Context) {
-            panic!("started");
+        fn started(&mut self, context: &mut Self::Context) {
+            self.reach(Step::Started);
+            let stop = actix::AsyncContext::address(context).try_send(Stop);
+            assert!(stop.is_ok());
+        }
+
+        fn stopping(&mut self, _context: &mut Self::Context) -> Running {
+            self.reach(Step::Stopping);
+            Running::Stop
         }
 
         fn stopped(&mut self, _context: &mut Self::Context) {
-            self.0.set(true);
-            panic!("stopped");
+            self.stopped.set(true);
+            self.reach(Step::Stopped);
         }
     }
 
-    #[test]
-    fn an_actor_that_panics_and_panics_again_when_dropped_does_not_take_the_process_with_it() {
+    impl Handler<Stop> for Nasty {
+        type Result = ();
+
+        fn handle(&mut self, Stop: Stop, context: &mut Self::Context) {
+            self.reach(Step::Handle);
+            context.stop();
+        }
+    }
+
+    /// Runs it to its end, and gives how it ended and whether it was stopped.
+    fn life_of(panics_at: &'static [Step]) -> (Result<(), String>, bool) {
         let (stopped, mut withdrawn, mut address) = (Rc::new(Cell::new(false)), false, None);
-        let nasty = Nasty(Rc::clone(&stopped));
+        let nasty = Nasty {
+            panics_at,
+            stopped: Rc::clone(&stopped),
+        };
         let running = run_actor(nasty, |addr| address = Some(addr), || withdrawn = true);
         let ended = System::new().block_on(running);
-        assert_eq!(ended, Err("started".to_owned()));
         assert!(withdrawn);
-        assert!(stopped.get(), "it was dropped without being stopped");
         assert!(address.is_some_and(|address| !address.connected()));
+        (ended, stopped.get())
+    }
+
+    #[test]
+    fn an_actor_that_panics_anywhere_in_its_life_does_not_take_the_process_with_it() {
+        use Step::{Handle, Started, Stopped, Stopping};
+        assert_eq!(life_of(&[]), (Ok(()), true));
+        let lives: [(&'static [Step], &str); 8] = [
+            (&[Started], "Started"),
+            (&[Handle], "Handle"),
+            (&[Stopping], "Stopping"),
+            (&[Stopped], "Stopped"),
+            (&[Started, Stopped], "Started"),
+            (&[Handle, Stopping], "Handle"),
+            (&[Stopping, Stopped], "Stopping"),
+            (&[Started, Handle, Stopping, Stopped], "Started"),
+        ];
+        for (panics_at, first) in lives {
+            let (ended, _stopped) = life_of(panics_at);
+            assert_eq!(ended, Err(first.to_owned()), "{panics_at:?}");
+        }
     }
 }

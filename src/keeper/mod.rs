@@ -69,7 +69,9 @@ pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use patrol::Silence;
 pub use progress::{Doing, Stuck};
 pub use safe_mode::SafeModeStatus;
-pub use settings::{KeeperSettings, PatrolSettings, RestartSettings, RowHook, SafeModeSettings};
+pub use settings::{
+    KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
+};
 pub use status::{KeeperState, KeeperStatus};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::keeper::patrol::Findings;
 use crate::keeper::purge::Purge;
 use crate::keeper::safe_mode::SafeMode;
 use crate::keeper::scheduler::Scheduler;
-use crate::keeper::settings::KeeperSettings;
+use crate::keeper::settings::{KeeperSettings, Moment};
 use crate::keeper::slot::Slot;
 
 /// What all keepers of this process share.
@@ -114,6 +114,13 @@ impl Shared {
     fn alert_all(&self) {
         for slot in self.living.all() {
             slot.alert();
+        }
+    }
+
+    /// Tells a test, if there is one, where a keeper is.
+    pub(super) fn reach(&self, store: StoreId, moment: Moment) {
+        if let Some(hook) = &self.settings.on_moment {
+            hook(store, moment);
         }
     }
 
