@@ -5,7 +5,7 @@
 //! leaves the process. It holds nothing that the database does not: it can be dropped at any instant (INV-J).
 //!
 //! ```text
-//!                       ring, command, scan                     idle: nothing to do
+//!                       ring, command, scan                     idle: nothing to do, or room is wanted
 //!            ┌─────────┐ ───────────────► ┌──────────┐      ┌──────────────────────────► Stopped
 //!            │ Stopped │                  │ Starting │      │
 //!            └─────────┘      ┌─────────► └────┬─────┘      │

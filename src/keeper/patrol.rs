@@ -140,9 +140,8 @@ impl Rounds {
     }
 
     fn go(&mut self) {
-        let passed = self.since_last.elapsed();
+        self.now += counted(self.since_last.elapsed(), self.interval);
         self.since_last = Stopwatch::start();
-        self.now += passed.min(self.interval.saturating_mul(INTERVALS_COUNTED_MAX));
         self.mark_stuck();
         self.listen();
     }
@@ -209,5 +208,25 @@ impl Rounds {
         let count = usize::try_from(silent).unwrap_or(usize::MAX);
         self.shared.findings.silent.store(count, Ordering::Relaxed);
         gauge!(metric_name::ARBITERS_SILENT).set(silent);
+    }
+}
+
+/// What a round counts that came so long after the last.
+fn counted(passed: Duration, interval: Duration) -> Duration {
+    passed.min(interval.saturating_mul(INTERVALS_COUNTED_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_asleep_counts_as_two_rounds() {
+        let interval = Duration::from_secs(2);
+        let counted = [0, 2, 3, 4, 5, 3_600].map(|passed| {
+            let passed = Duration::from_secs(passed);
+            counted(passed, interval).as_secs()
+        });
+        assert_eq!(counted, [0, 2, 3, 4, 4, 4]);
     }
 }
