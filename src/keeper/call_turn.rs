@@ -17,10 +17,7 @@ impl KeeperCore {
     /// How the keeper ends.
     pub(super) async fn call_turn(&mut self) -> Result<bool, Exit> {
         let now = self.now();
-        if self.slot.call_in_flight()
-            || self.shared.is_shutting_down()
-            || !self.state.wants_call(now)
-        {
+        if self.slot.call_in_flight() || !self.may_work() || !self.state.wants_call(now) {
             return Ok(false);
         }
         self.slot.progress.begin(Doing::Call, now);

@@ -134,7 +134,7 @@ impl KeeperCore {
     }
 
     /// Whether turns and calls may begin.
-    fn may_work(&self) -> bool {
+    pub(super) fn may_work(&self) -> bool {
         !self.shared.is_shutting_down() && !self.shared.safe_mode.is_on()
     }
 
