@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use storekeeper::clock::{Clock, Stopwatch};
 use storekeeper::db::inbox::Delivery;
 use storekeeper::db::writer::Writer;
-use storekeeper::db::{DatabaseOptions, Db, migrate};
+use storekeeper::db::{DatabaseOptions, Db, fleet, migrate};
 use storekeeper::deps::Deps;
 use storekeeper::domain::store::command::Command;
 use storekeeper::domain::store::settings::StoreSettings;
@@ -34,14 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(900);
 pub(crate) struct Fleet {
     deps: Deps,
     platform: Arc<OpenPlatform>,
-    stores: i64,
+    /// Stores that have something to do; the others are only installed.
+    active: i64,
     /// Rows of each store that were accepted.
     accepted: AtomicI64,
     _files: tempfile::TempDir,
 }
 
 impl Fleet {
-    pub(crate) async fn open(url: Option<String>, stores: i64) -> Self {
+    pub(crate) async fn open(url: Option<String>, stores: i64, active: i64) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let path = files.path().join("store.db");
         let url = url.unwrap_or_else(|| format!("sqlite://{}", path.display()));
@@ -60,22 +61,51 @@ impl Fleet {
         Self {
             deps,
             platform,
-            stores,
+            active,
             accepted: AtomicI64::new(0),
             _files: files,
         }
     }
 
     fn ids(&self) -> impl Iterator<Item = StoreId> + use<> {
-        (1..=self.stores).map(StoreId)
+        (1..=self.active).map(StoreId)
     }
 
-    /// Starts keepers and rings at all stores.
+    /// Starts keepers and rings at all active stores.
     pub(crate) fn start_keepers(&self) -> Directory {
-        let settings = KeeperSettings::new(StoreSettings::default());
-        let directory = Directory::start(self.deps.clone(), settings).expect("threads");
+        let directory = self.open_directory();
         self.ids().for_each(|store| directory.ring(store));
         directory
+    }
+
+    fn open_directory(&self) -> Directory {
+        let settings = KeeperSettings {
+            running_max: usize::try_from(self.active).expect("positive"),
+            ..KeeperSettings::new(StoreSettings::default())
+        };
+        Directory::start(self.deps.clone(), settings).expect("threads")
+    }
+
+    /// Brings every active store to life, one after the other; gives how long each took, the shortest first.
+    pub(crate) async fn activate_one_by_one(&self) -> Vec<Duration> {
+        let directory = self.open_directory();
+        let mut took = Vec::new();
+        for store in self.ids() {
+            let watch = Stopwatch::start();
+            directory.board(store).await.expect("a keeper");
+            took.push(watch.elapsed());
+        }
+        directory.shutdown(Duration::from_secs(30)).await;
+        took.sort_unstable();
+        took
+    }
+
+    /// How long one search for stores with something to do takes, over all that are installed.
+    pub(crate) async fn search(&self) -> Duration {
+        let watch = Stopwatch::start();
+        let found = fleet::stores_to_wake(&self.deps.db, self.deps.clock.now(), None, 1_000).await;
+        drop(found.expect("a search"));
+        watch.elapsed()
     }
 
     /// Gives every store its bundle, and waits until its stock is known.
@@ -127,7 +157,7 @@ impl Fleet {
     /// Waits until every keeper has nothing left to do.
     pub(crate) async fn applied(&self, directory: &Directory) {
         let accepted = self.accepted.load(Ordering::SeqCst);
-        let stores = usize::try_from(self.stores).expect("positive");
+        let stores = usize::try_from(self.active).expect("positive");
         let watch = Stopwatch::start();
         let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         loop {

@@ -1,17 +1,21 @@
 //! How many webhooks a second keepers apply: committed, ledger and calls included.
 //!
-//! `cargo bench --bench applied -- [backlog|flow|idle] [--stores 1000] [--rows 100] [--postgres]`
+//! `cargo bench --bench applied -- [backlog|flow|idle|activation] [--stores 1000] [--active 1000] [--rows 100] [--postgres]`
 //!
 //! - `backlog` (the default): the rows of all stores are there before the first keeper starts; the clock runs until
 //!   the last one has nothing left to do.
 //! - `flow`: the same rows are accepted while keepers apply them.
 //! - `idle`: starts a keeper for each store and tells the resident memory of one.
+//! - `activation`: brings stores to life one after the other and tells how long that takes.
+//!
+//! Of `--stores` that are installed, `--active` have something to do: all, when not given.
 //!
 //! Half of the rows are naked, four in ten cold, one in ten sells a bundle. The platform is in this process and answers
 //! at once; its buckets are never empty, and it sends no webhooks of its own.
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -35,6 +39,7 @@ use storekeeper::clock::Stopwatch;
 /// What is asked for on the command line.
 struct Options {
     stores: i64,
+    active: i64,
     rows: i64,
     postgres: bool,
 }
@@ -47,8 +52,10 @@ async fn main() {
         let text = at.and_then(|at| arguments.get(at + 1));
         text.map_or(default, |text| text.parse().expect("a whole number"))
     };
+    let stores = number("--stores", 1_000);
     let options = Options {
-        stores: number("--stores", 1_000),
+        stores,
+        active: number("--active", stores),
         rows: number("--rows", 100),
         postgres: arguments.iter().any(|argument| argument == "--postgres"),
     };
@@ -56,10 +63,11 @@ async fn main() {
         true => Some(TestPostgres::start().database_url().await),
         false => None,
     };
-    let fleet = Fleet::open(url, options.stores).await;
+    let fleet = Fleet::open(url, options.stores, options.active).await;
     match arguments.first().map(String::as_str) {
         Some("flow") => flow(&fleet, &options).await,
         Some("idle") => idle(&fleet, &options).await,
+        Some("activation") => activation(&fleet, &options).await,
         _ => backlog(&fleet, &options).await,
     }
 }
@@ -67,8 +75,8 @@ async fn main() {
 async fn backlog(fleet: &Fleet, options: &Options) {
     fleet.define_bundles().await;
     fleet.accept_rows(options.rows, None).await;
-    let all = options.stores * options.rows;
-    println!("{all} rows of {} stores wait", options.stores);
+    let all = options.active * options.rows;
+    println!("{all} rows of {} stores wait", options.active);
     let watch = Stopwatch::start();
     let directory = fleet.start_keepers();
     fleet.applied(&directory).await;
@@ -78,7 +86,7 @@ async fn backlog(fleet: &Fleet, options: &Options) {
 
 async fn flow(fleet: &Fleet, options: &Options) {
     fleet.define_bundles().await;
-    let all = options.stores * options.rows;
+    let all = options.active * options.rows;
     let directory = fleet.start_keepers();
     fleet.applied(&directory).await;
     let watch = Stopwatch::start();
@@ -99,13 +107,29 @@ async fn idle(fleet: &Fleet, options: &Options) {
     let directory = fleet.start_keepers();
     fleet.applied(&directory).await;
     let grown = resident_kb().saturating_sub(before);
-    let each = grown * 1_024 / u64::try_from(options.stores).expect("stores");
+    let each = grown * 1_024 / u64::try_from(options.active).expect("stores");
     println!(
-        "{} idle keepers: {} MiB resident, {each} bytes each",
+        "{} idle keepers of {} stores: {} MiB resident, {each} bytes each; a search takes {} ms",
+        options.active,
         options.stores,
-        grown / 1_024
+        grown / 1_024,
+        fleet.search().await.as_millis()
     );
     directory.shutdown(Duration::from_secs(30)).await;
+}
+
+async fn activation(fleet: &Fleet, options: &Options) {
+    fleet.define_bundles().await;
+    let took = fleet.activate_one_by_one().await;
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100].as_micros();
+    println!(
+        "{} activations of {} stores: p50 {} µs, p99 {} µs; a search takes {} ms",
+        options.active,
+        options.stores,
+        at(50),
+        at(99),
+        fleet.search().await.as_millis()
+    );
 }
 
 fn report(what: &str, rows: i64, took: Duration, fleet: &Fleet) {

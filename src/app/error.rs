@@ -1,9 +1,12 @@
 //! Why the server does not start, or cannot go on.
 
+use std::fmt;
+
 use crate::config::ConfigError;
 use crate::db::sealing::SealingError;
 use crate::db::{DbError, LockError};
 use crate::http::ServeError;
+use crate::keeper::Silence;
 use crate::platform::ClientSetupError;
 use crate::telemetry::FilterError;
 
@@ -38,9 +41,41 @@ pub enum AppError {
     /// What ran has ended although nobody asked for it.
     #[error("the HTTP server ended by itself")]
     ServerEnded,
+    /// A thread of the keepers stands still, and all stores on it with it.
+    #[error("a thread of the keepers does not answer: {0}")]
+    KeepersSilent(SilentThread),
     /// Another process uses the database by now.
     #[error("the lock on the database was lost to another process")]
     LockLost,
+}
+
+/// What is known of a thread that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilentThread(Silence);
+
+impl From<Silence> for SilentThread {
+    fn from(silence: Silence) -> Self {
+        Self(silence)
+    }
+}
+
+impl fmt::Display for SilentThread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Silence {
+            arbiter,
+            lasted,
+            store,
+            row,
+        } = self.0;
+        write!(formatter, "thread {arbiter}, for {} ms", lasted.as_millis())?;
+        if let Some(store) = store {
+            write!(formatter, ", busy with store {store}")?;
+        }
+        match row {
+            Some(row) => write!(formatter, " at inbox row {row}"),
+            None => Ok(()),
+        }
+    }
 }
 
 fn reason(error: &ServeError) -> String {

@@ -24,16 +24,37 @@ use crate::config::Config;
 use crate::deps::Deps;
 use crate::http::{self, AppState};
 use crate::ids::IdSource;
-use crate::keeper::Directory;
+use crate::keeper::{Directory, KeeperSettings, RowHook};
 use crate::platform::shopify::oauth;
 use crate::platform::{PlatformClient, PlatformKind};
 use crate::telemetry::{Metrics, metric_name};
 
 /// What tests replace.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppParts {
     pub clock: Clock,
     pub ids: Arc<IdSource>,
+    /// Called with each row before it is applied, to make one panic or hang.
+    pub before_apply: Option<RowHook>,
+}
+
+impl AppParts {
+    /// What the program itself runs with.
+    #[must_use]
+    pub fn of_system() -> Self {
+        Self {
+            clock: Clock::System,
+            ids: Arc::new(IdSource::from_os()),
+            before_apply: None,
+        }
+    }
+}
+
+impl fmt::Debug for AppParts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = formatter.debug_struct("AppParts");
+        parts.field("clock", &self.clock).finish_non_exhaustive()
+    }
 }
 
 /// The running server. Dropping it without [`App::stop`] is like a crash: nothing accepted is lost.
@@ -76,8 +97,11 @@ impl App {
         )?);
         let accounts = accounts(&config, &parts, &storage, (&public_url, &client));
         let deps = deps(&parts, &storage, (&client, &accounts));
-        let directory = Directory::start(deps.clone(), settings::keeper_settings(&config))
-            .map_err(AppError::Keepers)?;
+        let keepers = KeeperSettings {
+            before_apply: parts.before_apply.clone(),
+            ..settings::keeper_settings(&config)
+        };
+        let directory = Directory::start(deps.clone(), keepers).map_err(AppError::Keepers)?;
         let board = Board::new(Arc::default());
         let state = web::Data::new(AppState::new(http::AppParts {
             deps,
@@ -161,13 +185,18 @@ impl App {
     /// Always one: why it cannot go on.
     pub async fn wait(&self) -> Result<(), AppError> {
         let mut failure = self.failure.clone();
-        // The sender lives as long as the serving task, which reports its end.
-        let fatal = failure
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|fatal| *fatal);
-        Err(fatal.unwrap_or(Fatal::ServerEnded).into())
+        tokio::select! {
+            // The sender lives as long as the serving task, which reports its end.
+            failed = failure.wait_for(Option::is_some) => {
+                let fatal = failed.ok().and_then(|fatal| *fatal);
+                Err(fatal.unwrap_or(Fatal::ServerEnded).into())
+            }
+            silence = self.directory.lost() => {
+                let error = AppError::KeepersSilent(silence.into());
+                tracing::error!(%error, "the server ends itself, to be started again; nothing accepted is lost");
+                Err(error)
+            }
+        }
     }
 
     /// Stops without losing anything: no longer ready, HTTP drains, turns finish, tasks end, the database closes and
@@ -244,7 +273,7 @@ fn deps(
     storage: &Storage,
     (client, accounts): (&Arc<PlatformClient>, &Arc<Accounts>),
 ) -> Deps {
-    let AppParts { clock, ids } = parts.clone();
+    let AppParts { clock, ids, .. } = parts.clone();
     let platform = ConnectedPlatform {
         kind: PlatformKind::Shopify,
         client: Arc::clone(client),

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use super::hooks::HookSettings;
 use crate::config::{
-    AlarmsConfig, Config, DatabaseConfig, RestartConfig, Secret, ShopifyConfig, WriterConfig,
+    AlarmsConfig, Config, DatabaseConfig, PatrolConfig, RestartConfig, SafeModeConfig, Secret,
+    ShopifyConfig, WriterConfig,
 };
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::alarm::AlarmRules;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
-use crate::keeper::{KeeperSettings, RestartSettings};
+use crate::keeper::{KeeperSettings, PatrolSettings, RestartSettings, SafeModeSettings};
 use crate::platform::{self, ClientSettings, PlatformClient};
 
 /// The embedded database's file in the data directory.
@@ -142,9 +143,30 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         scan_interval_ms: signed(keeper.scan_interval_ms),
         scan_stores_max: keeper.scan_stores_max,
         idle_ms: signed(keeper.idle_ms),
+        running_max: keeper.running_max,
         lifecycle_events_max: keeper.lifecycle_events_max,
         restart: restart_settings(&config.restart),
+        patrol: patrol_settings(&config.patrol),
+        safe_mode: safe_mode_settings(&config.safe_mode),
         ..KeeperSettings::new(store_settings(config))
+    }
+}
+
+fn patrol_settings(patrol: &PatrolConfig) -> PatrolSettings {
+    PatrolSettings {
+        interval_ms: patrol.interval_ms,
+        beats_missed_max: patrol.beats_missed_max,
+        silent_exit_ms: patrol.silent_exit_ms,
+        stuck_ms: patrol.stuck_ms,
+    }
+}
+
+fn safe_mode_settings(safe_mode: &SafeModeConfig) -> SafeModeSettings {
+    SafeModeSettings {
+        crashed_percent: usize::try_from(safe_mode.crashed_percent).unwrap_or(usize::MAX),
+        crashed_stores_min: safe_mode.crashed_stores_min,
+        window_ms: signed(safe_mode.window_ms),
+        quiet_ms: signed(safe_mode.quiet_ms),
     }
 }
 
@@ -198,9 +220,10 @@ mod tests {
         let expected = KeeperSettings::new(StoreSettings::default());
         let told = keeper_settings(&config);
         assert_eq!(
-            (&told.store, &told.restart),
-            (&expected.store, &expected.restart)
+            (&told.store, &told.restart, &told.patrol),
+            (&expected.store, &expected.restart, &expected.patrol)
         );
+        assert_eq!(told.safe_mode, expected.safe_mode);
         // Its `Debug` leaves fields out, so the numbers are compared in order.
         let numbers = |settings: &KeeperSettings| {
             [
@@ -212,6 +235,7 @@ mod tests {
                 settings.calls_in_flight_max,
                 settings.commands_waiting_max,
                 settings.scan_stores_max,
+                settings.running_max,
             ]
         };
         assert_eq!(numbers(&told), numbers(&expected));

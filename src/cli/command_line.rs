@@ -10,6 +10,7 @@ use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
 use super::error::CliError;
 use super::migrate::MigrateCommand;
+use super::safe_mode::SafeModeCommand;
 use super::sandbox::SandboxArgs;
 use super::stores::StoresCommand;
 use crate::config::{Config, Layers};
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Stores(StoresArgs),
     /// Look at what a running server has given up on, and decide about it.
     DeadLetters(DeadLettersArgs),
+    /// Tell whether a running server is in safe mode, in which it accepts webhooks and does nothing else; end it.
+    SafeMode(SafeModeArgs),
 }
 
 /// Where the database is.
@@ -97,6 +100,14 @@ pub(super) struct DeadLettersArgs {
     pub(super) admin: AdminArgs,
     #[command(subcommand)]
     pub(super) command: DeadLettersCommand,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SafeModeArgs {
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
+    #[command(subcommand)]
+    pub(super) command: SafeModeCommand,
 }
 
 /// How a running server is reached.

@@ -1,11 +1,12 @@
 //! The command line: what people type, and what they read in answer.
 //!
-//! Each command has a file; every failure becomes one line on standard error and an exit code (1, or 2 when the
-//! command line itself cannot be understood). Nothing here knows the rules of stores: shell commands that look at a
+//! Each command has a file; every failure becomes one line on standard error and an exit code
+//! (`exit_code`). Nothing here knows the rules of stores: shell commands that look at a
 //! running server ask its admin API.
 
 mod command_line;
 mod error;
+mod exit_code;
 mod print;
 mod run;
 
@@ -16,8 +17,9 @@ mod check_config;
 mod dead_letters;
 mod demo;
 mod migrate;
+mod safe_mode;
 mod sandbox;
 mod serve;
 mod stores;
 
-pub use run::run;
+pub use run::{run, run_with};

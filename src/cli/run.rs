@@ -8,41 +8,47 @@ use clap::Parser;
 use super::command_line::{Command, CommandLine};
 use super::error::CliError;
 use super::{
-    admin_token, backup, check_config, dead_letters, demo, migrate, print, sandbox, serve, stores,
+    admin_token, backup, check_config, dead_letters, demo, exit_code, migrate, print, safe_mode,
+    sandbox, serve, stores,
 };
-
-/// Exit code of a command line that cannot be understood, as shells expect it.
-const USAGE: u8 = 2;
+use crate::app::AppParts;
 
 /// Runs what `arguments` (the program's name first) ask for.
 #[must_use]
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    ExitCode::from(run_with(arguments, AppParts::of_system()))
+}
+
+/// The same with what tests replace; gives the exit code.
+#[doc(hidden)]
+#[must_use]
+pub fn run_with(arguments: impl Iterator<Item = OsString>, parts: AppParts) -> u8 {
     let parsed = match CommandLine::try_parse_from(arguments) {
         Ok(parsed) => parsed,
         Err(message) => {
             // Also help and version, which are no failure.
             let code = if message.use_stderr() {
-                ExitCode::from(USAGE)
+                exit_code::USAGE
             } else {
-                ExitCode::SUCCESS
+                exit_code::SUCCESS
             };
             message.print().unwrap_or_default();
             return code;
         }
     };
-    match dispatch(parsed) {
-        Ok(()) => ExitCode::SUCCESS,
+    match dispatch(parsed, parts) {
+        Ok(()) => exit_code::SUCCESS,
         Err(error) => {
             print::error_line(&format!("storekeeper: {error}"));
-            ExitCode::FAILURE
+            exit_code::of(&error)
         }
     }
 }
 
-fn dispatch(CommandLine { command, serve }: CommandLine) -> Result<(), CliError> {
+fn dispatch(CommandLine { command, serve }: CommandLine, parts: AppParts) -> Result<(), CliError> {
     let command = command.unwrap_or(Command::Serve(serve));
     match command {
-        Command::Serve(arguments) => block_on(serve::serve(arguments.load()?)),
+        Command::Serve(arguments) => block_on(serve::serve(arguments.load()?, parts)),
         Command::Migrate(command) => block_on(migrate::migrate(command)),
         Command::Backup(arguments) => block_on(backup::backup(arguments)),
         Command::Restore(arguments) => block_on(backup::restore(arguments)),
@@ -51,6 +57,7 @@ fn dispatch(CommandLine { command, serve }: CommandLine) -> Result<(), CliError>
         Command::Demo(arguments) => block_on(demo::demo(arguments)),
         Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),
         Command::Stores(arguments) => block_on(stores::stores(arguments)),
+        Command::SafeMode(arguments) => block_on(safe_mode::safe_mode(arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(arguments)),
     }
 }

@@ -41,6 +41,9 @@ settings! {
         scan_stores_max: usize = 1_000, "stores", Range::Between(1, 100_000);
         /// How long a keeper without anything to do stays in memory.
         idle_ms: u64 = 900_000, "milliseconds", Range::Between(1_000, 86_400_000);
+        /// Keepers in memory. Beyond, those without anything to do leave, the longest idle first; nobody who has work
+        /// leaves or is kept out for it.
+        running_max: usize = 50_000, "keepers", Range::Between(1, 10_000_000);
         /// Events of keepers' lives (started, restarted, quarantined, …) that are remembered.
         lifecycle_events_max: usize = 1_000, "events", Range::Between(1, 100_000);
     }

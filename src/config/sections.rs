@@ -9,9 +9,11 @@ use super::database::DatabaseConfig;
 use super::error::ConfigError;
 use super::inbox::InboxConfig;
 use super::keeper::KeeperConfig;
+use super::patrol::PatrolConfig;
 use super::platform::PlatformConfig;
 use super::restart::RestartConfig;
 use super::retry::RetryConfig;
+use super::safe_mode::SafeModeConfig;
 use super::secrets::SecretsConfig;
 use super::server::ServerConfig;
 use super::setting::{Section, Setting};
@@ -35,6 +37,10 @@ pub struct Config {
     pub keeper: KeeperConfig,
     /// What happens when a keeper crashes.
     pub restart: RestartConfig,
+    /// What stands still.
+    pub patrol: PatrolConfig,
+    /// When everything but accepting stops.
+    pub safe_mode: SafeModeConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How any platform is called.
@@ -52,6 +58,9 @@ pub struct Config {
     /// Shell commands.
     pub admin: AdminConfig,
 }
+
+/// Only what was seen through so many rounds ends the process.
+const SILENT_INTERVALS_MIN: u64 = 4;
 
 /// A section's place, documentation and keys.
 #[derive(Debug)]
@@ -92,6 +101,7 @@ impl Config {
         let Self {
             keeper,
             restart,
+            patrol,
             calls,
             platform: PlatformConfig { shopify },
             ..
@@ -110,6 +120,13 @@ impl Config {
             return Some((
                 "platform.shopify.request_timeout_ms",
                 "must be less than calls.answer_wait_ms_max",
+            ));
+        }
+        let silence_min = patrol.interval_ms.saturating_mul(SILENT_INTERVALS_MIN);
+        if patrol.silent_exit_ms > 0 && patrol.silent_exit_ms < silence_min {
+            return Some((
+                "patrol.silent_exit_ms",
+                "must be at least four times patrol.interval_ms, or 0",
             ));
         }
         if restart.backoff_ms_min > restart.backoff_ms_max {
@@ -136,6 +153,8 @@ impl Config {
             inbox,
             keeper,
             restart,
+            patrol,
+            safe_mode,
             platform: PlatformConfig { shopify },
             calls,
             sweep,
@@ -152,6 +171,8 @@ impl Config {
             describe(inbox),
             describe(keeper),
             describe(restart),
+            describe(patrol),
+            describe(safe_mode),
             describe(shopify),
             describe(calls),
             describe(sweep),

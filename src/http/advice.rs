@@ -50,6 +50,9 @@ pub(crate) const fn of(problem: Problem) -> &'static str {
             "Send it again with the same `Idempotency-Key`: it takes effect once"
         }
         Problem::KeeperUnavailable => "Ask again when `Retry-After` has passed",
+        Problem::SafeMode => {
+            "Ask again when `Retry-After` has passed; `/status` tells how long it holds at most"
+        }
         Problem::TooManyStreams => "Close a page that is no longer looked at",
         Problem::ShuttingDown => "Ask again when it is back",
     }

@@ -51,7 +51,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`unknown_item`, `native_bundle`, `idempotency_key_reused`, or the rule that it breaks"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn create_bundle(
     state: web::Data<AppState>,
     body: StrictJson<Merchant, BundleBody>,
@@ -86,7 +86,7 @@ pub(crate) async fn create_bundle(
         (status = 412, description = "`revision_mismatch`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`unknown_item`, `native_bundle`, or the rule that it breaks"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn replace_bundle(
     state: web::Data<AppState>,
     body: StrictJson<Behind<Merchant, BundlePath>, BundleBody>,
@@ -109,7 +109,7 @@ pub(crate) async fn replace_bundle(
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
         (status = 412, description = "`revision_mismatch`"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn delete_bundle(
     state: web::Data<AppState>,
     Behind(merchant, path): Behind<Merchant, BundlePath>,

@@ -72,6 +72,7 @@ pub enum Problem {
     StoreBusy,
     OutcomeUnknown,
     KeeperUnavailable,
+    SafeMode,
     TooManyStreams,
     ShuttingDown,
 }
@@ -119,6 +120,7 @@ impl Problem {
         Self::StoreBusy,
         Self::OutcomeUnknown,
         Self::KeeperUnavailable,
+        Self::SafeMode,
         Self::TooManyStreams,
         Self::ShuttingDown,
     ];
@@ -167,6 +169,7 @@ impl Problem {
             | Self::StoreBusy
             | Self::OutcomeUnknown
             | Self::KeeperUnavailable
+            | Self::SafeMode
             | Self::TooManyStreams
             | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -217,6 +220,7 @@ impl Problem {
             Self::StoreBusy => "store_busy",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::KeeperUnavailable => "keeper_unavailable",
+            Self::SafeMode => "safe_mode",
             Self::TooManyStreams => "too_many_streams",
             Self::ShuttingDown => "shutting_down",
         }
@@ -274,6 +278,7 @@ impl Problem {
             Self::OutcomeUnknown => {
                 "It is not known whether the command took effect; ask again with the same key"
             }
+            Self::SafeMode => "Too many stores crash: webhooks are accepted, nothing is changed",
             Self::KeeperUnavailable => "The store's keeper is restarting or in quarantine",
             Self::TooManyStreams => "Too many live streams are open",
             Self::ShuttingDown => "The server is shutting down",
@@ -284,7 +289,7 @@ impl Problem {
     #[must_use]
     pub const fn retry_after_s(self) -> Option<u64> {
         match self {
-            Self::TooManyAttempts => Some(60),
+            Self::TooManyAttempts | Self::SafeMode => Some(60),
             Self::NotReady
             | Self::KeeperUnavailable
             | Self::ShuttingDown

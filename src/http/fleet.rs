@@ -19,7 +19,7 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::KeeperStatus;
+use crate::keeper::{KeeperStatus, SafeModeStatus};
 
 /// How long a scan serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -95,8 +95,11 @@ pub(crate) struct Fleet {
     pub(crate) alarms: Arc<[Raised]>,
     pub(crate) stores: u64,
     pub(crate) running: u64,
-    /// Keepers that are restarting, in quarantine, or barred by the platform.
+    /// Keepers that are restarting, in quarantine, stuck, or barred by the platform.
     pub(crate) ailing: u64,
+    pub(crate) stuck: usize,
+    pub(crate) arbiters_silent: usize,
+    pub(crate) safe_mode: Option<SafeModeStatus>,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
     pub(crate) received: i64,
@@ -194,8 +197,7 @@ impl FleetBoard {
                 ));
             }
         }
-        let alarms = state.alarms();
-        Ok(self.assemble(&scan, &statuses, alarms, (rows, next)))
+        Ok(self.assemble(state, &scan, &statuses, (rows, next)))
     }
 
     /// One store, whatever its rank.
@@ -284,19 +286,22 @@ impl FleetBoard {
 
     fn assemble(
         &self,
+        state: &AppState,
         scan: &Scan,
         statuses: &BTreeMap<StoreId, KeeperStatus>,
-        alarms: Arc<[Raised]>,
         (rows, next): (Vec<KeeperRow>, Option<usize>),
     ) -> Fleet {
         let rates = self.rates();
         let totals = scan.totals;
         Fleet {
             at: scan.at,
-            alarms,
+            alarms: state.alarms(),
             stores: u64::try_from(totals.stores).unwrap_or(0),
             running: count(statuses, is_working),
             ailing: count(statuses, is_ailing),
+            stuck: state.directory.stuck(),
+            arbiters_silent: state.directory.silent_arbiters(),
+            safe_mode: state.directory.safe_mode(),
             backlog: totals.backlog,
             oldest_age_ms: totals
                 .oldest_received_at

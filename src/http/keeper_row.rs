@@ -10,10 +10,14 @@ use crate::keeper::{KeeperState, KeeperStatus};
 /// The state of a keeper that runs, but makes no calls.
 const PAUSED: &str = "paused";
 
+/// The state of a keeper that has work in hand and moves nothing.
+const STUCK: &str = "stuck";
+
 /// The states that a list can be narrowed to.
-pub(crate) const STATE_NAMES: [&str; 6] = [
+pub(crate) const STATE_NAMES: [&str; 7] = [
     "running",
     PAUSED,
+    STUCK,
     "starting",
     "restarting",
     "quarantined",
@@ -99,7 +103,15 @@ pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
         reason: reason.to_owned(),
         until,
     };
-    let mut reasons: Vec<Wait> = life.map(as_wait).into_iter().collect();
+    let stuck = status.stuck.map(|stuck| Wait {
+        reason: format!(
+            "its keeper does not get on with {} since {}",
+            stuck.doing.text(),
+            stuck.since
+        ),
+        until: None,
+    });
+    let mut reasons: Vec<Wait> = stuck.into_iter().chain(life.map(as_wait)).collect();
     if let Some(observation) = &status.observation {
         reasons.extend(observation.waits_for.clone());
     }
@@ -118,28 +130,31 @@ fn pause_of(status: &KeeperStatus) -> Option<&Pause> {
 }
 
 pub(super) fn is_working(status: &KeeperStatus) -> bool {
-    match status.state {
-        KeeperState::Starting => true,
-        KeeperState::Running => pause_of(status).is_none(),
-        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } | KeeperState::Stopped => {
-            false
+    status.stuck.is_none()
+        && match status.state {
+            KeeperState::Starting => true,
+            KeeperState::Running => pause_of(status).is_none(),
+            KeeperState::Restarting { .. }
+            | KeeperState::Quarantined { .. }
+            | KeeperState::Stopped => false,
         }
-    }
 }
 
 pub(super) fn is_ailing(status: &KeeperStatus) -> bool {
-    match status.state {
-        KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
-        // What an admin or the merchant wanted is no ailment.
-        KeeperState::Running => matches!(pause_of(status), Some(Pause::Barred(_))),
-        KeeperState::Starting | KeeperState::Stopped => false,
-    }
+    status.stuck.is_some()
+        || match status.state {
+            KeeperState::Restarting { .. } | KeeperState::Quarantined { .. } => true,
+            // What an admin or the merchant wanted is no ailment.
+            KeeperState::Running => matches!(pause_of(status), Some(Pause::Barred(_))),
+            KeeperState::Starting | KeeperState::Stopped => false,
+        }
 }
 
 /// A keeper's state as operators see it.
 pub(crate) fn state_name(status: Option<&KeeperStatus>) -> &'static str {
     match status {
         None => KeeperState::Stopped.name(),
+        Some(status) if status.stuck.is_some() => STUCK,
         Some(status) if pause_of(status).is_some() => PAUSED,
         Some(status) => status.state.name(),
     }

@@ -57,6 +57,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
         admin::stores::change_store, admin::stores::delete_store,
         admin::keepers::list_keepers, admin::keepers::get_keeper, admin::keepers::explain_keeper,
         admin::keepers::control_keeper,
+        admin::safe_mode::get_safe_mode, admin::safe_mode::end_safe_mode,
         admin::dead_letters::list_dead_letters, admin::dead_letters::count_dead_letters,
         admin::dead_letters::retry_dead_letter, admin::dead_letters::discard_dead_letter,
         admin::dead_letters::settle_in_bulk,

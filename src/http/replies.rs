@@ -102,6 +102,7 @@ pub(crate) fn command_problem(error: &CommandError, clock: &Clock) -> ApiError {
         CommandError::OutcomeUnknown => ApiError::plain(Problem::OutcomeUnknown),
         CommandError::KeyReused => ApiError::plain(Problem::IdempotencyKeyReused),
         CommandError::UnknownStore => ApiError::plain(Problem::UnknownStore),
+        CommandError::SafeMode => ApiError::plain(Problem::SafeMode),
         CommandError::ShuttingDown => ApiError::plain(Problem::ShuttingDown),
         CommandError::Refused(refusal) => refusal_problem(refusal),
         CommandError::Unavailable { until } => {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::db::NotDurable;
 use crate::domain::alarm::Raised;
+use crate::http::admin::safe_mode::SafeModeDocument;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
@@ -138,8 +139,14 @@ struct StatusDocument {
     at: String,
     stores: u64,
     keepers_running: u64,
-    /// Keepers that are restarting, in quarantine, or barred by the platform.
+    /// Keepers that are restarting, in quarantine, stuck, or barred by the platform.
     keepers_ailing: u64,
+    /// Keepers that have work in hand and move nothing.
+    keepers_stuck: usize,
+    /// Threads of keepers that do not answer; the stores on them stand still.
+    arbiters_silent: usize,
+    /// Set while too many stores crash: webhooks are accepted, but not applied, and nothing is changed.
+    safe_mode: Option<SafeModeDocument>,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
     oldest_unapplied_age_ms: Option<i64>,
@@ -194,6 +201,9 @@ impl StatusDocument {
             stores: fleet.stores,
             keepers_running: fleet.running,
             keepers_ailing: fleet.ailing,
+            keepers_stuck: fleet.stuck,
+            arbiters_silent: fleet.arbiters_silent,
+            safe_mode: fleet.safe_mode.map(SafeModeDocument::from),
             backlog: fleet.backlog,
             oldest_unapplied_age_ms: fleet.oldest_age_ms,
             received: fleet.received,

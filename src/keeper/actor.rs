@@ -14,8 +14,10 @@ use actix::{
 };
 
 use crate::clock::Timestamp;
+use crate::ids::StoreId;
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::Exit;
+use crate::keeper::settings::Moment;
 use crate::keeper::shared::Shared;
 
 /// Something may have come for the store. What, stands in its slot.
@@ -30,6 +32,7 @@ pub(super) type ExitNote = Rc<RefCell<Option<Exit>>>;
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
+    store: StoreId,
     /// Absent while a step runs, and after the last one.
     core: Option<Box<KeeperCore>>,
     exit: ExitNote,
@@ -40,6 +43,7 @@ impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, core: Box<KeeperCore>, exit: ExitNote) -> Self {
         Self {
             shared,
+            store: core.slot.store,
             core: Some(core),
             exit,
             timer: None,
@@ -91,6 +95,7 @@ impl Actor for Keeper {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        self.shared.reach(self.store, Moment::Started);
         self.step(context);
     }
 }
@@ -99,6 +104,7 @@ impl Handler<Doorbell> for Keeper {
     type Result = ();
 
     fn handle(&mut self, Doorbell: Doorbell, context: &mut Self::Context) {
+        self.shared.reach(self.store, Moment::Doorbell);
         self.step(context);
     }
 }

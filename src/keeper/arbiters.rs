@@ -1,32 +1,67 @@
 //! The threads that keepers live on: an actix system of our own, so that keepers work below any runtime.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use actix::{Arbiter, ArbiterHandle, System};
 use tokio::sync::oneshot;
 
+use crate::ids::StoreId;
+use crate::keeper::beat::Pulse;
+
 /// The threads, and how many keepers each has.
 #[derive(Debug)]
 pub(super) struct Arbiters {
     first: Arc<Desk>,
     others: Vec<Arc<Desk>>,
+    /// Has no keepers: what belongs to no store goes on whatever a keeper does to its thread.
+    housekeeping: Arc<Desk>,
 }
 
 #[derive(Debug)]
-struct Desk {
+pub(super) struct Desk {
     index: usize,
     handle: ArbiterHandle,
     keepers: AtomicUsize,
+    pulse: Pulse,
+    is_silent: AtomicBool,
 }
 
 impl Desk {
-    fn load(&self) -> usize {
-        self.keepers.load(Ordering::Relaxed)
+    /// What speaks against a newcomer here: a thread that does not answer, then the keepers that it has.
+    fn load(&self) -> (bool, usize) {
+        let is_silent = self.is_silent.load(Ordering::Relaxed);
+        (is_silent, self.keepers.load(Ordering::Relaxed))
+    }
+
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether the thread has gone round since this was asked last, and asks it again if so.
+    pub(super) fn has_beaten(self: &Arc<Self>) -> bool {
+        let has_beaten = self.pulse.take();
+        if has_beaten {
+            let desk = Arc::clone(self);
+            // A thread that has ended will never answer, and that is what it is asked for.
+            let _asked = self.handle.spawn_fn(move || desk.pulse.beat());
+        }
+        has_beaten
+    }
+
+    /// The store that the thread is busy with at this moment.
+    pub(super) fn in_hand(&self) -> Option<StoreId> {
+        self.pulse.in_hand()
+    }
+
+    /// Keeps newcomers away from a thread that does not answer, as long as there is another.
+    pub(super) fn set_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::Relaxed);
     }
 }
 
@@ -43,7 +78,7 @@ pub(super) struct Engine {
     ended: oneshot::Receiver<()>,
 }
 
-/// Starts a system with `count` arbiters on threads of their own.
+/// Starts a system with `count` arbiters for keepers, and one for what belongs to no store, on threads of their own.
 pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
     let (report, started) = mpsc::sync_channel(1);
     let (end, ended) = oneshot::channel();
@@ -58,13 +93,20 @@ pub(super) fn start(count: usize) -> io::Result<(Arbiters, Engine)> {
             index,
             handle,
             keepers: AtomicUsize::new(0),
+            pulse: Pulse::default(),
+            is_silent: AtomicBool::new(false),
         })
     });
-    let first = desks
-        .next()
-        .ok_or_else(|| io::Error::other("the actix system has no threads"))?;
-    let others = desks.collect();
-    Ok((Arbiters { first, others }, Engine { system, ended }))
+    let none = || io::Error::other("the actix system has no threads");
+    let first = desks.next().ok_or_else(none)?;
+    let mut others: Vec<_> = desks.collect();
+    let housekeeping = others.pop().ok_or_else(none)?;
+    let arbiters = Arbiters {
+        first,
+        others,
+        housekeeping,
+    };
+    Ok((arbiters, Engine { system, ended }))
 }
 
 type Started = io::Result<(System, Vec<ArbiterHandle>)>;
@@ -72,7 +114,7 @@ type Started = io::Result<(System, Vec<ArbiterHandle>)>;
 fn run_system(count: usize, report: &mpsc::SyncSender<Started>, end: oneshot::Sender<()>) {
     let runner = System::new();
     let arbiters: io::Result<Vec<Arbiter>> =
-        (0..count.max(1)).map(|_| Arbiter::try_new()).collect();
+        (0..=count.max(1)).map(|_| Arbiter::try_new()).collect();
     let arbiters = match arbiters {
         Ok(arbiters) => arbiters,
         Err(error) => {
@@ -113,9 +155,15 @@ impl Arbiters {
 }
 
 impl Arbiters {
+    /// All threads.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Desk>> {
+        let seated = std::iter::once(&self.first).chain(&self.others);
+        seated.chain([&self.housekeeping])
+    }
+
     /// Runs a task that belongs to no store; `false` when the threads have ended.
     pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.first.handle.spawn(task)
+        self.housekeeping.handle.spawn(task)
     }
 }
 
@@ -123,6 +171,18 @@ impl Seat {
     /// Which thread it is on.
     pub(super) fn arbiter(&self) -> usize {
         self.desk.index
+    }
+
+    /// Does a store's work, and shows at every moment whether the thread is busy with it.
+    pub(super) async fn attend<Work: Future>(self, store: StoreId, work: Work) -> Work::Output {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.desk.pulse.takes_in_hand(store);
+            let polled = work.as_mut().poll(context);
+            self.desk.pulse.puts_down();
+            polled
+        })
+        .await
     }
 
     /// Does something on the seat's thread; `false` when that thread has ended.

@@ -7,6 +7,8 @@ use crate::keeper::call_sender;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
+use crate::keeper::progress::Doing;
+use crate::keeper::settings::Moment;
 
 impl KeeperCore {
     /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
@@ -15,12 +17,11 @@ impl KeeperCore {
     /// How the keeper ends.
     pub(super) async fn call_turn(&mut self) -> Result<bool, Exit> {
         let now = self.now();
-        if self.slot.call_in_flight()
-            || self.shared.is_shutting_down()
-            || !self.state.wants_call(now)
-        {
+        if self.slot.call_in_flight() || !self.may_work() || !self.state.wants_call(now) {
             return Ok(false);
         }
+        self.slot.progress.begin(Doing::Call, now);
+        self.shared.reach(self.slot.store, Moment::Call);
         let fence = self.fence;
         let command = Command::PlanCall {
             fresh: CallId(self.shared.deps.ids.ordered_uuid(now)),
@@ -38,6 +39,7 @@ impl KeeperCore {
         // Also when nothing is to be done after all: what was dirty is no longer, and without that written down the
         // store would count as due for ever, and be shown as busy.
         self.commit(fence, decided).await?;
+        self.slot.moved();
         let Some(call) = call else {
             return Ok(reply != Reply::NoCall);
         };

@@ -11,6 +11,8 @@ use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::Exit;
 use crate::keeper::handle::{Answered, CommandError, IdempotencyKey, Waiting};
+use crate::keeper::progress::Doing;
+use crate::keeper::settings::Moment;
 
 type Outcome = Result<Answered, CommandError>;
 
@@ -44,6 +46,7 @@ impl KeeperCore {
         if answer.is_none() && waiting.is_empty() {
             return Ok(false);
         }
+        self.slot.progress.begin(Doing::Commands, self.now());
         let fence = self.fence;
         let answer = answer.map(|(call, answer)| answered(call, answer));
         self.load_orders(
@@ -53,15 +56,19 @@ impl KeeperCore {
         )
         .await?;
         let mut decided = Decided::default();
+        let store = self.slot.store;
         if let Some(answer) = answer {
+            self.shared.reach(store, Moment::Answer);
             self.decide_answer(answer, &mut decided);
         }
         let mut replies = Replies::default();
         for waiting in waiting {
+            self.shared.reach(store, Moment::Command);
             self.decide_command(waiting, &mut decided, &mut replies)
                 .await?;
         }
         self.commit(fence, decided).await?;
+        self.slot.moved();
         replies.leave();
         Ok(true)
     }

@@ -20,7 +20,8 @@ use crate::keeper::ahead::Ahead;
 use crate::keeper::board::Board;
 use crate::keeper::commit::Decided;
 use crate::keeper::exit::{Aftermath, Deactivation, Exit};
-use crate::keeper::handle::Control;
+use crate::keeper::handle::{CommandError, Control};
+use crate::keeper::settings::Moment;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 
@@ -110,6 +111,7 @@ impl KeeperCore {
     }
 
     fn around(shared: Arc<Shared>, slot: Arc<Slot>, fence: Fence, loaded: Loaded) -> Self {
+        shared.reach(slot.store, Moment::Restore);
         let now = shared.deps.clock.now();
         let read_to = loaded.keeper.cursor;
         let state = StoreState::restore(slot.store, loaded, shared.settings.store.clone(), now);
@@ -159,20 +161,25 @@ impl KeeperCore {
     /// # Errors
     /// How the keeper ends; its core is gone then.
     pub(super) async fn step(mut self: Box<Self>) -> Result<(Box<Self>, Next), Exit> {
-        self.slot.hear();
+        let is_dismissed = self.slot.hear();
+        let is_ending = self.shared.is_shutting_down();
         let worked = self.work().await;
         // Also of a step that fails: what it committed before stands.
         self.tell_of_dead_letters().await;
         let worked = worked?;
-        if self.shared.is_shutting_down() && !self.slot.call_in_flight() {
+        if is_ending && !self.slot.call_in_flight() {
             return Err(Exit::ShutDown);
         }
-        self.wait(worked).await
+        self.wait(worked, is_dismissed && !is_ending).await
     }
 
     /// Commands first, then rows, then a call. Whether there was anything to do.
     async fn work(&mut self) -> Result<bool, Exit> {
         self.obey()?;
+        if self.shared.safe_mode.is_on() && !self.shared.is_shutting_down() {
+            self.slot.refuse_waiting(&CommandError::SafeMode);
+            return Ok(false);
+        }
         let mut worked = self.take_commands().await?;
         if !self.shared.is_shutting_down() {
             worked |= self.take_turn().await?;
@@ -193,18 +200,29 @@ impl KeeperCore {
         }
     }
 
-    async fn wait(mut self: Box<Self>, worked: bool) -> Result<(Box<Self>, Next), Exit> {
+    /// What follows a step. Who worked stays, also when it was told to leave for want of work.
+    async fn wait(
+        mut self: Box<Self>,
+        worked: bool,
+        is_dismissed: bool,
+    ) -> Result<(Box<Self>, Next), Exit> {
         let now = self.now();
         if worked {
             self.worked_at = now;
             return Ok((self, Next::Again));
         }
         let idle_at = self.worked_at.plus_millis(self.shared.settings.idle_ms);
-        if idle_at <= now && !self.slot.call_in_flight() && !self.slot.has_commands() {
+        let may_leave = idle_at <= now || is_dismissed;
+        if may_leave && !self.slot.call_in_flight() && !self.slot.has_commands() {
             self.leave_tidy().await?;
             self.purge_behind_cursor();
-            return Err(Exit::Deactivated(Deactivation::Idle));
+            return Err(Exit::Deactivated(if idle_at <= now {
+                Deactivation::Idle
+            } else {
+                Deactivation::Dismissed
+            }));
         }
+        self.slot.rests(self.worked_at);
         let deadline = self
             .state
             .next_deadline(now)

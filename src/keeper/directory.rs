@@ -15,13 +15,21 @@ use crate::domain::interest::Interest;
 use crate::ids::StoreId;
 use crate::keeper::arbiters::{self, Engine};
 use crate::keeper::board::Board;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::crowd::keep_within_memory;
+use crate::keeper::exit::Aftermath;
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
+use crate::keeper::patrol::{Patrol, Silence};
 use crate::keeper::purge::purge_behind_cursors;
+use crate::keeper::safe_mode::SafeModeStatus;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 use crate::keeper::status::{KeeperState, KeeperStatus};
+
+/// For writing down, at the end of the process, what ended it.
+const WRITING_MAX: Duration = Duration::from_secs(10);
 
 /// The only door to keepers. Cheap to clone; the keepers' threads end when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -33,6 +41,7 @@ pub struct Directory {
 struct Inner {
     shared: Arc<Shared>,
     slots: Arc<Slots>,
+    _patrol: Patrol,
     /// Absent once it has been stopped.
     engine: Mutex<Option<Engine>>,
 }
@@ -92,13 +101,16 @@ impl Directory {
         let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
         let slots = Arc::new(Slots::default());
         runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
+        runs &= shared.run(keep_within_memory(Arc::clone(&shared)));
         if !runs {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
+        let patrol = Patrol::start(&shared)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
                 slots,
+                _patrol: patrol,
                 engine: Mutex::new(Some(engine)),
             }),
         })
@@ -108,7 +120,10 @@ impl Directory {
     pub fn ring(&self, store: StoreId) {
         let slot = self.inner.slots.find_or_make(store);
         slot.ring();
-        self.inner.shared.activate(&slot);
+        // What rings in vain is found by the search that follows.
+        if !self.inner.shared.safe_mode.is_on() {
+            self.inner.shared.activate(&slot);
+        }
     }
 
     /// What concerns the store, as told by its running keeper; `None`: nobody knows, so everything does (D10).
@@ -205,16 +220,68 @@ impl Directory {
         self.inner.shared.lifecycle.recent()
     }
 
+    /// Keepers that have work in hand and move nothing.
+    #[must_use]
+    pub fn stuck(&self) -> usize {
+        self.inner.shared.findings.stuck()
+    }
+
+    /// Threads of keepers that do not answer.
+    #[must_use]
+    pub fn silent_arbiters(&self) -> usize {
+        self.inner.shared.findings.silent()
+    }
+
+    /// Set while too many stores crash, and nothing is done but accepting.
+    #[must_use]
+    pub fn safe_mode(&self) -> Option<SafeModeStatus> {
+        self.inner.shared.safe_mode.status()
+    }
+
+    /// Ends safe mode, should it hold.
+    pub fn end_safe_mode(&self) {
+        self.inner.shared.end_safe_mode();
+    }
+
+    /// Waits until a thread of the keepers is given up, for ever when all goes well. Its stores stand still for good,
+    /// and only a new process can have them. The row that holds it up, if any, is written down as one that crashes, so
+    /// that the next process does not end in the same way for ever.
+    pub async fn lost(&self) -> Silence {
+        let silence = self.inner.shared.findings.lost().await;
+        if let (Some(store), Some(row)) = (silence.store, silence.row) {
+            let written = self.write_down_hang(store, row);
+            if tokio::time::timeout(WRITING_MAX, written).await.is_err() {
+                tracing::error!(%store, row, "no time to write down which row does not come to an end");
+            }
+        }
+        silence
+    }
+
+    /// A keeper of another grant writes it down, in a place of its own; the one that hangs is fenced by it.
+    async fn write_down_hang(&self, store: StoreId, row: i64) {
+        let (shared, slot) = (Arc::clone(&self.inner.shared), Arc::new(Slot::new(store)));
+        let mut aftermath = Aftermath {
+            crash: Some((row, "it did not come to an end".to_owned())),
+            ..Aftermath::default()
+        };
+        match KeeperCore::activate(shared, slot, &mut aftermath).await {
+            Ok(_core) => tracing::warn!(%store, row, "this row does not come to an end"),
+            Err(exit) => {
+                tracing::error!(%store, row, %exit, "this row does not come to an end, and that is not written down");
+            }
+        }
+    }
+
     /// Ends all keepers: no new turn begins, what runs is finished, up to `deadline` from now. Gives back the stores
     /// whose keepers had not ended by then; they lose nothing, since what they had not committed is still in the inbox.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<StoreId> {
         let shared = &self.inner.shared;
-        let guarded = shared.guarded();
+        let guarded = shared.living.count();
         shared.begin_shutdown();
         for slot in self.inner.slots.all() {
             slot.alert();
         }
-        let in_time = tokio::time::timeout(deadline, shared.all_ended())
+        let in_time = tokio::time::timeout(deadline, shared.living.none())
             .await
             .is_ok();
         let leftovers = if in_time {
@@ -259,7 +326,9 @@ async fn scan_for_work(shared: Arc<Shared>, slots: Arc<Slots>) {
     let clock = shared.deps.clock.clone();
     while !shared.is_shutting_down() {
         let now = clock.now();
-        if let Err(error) = wake_all(&shared, &slots, now).await {
+        if !shared.holds_safe_mode()
+            && let Err(error) = wake_all(&shared, &slots, now).await
+        {
             tracing::warn!(%error, "search for stores with work failed");
         }
         clock

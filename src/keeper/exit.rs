@@ -37,6 +37,8 @@ pub enum Exit {
 pub enum Deactivation {
     /// Nothing to do for a while.
     Idle,
+    /// Nothing to do, and its place in memory is wanted.
+    Dismissed,
     /// An admin wants it stopped until there is work again.
     Requested { reason: String },
     /// An admin wants it rebuilt from the database at once.
@@ -101,6 +103,9 @@ impl fmt::Display for Exit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deactivated(Deactivation::Idle) => formatter.write_str("idle"),
+            Self::Deactivated(Deactivation::Dismissed) => {
+                formatter.write_str("idle, and its place in memory was wanted")
+            }
             Self::Deactivated(Deactivation::Requested { reason }) => {
                 write!(formatter, "deactivated: {reason}")
             }

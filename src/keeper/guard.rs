@@ -17,11 +17,36 @@ use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Aftermath, Blame, Deactivation, Exit};
 use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::lifecycle::LifecycleStep;
+use crate::keeper::living::Entry;
+use crate::keeper::progress::Doing;
 use crate::keeper::restart_budget::{RestartBudget, Verdict};
+use crate::keeper::settings::RestartSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 use crate::keeper::status::KeeperState;
 use crate::telemetry::metric_name;
+
+/// What a store's crashes so far mean for its next keeper. It outlives the guard, so that a keeper that leaves for want
+/// of work does not come back with a clean record.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    budget: RestartBudget,
+    aftermath: Aftermath,
+}
+
+impl Past {
+    fn none(settings: RestartSettings) -> Self {
+        Self {
+            budget: RestartBudget::new(settings),
+            aftermath: Aftermath::default(),
+        }
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_clean(&self) -> bool {
+        self.budget.is_clean() && self.aftermath == Aftermath::default()
+    }
+}
 
 /// The claim of one guard on one store; however it ends, nothing of a keeper stays published after it.
 #[derive(Debug)]
@@ -29,12 +54,15 @@ pub(super) struct Tenure {
     shared: Arc<Shared>,
     slot: Arc<Slot>,
     released: bool,
+    /// Dropped last.
+    _entry: Entry,
 }
 
 impl Tenure {
     /// For who has claimed the slot.
-    pub(super) const fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
         Self {
+            _entry: shared.living.enter(&slot),
             shared,
             slot,
             released: false,
@@ -52,7 +80,6 @@ impl Drop for Tenure {
         if self.shared.is_shutting_down() {
             self.slot.refuse_waiting(&CommandError::ShuttingDown);
         }
-        self.shared.guard_ended();
     }
 }
 
@@ -74,40 +101,31 @@ enum Decision {
 /// Starts to guard a store on this thread.
 pub(super) fn start(tenure: Tenure, seat: Seat) {
     // Ends by itself; what waits for it watches the count of guarded stores.
-    drop(actix::spawn(guard(tenure, seat)));
+    let store = tenure.slot.store;
+    drop(actix::spawn(seat.attend(store, guard(tenure))));
 }
 
 /// Guards a store until it has nothing to do, or the process ends.
-pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
+pub(super) async fn guard(mut tenure: Tenure) {
     let (shared, slot) = (Arc::clone(&tenure.shared), Arc::clone(&tenure.slot));
-    let mut budget = RestartBudget::new(shared.settings.restart);
-    let mut aftermath = Aftermath::default();
+    let past = slot.past().map(|past| *past);
+    let mut past = past.unwrap_or_else(|| Past::none(shared.settings.restart));
     loop {
         let began = shared.deps.clock.now();
-        let exit = live(&shared, &slot, &mut aftermath).await;
-        budget.ran(began, shared.deps.clock.now());
-        aftermath.learn(&exit, shared.settings.turn_rows_max);
-        let decision = decide(&shared, &exit, &mut budget);
+        let exit = live(&shared, &slot, &mut past.aftermath).await;
+        past.budget.ran(began, shared.deps.clock.now());
+        past.aftermath.learn(&exit, shared.settings.turn_rows_max);
+        let decision = decide(&shared, &exit, &mut past.budget);
         tell(&shared, &slot, &exit, decision);
         let goes_on = match decision {
             Decision::StartNow => true,
             Decision::Restart { at } => {
-                rest(
-                    &shared,
-                    &slot,
-                    &mut budget,
-                    KeeperState::Restarting { until: at },
-                )
-                .await
+                let state = KeeperState::Restarting { until: at };
+                rest(&shared, &slot, &mut past.budget, state).await
             }
             Decision::Quarantine { until } => {
-                rest(
-                    &shared,
-                    &slot,
-                    &mut budget,
-                    KeeperState::Quarantined { until },
-                )
-                .await
+                let state = KeeperState::Quarantined { until };
+                rest(&shared, &slot, &mut past.budget, state).await
             }
             Decision::End => false,
             Decision::Abandon => {
@@ -118,23 +136,28 @@ pub(super) async fn guard(mut tenure: Tenure, seat: Seat) {
         if shared.is_shutting_down() {
             break;
         }
-        if !goes_on && slot.release() {
-            tenure.released = true;
-            break;
+        if !goes_on {
+            slot.remember(past.clone());
+            if slot.release() {
+                tenure.released = true;
+                break;
+            }
         }
         slot.set_state(KeeperState::Starting);
     }
     drop(tenure);
-    drop(seat);
 }
 
 /// One keeper's life, from activation to its end. Nothing of it is published when this returns.
 async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath) -> Exit {
     // The semaphore is never closed.
     let reading = shared.activations.acquire().await.ok();
+    slot.progress
+        .begin(Doing::Activation, shared.deps.clock.now());
     let activation = KeeperCore::activate(Arc::clone(shared), Arc::clone(slot), aftermath);
     let activated = AssertUnwindSafe(Box::pin(activation)).catch_unwind().await;
     drop(reading);
+    slot.moved();
     let exit = match activated {
         Ok(Ok(core)) => run_keeper(shared, slot, core).await,
         Ok(Err(exit)) => exit,
@@ -184,9 +207,10 @@ where
 fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
     let now = shared.deps.clock.now();
     let verdict = match exit {
-        Exit::ShutDown | Exit::Deactivated(Deactivation::Idle | Deactivation::Requested { .. }) => {
-            return Decision::End;
-        }
+        Exit::ShutDown
+        | Exit::Deactivated(
+            Deactivation::Idle | Deactivation::Dismissed | Deactivation::Requested { .. },
+        ) => return Decision::End,
         Exit::NoSuchStore => return Decision::Abandon,
         Exit::Deactivated(Deactivation::Restart { .. }) => return Decision::StartNow,
         Exit::Deactivated(Deactivation::Quarantine { .. }) => budget.quarantine(now),
@@ -210,6 +234,9 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
 fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
     shared.record(slot.store, LifecycleStep::Ended, exit.to_string());
     let is_crash = exit.blame() != Blame::Nobody;
+    if exit.blame() == Blame::Store {
+        shared.crashed(slot.store);
+    }
     if is_crash {
         counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
         slot.crashed(exit.to_string());
@@ -226,9 +253,9 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
         {
             tracing::warn!(store = %slot.store, %exit, "keeper crashed");
         }
-        // Of ten thousand stores, ten thousand lines would be no news: the directory counts them.
+        // Of ten thousand stores, ten thousand lines would be no news: they are counted.
         Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
-            if shared.is_shutting_down() =>
+            if shared.is_shutting_down() || *exit == Exit::Deactivated(Deactivation::Dismissed) =>
         {
             tracing::debug!(store = %slot.store, %exit, "keeper ended");
         }
@@ -299,35 +326,95 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use actix::System;
+    use actix::{ActorContext, Handler, Message, Running, System};
 
     use super::*;
 
-    /// Panics whenever it can, and tells whether it was stopped.
-    struct Nasty(Rc<Cell<bool>>);
+    /// What an actor does in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Step {
+        Started,
+        Handle,
+        Stopping,
+        Stopped,
+    }
+
+    /// Panics at every one of these, and tells whether it was stopped.
+    struct Nasty {
+        panics_at: &'static [Step],
+        stopped: Rc<Cell<bool>>,
+    }
+
+    impl Nasty {
+        fn reach(&self, step: Step) {
+            assert!(!self.panics_at.contains(&step), "{step:?}");
+        }
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Stop;
 
     impl Actor for Nasty {
         type Context = Context<Self>;
 
-        fn started(&mut self, _context: &mut Self::Context) {
-            panic!("started");
+        fn started(&mut self, context: &mut Self::Context) {
+            self.reach(Step::Started);
+            let stop = actix::AsyncContext::address(context).try_send(Stop);
+            assert!(stop.is_ok());
+        }
+
+        fn stopping(&mut self, _context: &mut Self::Context) -> Running {
+            self.reach(Step::Stopping);
+            Running::Stop
         }
 
         fn stopped(&mut self, _context: &mut Self::Context) {
-            self.0.set(true);
-            panic!("stopped");
+            self.stopped.set(true);
+            self.reach(Step::Stopped);
         }
     }
 
-    #[test]
-    fn an_actor_that_panics_and_panics_again_when_dropped_does_not_take_the_process_with_it() {
+    impl Handler<Stop> for Nasty {
+        type Result = ();
+
+        fn handle(&mut self, Stop: Stop, context: &mut Self::Context) {
+            self.reach(Step::Handle);
+            context.stop();
+        }
+    }
+
+    /// Runs it to its end, and gives how it ended and whether it was stopped.
+    fn life_of(panics_at: &'static [Step]) -> (Result<(), String>, bool) {
         let (stopped, mut withdrawn, mut address) = (Rc::new(Cell::new(false)), false, None);
-        let nasty = Nasty(Rc::clone(&stopped));
+        let nasty = Nasty {
+            panics_at,
+            stopped: Rc::clone(&stopped),
+        };
         let running = run_actor(nasty, |addr| address = Some(addr), || withdrawn = true);
         let ended = System::new().block_on(running);
-        assert_eq!(ended, Err("started".to_owned()));
         assert!(withdrawn);
-        assert!(stopped.get(), "it was dropped without being stopped");
         assert!(address.is_some_and(|address| !address.connected()));
+        (ended, stopped.get())
+    }
+
+    #[test]
+    fn an_actor_that_panics_anywhere_in_its_life_does_not_take_the_process_with_it() {
+        use Step::{Handle, Started, Stopped, Stopping};
+        assert_eq!(life_of(&[]), (Ok(()), true));
+        let lives: [(&'static [Step], &str); 8] = [
+            (&[Started], "Started"),
+            (&[Handle], "Handle"),
+            (&[Stopping], "Stopping"),
+            (&[Stopped], "Stopped"),
+            (&[Started, Stopped], "Started"),
+            (&[Handle, Stopping], "Handle"),
+            (&[Stopping, Stopped], "Stopping"),
+            (&[Started, Handle, Stopping, Stopped], "Started"),
+        ];
+        for (panics_at, first) in lives {
+            let (ended, _stopped) = life_of(panics_at);
+            assert_eq!(ended, Err(first.to_owned()), "{panics_at:?}");
+        }
     }
 }

@@ -74,6 +74,9 @@ pub enum CommandError {
     /// The same key came with another request before.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// Too many stores crash: nothing is done but accepting webhooks. It was not carried out.
+    #[error("the server is in safe mode")]
+    SafeMode,
     /// The keeper rests after a crash.
     #[error("the store is unavailable until {until}")]
     Unavailable { until: Timestamp },
@@ -113,6 +116,9 @@ pub(super) struct StoreHandle {
 impl StoreHandle {
     /// Hands a command over and waits for what it led to, up to the bound.
     pub(super) async fn command(&self, envelope: Envelope) -> Result<Answered, CommandError> {
+        if self.shared.safe_mode.is_on() {
+            return Err(CommandError::SafeMode);
+        }
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { envelope, reply };
         self.slot

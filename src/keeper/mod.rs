@@ -5,7 +5,7 @@
 //! leaves the process. It holds nothing that the database does not: it can be dropped at any instant (INV-J).
 //!
 //! ```text
-//!                       ring, command, scan                     idle: nothing to do
+//!                       ring, command, scan                     idle: nothing to do, or room is wanted
 //!            ┌─────────┐ ───────────────► ┌──────────┐      ┌──────────────────────────► Stopped
 //!            │ Stopped │                  │ Starting │      │
 //!            └─────────┘      ┌─────────► └────┬─────┘      │
@@ -34,6 +34,8 @@ mod status;
 
 mod board;
 mod handle;
+mod living;
+mod progress;
 mod slot;
 
 mod ahead;
@@ -47,11 +49,15 @@ mod take_turn;
 
 mod actor;
 mod arbiters;
+mod beat;
 mod busy;
+mod crowd;
 mod directory;
 mod guard;
 mod home;
+mod patrol;
 mod purge;
+mod safe_mode;
 mod scheduler;
 mod shared;
 
@@ -60,7 +66,12 @@ pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
-pub use settings::{KeeperSettings, RestartSettings, RowHook};
+pub use patrol::Silence;
+pub use progress::{Doing, Stuck};
+pub use safe_mode::SafeModeStatus;
+pub use settings::{
+    KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
+};
 pub use status::{KeeperState, KeeperStatus};
 
 #[cfg(test)]

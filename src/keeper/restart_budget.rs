@@ -34,6 +34,11 @@ impl RestartBudget {
         }
     }
 
+    /// Whether there is nothing to remember.
+    pub(super) fn is_clean(&self) -> bool {
+        self.crashes.is_empty() && self.in_a_row == 0 && self.quarantines == 0
+    }
+
     /// Takes note of a keeper that ran from `began` to `ended`: long enough, and the record is clean.
     pub(super) fn ran(&mut self, began: Timestamp, ended: Timestamp) {
         if ended.millis_since(began) >= self.settings.healthy_ms {

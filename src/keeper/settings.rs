@@ -5,9 +5,30 @@ use std::sync::Arc;
 
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
+use crate::ids::StoreId;
 
 /// Called with each row before it is applied.
 pub type RowHook = Arc<dyn Fn(&Row) + Send + Sync>;
+
+/// Called at each of a keeper's [`Moment`]s.
+pub type MomentHook = Arc<dyn Fn(StoreId, Moment) + Send + Sync>;
+
+/// Where a keeper's code can go wrong, apart from its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It rebuilds its state from the database.
+    Restore,
+    /// Its actor starts.
+    Started,
+    /// A message has come.
+    Doorbell,
+    /// It decides commands.
+    Command,
+    /// It decides an answer of the platform.
+    Answer,
+    /// It plans a call.
+    Call,
+}
 
 /// Every bound of keepers.
 #[derive(Clone)]
@@ -52,6 +73,8 @@ pub struct KeeperSettings {
     pub scan_stores_max: usize,
     /// Milliseconds without work after which a keeper is deactivated.
     pub idle_ms: i64,
+    /// Keepers in memory; beyond, those without work are deactivated, the longest idle first.
+    pub running_max: usize,
     /// Milliseconds until a keeper looks again when a deadline passed and nothing was to be done.
     pub stall_ms: i64,
     /// Commits after which rows behind the cursor are purged.
@@ -62,9 +85,16 @@ pub struct KeeperSettings {
     pub lifecycle_events_max: usize,
     /// How often a keeper that crashes is started anew.
     pub restart: RestartSettings,
+    /// When keepers and their threads count as standing still.
+    pub patrol: PatrolSettings,
+    /// When the server holds everything but accepting.
+    pub safe_mode: SafeModeSettings,
     /// A test's way into the application of rows, to make one panic. Nothing else sets it.
     #[doc(hidden)]
     pub before_apply: Option<RowHook>,
+    /// A test's way into everything else that a keeper does, to make it panic there. Nothing else sets it.
+    #[doc(hidden)]
+    pub on_moment: Option<MomentHook>,
 }
 
 /// How often, and how soon, a keeper that crashes is started anew.
@@ -100,6 +130,53 @@ impl Default for RestartSettings {
     }
 }
 
+/// When keepers and their threads count as standing still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatrolSettings {
+    /// Milliseconds between two rounds; each thread is asked for a beat once in a round.
+    pub interval_ms: u64,
+    /// A thread that missed so many beats is told of.
+    pub beats_missed_max: u32,
+    /// Milliseconds without a beat after which a thread is given up; 0: never.
+    pub silent_exit_ms: u64,
+    /// Milliseconds after which a keeper that has work in hand and moves nothing is marked as stuck.
+    pub stuck_ms: u64,
+}
+
+impl Default for PatrolSettings {
+    fn default() -> Self {
+        Self {
+            interval_ms: 2_000,
+            beats_missed_max: 3,
+            silent_exit_ms: 30_000,
+            stuck_ms: 30_000,
+        }
+    }
+}
+
+/// When the server holds everything but accepting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeModeSettings {
+    /// It begins when more than this part of the stores with a keeper crashed within `window_ms`.
+    pub crashed_percent: usize,
+    /// And at least so many stores.
+    pub crashed_stores_min: usize,
+    pub window_ms: i64,
+    /// It ends after so many milliseconds without a crash.
+    pub quiet_ms: i64,
+}
+
+impl Default for SafeModeSettings {
+    fn default() -> Self {
+        Self {
+            crashed_percent: 20,
+            crashed_stores_min: 5,
+            window_ms: 60_000,
+            quiet_ms: 300_000,
+        }
+    }
+}
+
 impl KeeperSettings {
     /// The defaults, around the settings of a store's rules.
     #[must_use]
@@ -125,12 +202,16 @@ impl KeeperSettings {
             scan_interval_ms: 1_000,
             scan_stores_max: 1_000,
             idle_ms: 900_000,
+            running_max: 50_000,
             stall_ms: 1_000,
             purge_every_commits: 64,
             purges_waiting_max: 256,
             lifecycle_events_max: 1_000,
             restart: RestartSettings::default(),
+            patrol: PatrolSettings::default(),
+            safe_mode: SafeModeSettings::default(),
             before_apply: None,
+            on_moment: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::deps::Deps;
 use crate::ids::StoreId;
@@ -11,9 +11,12 @@ use crate::keeper::arbiters::{Arbiters, Seat};
 use crate::keeper::guard;
 use crate::keeper::home::Home;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
+use crate::keeper::living::Living;
+use crate::keeper::patrol::Findings;
 use crate::keeper::purge::Purge;
+use crate::keeper::safe_mode::SafeMode;
 use crate::keeper::scheduler::Scheduler;
-use crate::keeper::settings::KeeperSettings;
+use crate::keeper::settings::{KeeperSettings, Moment};
 use crate::keeper::slot::Slot;
 
 /// What all keepers of this process share.
@@ -29,10 +32,13 @@ pub(super) struct Shared {
     /// Stores being read from the database.
     pub(super) activations: Semaphore,
     purges: mpsc::Sender<Purge>,
-    arbiters: Arbiters,
+    pub(super) arbiters: Arbiters,
     shutting_down: AtomicBool,
     /// Stores that have a keeper or a guard that rests.
-    guarded: watch::Sender<usize>,
+    pub(super) living: Arc<Living>,
+    /// What the patrol found last.
+    pub(super) findings: Findings,
+    pub(super) safe_mode: SafeMode,
 }
 
 impl Shared {
@@ -50,7 +56,9 @@ impl Shared {
             purges,
             arbiters,
             shutting_down: AtomicBool::new(false),
-            guarded: watch::Sender::new(0),
+            living: Living::new(),
+            findings: Findings::default(),
+            safe_mode: SafeMode::new(settings.safe_mode),
             home: Home::here(),
             deps,
             settings,
@@ -66,10 +74,54 @@ impl Shared {
         if !slot.claim(seat.arbiter()) {
             return;
         }
-        self.guarded.send_modify(|guarded| *guarded += 1);
         let tenure = guard::Tenure::new(Arc::clone(self), Arc::clone(slot));
         // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
         let _seated = seat.there(move |seat| guard::start(tenure, seat));
+    }
+
+    /// Takes note of a crash by a store's own fault, or ours; too many at once are safe mode.
+    pub(super) fn crashed(&self, store: StoreId) {
+        let (living, now) = (self.living.count(), self.deps.clock.now());
+        if let Some(status) = self.safe_mode.crashed(store, living, now) {
+            tracing::error!(
+                crashed = status.crashed,
+                of = status.of,
+                until = %status.until,
+                "safe mode: too many stores crash; webhooks are accepted, nothing else is done"
+            );
+            self.alert_all();
+        }
+    }
+
+    /// Ends safe mode if its time has come; tells whether it holds.
+    pub(super) fn holds_safe_mode(&self) -> bool {
+        if self.safe_mode.look(self.deps.clock.now()) {
+            tracing::warn!("safe mode ends: no store has crashed for a while");
+            self.alert_all();
+        }
+        self.safe_mode.is_on()
+    }
+
+    /// Ends safe mode because an operator wants it.
+    pub(super) fn end_safe_mode(&self) {
+        if self.safe_mode.end() {
+            tracing::warn!("safe mode was ended by an operator");
+            self.alert_all();
+        }
+    }
+
+    /// Makes every keeper look around.
+    fn alert_all(&self) {
+        for slot in self.living.all() {
+            slot.alert();
+        }
+    }
+
+    /// Tells a test, if there is one, where a keeper is.
+    pub(super) fn reach(&self, store: StoreId, moment: Moment) {
+        if let Some(hook) = &self.settings.on_moment {
+            hook(store, moment);
+        }
     }
 
     /// A place for a keeper.
@@ -82,30 +134,12 @@ impl Shared {
         self.arbiters.run(task)
     }
 
-    /// The other half of [`Self::activate`].
-    pub(super) fn guard_ended(&self) {
-        self.guarded
-            .send_modify(|guarded| *guarded = guarded.saturating_sub(1));
-    }
-
     pub(super) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::SeqCst)
     }
 
     pub(super) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
-    }
-
-    /// Stores that have a keeper, or a guard that rests.
-    pub(super) fn guarded(&self) -> usize {
-        *self.guarded.borrow()
-    }
-
-    /// Waits until no store has a keeper.
-    pub(super) async fn all_ended(&self) {
-        let mut guarded = self.guarded.subscribe();
-        // The sender lives in `self`, so the channel cannot close while this waits.
-        let _closed = guarded.wait_for(|guarded| *guarded == 0).await.is_err();
     }
 
     /// Asks for rows to be deleted; `false`: too many ask, this is to be asked again.

@@ -20,7 +20,9 @@ use crate::domain::store::observation::Observation;
 use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::board::Board;
+use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
+use crate::keeper::progress::Progress;
 use crate::keeper::status::{KeeperState, KeeperStatus};
 use crate::telemetry::metric_name;
 
@@ -39,7 +41,22 @@ pub(super) struct Slot {
     attention: Notify,
     /// Wakes a keeper that waits for a turn.
     call: Notify,
+    pub(super) progress: Progress,
+    /// The inbox row that is being decided; 0: none.
+    row: AtomicI64,
     life: Mutex<Life>,
+}
+
+/// Whether a keeper has anything to do, as far as it knows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// It has had nothing to do since then.
+    Idle {
+        since: Timestamp,
+    },
+    /// Neither, and its place in memory is wanted.
+    Dismissed,
 }
 
 #[derive(Debug)]
@@ -55,10 +72,26 @@ struct Life {
     call_in_flight: bool,
     answer: Option<(CallId, Answer)>,
     control: Option<(Control, String)>,
+    sleep: Sleep,
+    /// What the next guard must know of the last ones.
+    past: Option<Box<Past>>,
     status: KeeperStatus,
 }
 
 impl Life {
+    /// Since when a keeper that sleeps has had nothing to do; `None`: it has.
+    fn idle(&self) -> Option<Timestamp> {
+        let is_called = self.rung || self.backlog_hint || self.control.is_some();
+        let has_work = self.call_in_flight
+            || self.answer.is_some()
+            || !self.commands.is_empty()
+            || !self.deferred.is_empty();
+        match self.sleep {
+            Sleep::Idle { since } if !is_called && !has_work => Some(since),
+            Sleep::Idle { .. } | Sleep::Awake | Sleep::Dismissed => None,
+        }
+    }
+
     fn nudge(&mut self) {
         if std::mem::replace(&mut self.rung, true) {
             return;
@@ -77,6 +110,7 @@ impl Slot {
             state: KeeperState::Stopped,
             arbiter: 0,
             restarts: 0,
+            stuck: None,
             last_error: None,
             turns: 0,
             last_turn_at: None,
@@ -92,6 +126,8 @@ impl Slot {
             call_in_flight: false,
             answer: None,
             control: None,
+            sleep: Sleep::Awake,
+            past: None,
             status,
         };
         Self {
@@ -102,6 +138,8 @@ impl Slot {
             states: watch::Sender::new(KeeperState::Stopped),
             attention: Notify::new(),
             call: Notify::new(),
+            progress: Progress::default(),
+            row: AtomicI64::new(0),
             life: Mutex::new(life),
         }
     }
@@ -134,7 +172,9 @@ impl Slot {
     }
 
     pub(super) fn status(&self) -> KeeperStatus {
-        self.life().status.clone()
+        let mut status = self.life().status.clone();
+        status.stuck = self.progress.stuck();
+        status
     }
 
     pub(super) fn watch_states(&self) -> watch::Receiver<KeeperState> {
@@ -174,6 +214,22 @@ impl Slot {
         self.call.notify_one();
     }
 
+    /// Since when the keeper has had nothing to do; `None`: it has, or there is no keeper that sleeps.
+    pub(super) fn idle_since(&self) -> Option<Timestamp> {
+        self.life().idle()
+    }
+
+    /// Asks the keeper to leave unless it has something to do; `false`: it has.
+    pub(super) fn dismiss(&self) -> bool {
+        let mut life = self.life();
+        let is_idle = life.idle().is_some();
+        if is_idle {
+            life.sleep = Sleep::Dismissed;
+            life.nudge();
+        }
+        is_idle
+    }
+
     /// Makes a keeper, or a guard that rests, look around.
     pub(super) fn alert(&self) {
         self.life().nudge();
@@ -184,9 +240,16 @@ impl Slot {
 
 /// For the keeper.
 impl Slot {
-    /// A step begins: what rings from now on rings anew.
-    pub(super) fn hear(&self) {
-        self.life().rung = false;
+    /// A step begins: what rings from now on rings anew. Tells whether the keeper is to leave if it has nothing to do.
+    pub(super) fn hear(&self) -> bool {
+        let mut life = self.life();
+        life.rung = false;
+        std::mem::replace(&mut life.sleep, Sleep::Awake) == Sleep::Dismissed
+    }
+
+    /// The keeper goes to sleep.
+    pub(super) fn rests(&self, since: Timestamp) {
+        self.life().sleep = Sleep::Idle { since };
     }
 
     pub(super) fn take_backlog_hint(&self) -> bool {
@@ -255,6 +318,27 @@ impl Slot {
         self.life().answer.take()
     }
 
+    /// What was in hand has moved.
+    pub(super) fn moved(&self) {
+        if self.progress.moved().is_some() {
+            tracing::info!(store = %self.store, "keeper gets on again");
+        }
+    }
+
+    /// Shows which row is about to be decided.
+    pub(super) fn take_row_in_hand(&self, seq: i64) {
+        self.row.store(seq, Ordering::Relaxed);
+    }
+
+    pub(super) fn put_down_row(&self) {
+        self.row.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn row_in_hand(&self) -> Option<i64> {
+        let seq = self.row.load(Ordering::Relaxed);
+        (seq != 0).then_some(seq)
+    }
+
     pub(super) fn take_naked(&self) -> i64 {
         self.naked.swap(0, Ordering::Relaxed)
     }
@@ -315,7 +399,22 @@ impl Slot {
     pub(super) fn withdraw(&self) {
         self.interest.store(None);
         self.board.store(None);
-        self.life().addr = None;
+        let mut life = self.life();
+        life.addr = None;
+        life.sleep = Sleep::Awake;
+        drop(life);
+        self.put_down_row();
+        self.moved();
+    }
+
+    /// What the last guard left.
+    pub(super) fn past(&self) -> Option<Box<Past>> {
+        self.life().past.take()
+    }
+
+    /// Leaves what the next guard must know.
+    pub(super) fn remember(&self, past: Past) {
+        self.life().past = (!past.is_clean()).then(|| Box::new(past));
     }
 
     pub(super) fn crashed(&self, error: String) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::domain::store::observation::Observation;
 use crate::ids::StoreId;
+use crate::keeper::progress::Stuck;
 
 /// Where a keeper is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +51,8 @@ pub struct KeeperStatus {
     pub arbiter: usize,
     /// Since the process started.
     pub restarts: u64,
+    /// Set while it has work in hand and moves nothing.
+    pub stuck: Option<Stuck>,
     pub last_error: Option<String>,
     /// Since the process started.
     pub turns: u64,

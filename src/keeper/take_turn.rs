@@ -24,6 +24,7 @@ use crate::keeper::busy::timed;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Deactivation, Exit, panic_reason};
+use crate::keeper::progress::Doing;
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
 use crate::telemetry::metric_name;
@@ -77,12 +78,18 @@ impl KeeperCore {
         let Some(permit) = self.wait_for_turn(&shared.turns).await? else {
             return Ok(false);
         };
+        self.slot.progress.begin(Doing::Turn, self.now());
         let (taken, busy) = timed(self.take_rows()).await;
         let taken = taken?;
         permit.end(taken, busy);
         let is_caught_up = self.ahead.is_empty() && !self.more_to_read;
         self.caught_up = is_caught_up.then(Stopwatch::start);
-        let Some(hottest) = taken.hottest() else {
+        let hottest = taken.hottest();
+        // Who was told of rows and finds none has not moved.
+        if hottest.is_some() || !self.more_to_read {
+            self.slot.moved();
+        }
+        let Some(hottest) = hottest else {
             return Ok(false);
         };
         counter!(metric_name::TURNS_TOTAL, "temperature" => hottest.name()).increment(1);
@@ -108,11 +115,12 @@ impl KeeperCore {
         loop {
             tokio::select! {
                 biased;
-                permit = &mut granted => return Ok(Some(permit)),
+                // Ends with the permit, should safe mode have begun meanwhile.
+                permit = &mut granted => return Ok(self.may_work().then_some(permit)),
                 () = self.called(look_at) => {}
             }
             self.obey()?;
-            if self.shared.is_shutting_down() {
+            if !self.may_work() {
                 return Ok(None);
             }
             self.take_commands().await?;
@@ -123,6 +131,11 @@ impl KeeperCore {
                 self.next_look()
             };
         }
+    }
+
+    /// Whether turns and calls may begin.
+    pub(super) fn may_work(&self) -> bool {
+        !self.shared.is_shutting_down() && !self.shared.safe_mode.is_on()
     }
 
     /// How long the store still rests from its last turn. One that was offered all there was may wait a moment for
@@ -293,12 +306,14 @@ impl KeeperCore {
     fn decide_row(&mut self, row: Row, now: Timestamp) -> Result<Outcome, Exit> {
         let seq = row.seq;
         let hook = self.shared.settings.before_apply.clone();
+        self.slot.take_row_in_hand(seq);
         let applied = catch_unwind(AssertUnwindSafe(|| {
             if let Some(hook) = hook {
                 hook(&row);
             }
             self.state.apply(now, Command::TakeRow(row))
         }));
+        self.slot.put_down_row();
         match applied {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(refusal)) => Err(refused(seq, &refusal)),

@@ -52,8 +52,14 @@ catalogue! {
     TURNS_WAITING: MetricKind::Gauge, "storekeeper_turns_waiting";
     /// What a webhook is charged when its turn is over, by `temperature`: the average time that it keeps a thread busy.
     TURN_ROW_COST_SECONDS: MetricKind::Gauge, "storekeeper_turn_row_cost_seconds";
-    /// Keepers in memory, by `state`; those that are `paused` are among the `running`.
+    /// Keepers in memory, by `state`; those that are `paused` or `stuck` are among the `starting` and `running`.
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
+    /// Keepers without work that were asked to leave because `keeper.running_max` was exceeded.
+    KEEPERS_DISMISSED_TOTAL: MetricKind::Counter, "storekeeper_keepers_dismissed_total";
+    /// 1 while too many stores crash and nothing is done but accepting webhooks.
+    SAFE_MODE: MetricKind::Gauge, "storekeeper_safe_mode";
+    /// Threads of keepers that do not answer.
+    ARBITERS_SILENT: MetricKind::Gauge, "storekeeper_arbiters_silent";
     /// Keepers started again after a failure, by `reason`.
     KEEPER_RESTARTS_TOTAL: MetricKind::Counter, "storekeeper_keeper_restarts_total";
     /// Calls to the platform, by `platform` and `outcome`.
@@ -97,7 +103,14 @@ const KNOWN_LABELS: &[(&str, &str, &[&str])] = &[
     (
         KEEPERS,
         "state",
-        &["starting", "running", "paused", "restarting", "quarantined"],
+        &[
+            "starting",
+            "running",
+            "paused",
+            "stuck",
+            "restarting",
+            "quarantined",
+        ],
     ),
 ];
 

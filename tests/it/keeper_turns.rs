@@ -1,7 +1,6 @@
 //! Turns: fair between stores, complete over restarts, and on time after any sleep.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use storekeeper::domain::call::{Read, Request};
@@ -10,7 +9,7 @@ use storekeeper::domain::store::command::Row;
 use storekeeper::ids::StoreId;
 use storekeeper::keeper::{Control, Envelope, KeeperState, LifecycleStep};
 
-use crate::support::keepers::{Rig, STORE, draft, eventually};
+use crate::support::keepers::{Gate, Rig, STORE, draft, eventually};
 
 const BUSY: StoreId = STORE;
 const QUIET: StoreId = StoreId(2);
@@ -20,31 +19,6 @@ fn item_of(row: &Row) -> i64 {
     match &row.fact {
         Ok(Fact::Level(level)) => level.item.0,
         other => panic!("{other:?}"),
-    }
-}
-
-/// Holds whatever passes it until it is opened.
-#[derive(Default)]
-struct Gate {
-    is_open: Mutex<bool>,
-    opened: Condvar,
-    reached: AtomicBool,
-}
-
-impl Gate {
-    fn pass(&self) {
-        self.reached.store(true, Ordering::SeqCst);
-        let is_open = self.is_open.lock().expect("not poisoned");
-        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
-    }
-
-    fn is_reached(&self) -> bool {
-        self.reached.load(Ordering::SeqCst)
-    }
-
-    fn open(&self) {
-        *self.is_open.lock().expect("not poisoned") = true;
-        self.opened.notify_all();
     }
 }
 

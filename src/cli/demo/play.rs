@@ -36,6 +36,7 @@ pub(crate) async fn demo(arguments: DemoArgs) -> Result<(), CliError> {
         AppParts {
             clock: Clock::System,
             ids,
+            before_apply: None,
         },
     )
     .await?;

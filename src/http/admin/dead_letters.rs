@@ -219,7 +219,7 @@ pub(crate) async fn count_dead_letters(
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
         (status = 409, description = "`nothing_to_retry`"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
     Behind(_admin, path): Behind<Admin, DeadLetterPath>,
@@ -233,7 +233,7 @@ pub(crate) async fn retry_dead_letter(
     responses((status = 204, description = "Forgotten"), (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn discard_dead_letter(
     state: web::Data<AppState>,
     Behind(_admin, path): Behind<Admin, DeadLetterPath>,

@@ -91,7 +91,7 @@ impl Verb {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeepersQuery {
-    /// `running`, `paused`, `starting`, `restarting`, `quarantined` or `stopped`.
+    /// `running`, `paused`, `stuck`, `starting`, `restarting`, `quarantined` or `stopped`.
     pub(crate) state: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,
@@ -306,7 +306,7 @@ pub(crate) struct ReasonBody {
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`, `route_not_found`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`invalid_field`"),
-        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, with `Retry-After`")))]
+        (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
     state: web::Data<AppState>,
     body: StrictJson<Behind<Admin, StorePath>, ReasonBody>,
@@ -320,6 +320,20 @@ pub(crate) async fn control_keeper(
         .json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))
 }
 
+/// A reason that can be written down.
+///
+/// # Errors
+/// It is empty or too long.
+pub(super) fn checked_reason(reason: &str) -> Result<&str, ApiError> {
+    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(ApiError::new(
+            Problem::InvalidField,
+            format!("`reason` is from 1 to {REASON_CHARS_MAX} characters"),
+        ));
+    }
+    Ok(reason)
+}
+
 /// Makes a keeper do something, and writes it down first.
 pub(crate) async fn control(
     state: &AppState,
@@ -328,12 +342,7 @@ pub(crate) async fn control(
     verb: Verb,
     reason: String,
 ) -> Result<(), ApiError> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(ApiError::new(
-            Problem::InvalidField,
-            format!("`reason` is from 1 to {REASON_CHARS_MAX} characters"),
-        ));
-    }
+    checked_reason(&reason)?;
     get_record(state, store).await?;
     record(
         state,

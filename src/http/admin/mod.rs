@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod keepers;
 mod routes;
+pub(crate) mod safe_mode;
 mod store_documents;
 pub(crate) mod stores;
 

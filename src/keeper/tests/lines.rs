@@ -24,7 +24,7 @@ async fn guarded(bench: &Bench, until: impl Fn(&KeeperState) -> bool) {
         bench.shared.begin_shutdown();
         bench.slot.alert();
     };
-    let guarding = guard(Tenure::new(shared, slot), seat);
+    let guarding = guard(Tenure::new(shared, slot));
     let patience = std::time::Duration::from_secs(20);
     let both = futures_util::future::join(guarding, ends);
     tokio::time::timeout(patience, both).await.unwrap();

@@ -9,5 +9,6 @@ mod intake;
 mod keepers;
 mod oauth;
 mod openapi;
+mod safe_mode;
 mod status;
 mod stores;

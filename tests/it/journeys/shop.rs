@@ -172,6 +172,7 @@ impl Shop {
             let parts = AppParts {
                 clock: Clock::System,
                 ids: Arc::new(IdSource::from_os()),
+                before_apply: None,
             };
             let app = App::start(Config::clone(&self.config), parts)
                 .await

@@ -1,6 +1,5 @@
 //! The whole server in this process, on a free port, and who speaks to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,9 +9,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use storekeeper::app::{App, AppParts};
-use storekeeper::clock::Clock;
 use storekeeper::config::{Config, Secret};
-use storekeeper::ids::IdSource;
 use tempfile::TempDir;
 
 use super::client::client;
@@ -46,6 +43,11 @@ impl TestApp {
 
     /// Starts with settings of the test's own.
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_from(|config, _parts| adjust(config)).await
+    }
+
+    /// Starts with settings and parts of the test's own.
+    pub(crate) async fn start_from(adjust: impl FnOnce(&mut Config, &mut AppParts)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.server.bind = "127.0.0.1:0".parse().unwrap();
@@ -55,11 +57,8 @@ impl TestApp {
         if let Some(url) = chosen_url().await {
             config.database.url = Secret::new(url);
         }
-        adjust(&mut config);
-        let parts = AppParts {
-            clock: Clock::System,
-            ids: Arc::new(IdSource::from_os()),
-        };
+        let mut parts = AppParts::of_system();
+        adjust(&mut config, &mut parts);
         let app = App::start(config, parts).await.unwrap();
         Self {
             admin_token: app.first_admin_token().unwrap().to_owned(),

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::postgres::chosen_url;
@@ -22,7 +22,7 @@ use storekeeper::domain::fact::{Assignments, Fact, ItemSnapshot, LevelSnapshot, 
 use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
 use storekeeper::domain::store::settings::StoreSettings;
 use storekeeper::ids::{BundleId, IdSource, ItemId, LocationId, ProductId, StoreId, VariantId};
-use storekeeper::keeper::{Directory, KeeperSettings, KeeperState};
+use storekeeper::keeper::{Directory, KeeperSettings, KeeperState, LifecycleStep};
 use storekeeper::platform::PlatformKind;
 use tokio::sync::watch;
 
@@ -45,12 +45,18 @@ pub(crate) struct Rig {
     pub(crate) platform: Arc<ScriptedPlatform>,
     pub(crate) directory: Directory,
     deliveries: AtomicUsize,
+    url: String,
     _files: tempfile::TempDir,
 }
 
 impl Rig {
-    /// One store, and settings that differ from the defaults as `adjust` says.
+    /// Two stores, and settings that differ from the defaults as `adjust` says.
     pub(crate) async fn start(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
+        Self::start_with(2, adjust).await
+    }
+
+    /// Stores 1 to `stores`.
+    pub(crate) async fn start_with(stores: i64, adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
         let url = chosen_url()
             .await
@@ -59,7 +65,8 @@ impl Rig {
             .await
             .expect("a database");
         migrate::up(&db).await.expect("a schema");
-        register(&url, &[STORE, StoreId(2)]).await;
+        let stores: Vec<_> = (1..=stores).map(StoreId).collect();
+        register(&url, &stores).await;
         let writer = Writer::start(&db);
         let clock = ManualClock::starting_at(START);
         let platform = Arc::new(ScriptedPlatform::new());
@@ -83,6 +90,7 @@ impl Rig {
             platform,
             directory,
             deliveries: AtomicUsize::new(0),
+            url,
             _files: files,
         }
     }
@@ -93,6 +101,15 @@ impl Rig {
             r#"{{"inventory_item_id":{item},"location_id":1,"available":5,"updated_at":"2026-11-01T00:00:00Z"}}"#
         );
         self.accept(store, "inventory_levels/update", body).await;
+    }
+
+    /// Does something to the database that the server never does.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let connection = sea_orm::Database::connect(&self.url).await;
+        let connection = connection.expect("a connection");
+        let done = connection.execute_unprepared(statement).await;
+        done.expect("a statement");
+        connection.close().await.expect("closed");
     }
 
     /// A webhook arrives that is not what its topic promises; nobody rings.
@@ -116,6 +133,14 @@ impl Rig {
         self.writer.accept(delivery).await.expect("accepted");
     }
 
+    /// So many level webhooks arrive, and somebody rings.
+    pub(crate) async fn deliver(&self, store: StoreId, rows: i64) {
+        for item in 0..rows {
+            self.accept_level(store, 500 + item).await;
+        }
+        self.directory.ring(store);
+    }
+
     /// How far the store's keeper is, as of its last commit.
     pub(crate) fn cursor(&self, store: StoreId) -> i64 {
         let observation = self
@@ -129,6 +154,15 @@ impl Rig {
         self.directory
             .status(store)
             .map_or(KeeperState::Stopped, |status| status.state)
+    }
+
+    /// How often a keeper of this store was brought to life.
+    pub(crate) fn activations(&self, store: StoreId) -> usize {
+        let events = self.directory.lifecycle();
+        let activated = events
+            .iter()
+            .filter(|event| event.store == store && event.step == LifecycleStep::Activated);
+        activated.count()
     }
 
     /// Waits until the store's keeper has crashed, then lets the time come at which it is started anew.
@@ -225,6 +259,31 @@ pub(crate) fn draft(id: u128) -> Command {
         seen: None,
         arrived_at: START,
     })
+}
+
+/// Holds whatever passes it until it is opened.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    reached: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn pass(&self) {
+        self.reached.store(true, Ordering::SeqCst);
+        let is_open = self.is_open.lock().expect("not poisoned");
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn open(&self) {
+        *self.is_open.lock().expect("not poisoned") = true;
+        self.opened.notify_all();
+    }
 }
 
 /// A platform that answers every call at once, unless told to hold its answers or to panic.

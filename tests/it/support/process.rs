@@ -51,11 +51,14 @@ impl Serving {
     pub(crate) async fn start_at(address: &str, data_dir: &Path, arguments: &[&str]) -> Self {
         let data_dir = data_dir.to_str().unwrap();
         let mut command = program(&["serve", "--bind", address, "--data-dir", data_dir]);
-        command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().expect("the program starts");
+        command.args(arguments).stderr(Stdio::null());
+        Self::of(&mut command).await
+    }
+
+    /// Starts a command that serves as the program does.
+    pub(crate) async fn of(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn();
+        let mut child = child.expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut serving = Self {
             child,
@@ -118,15 +121,22 @@ impl Serving {
         Ok((status, body))
     }
 
+    /// Sends a signal by its name.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it still runs").to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until it ends by itself, at most for so long; `None`: it goes on.
+    pub(crate) async fn ends_within(&mut self, at_most: Duration) -> Option<Option<i32>> {
+        let ended = timeout(at_most, self.child.wait()).await.ok()?;
+        Some(ended.unwrap().code())
+    }
+
     /// Sends a signal by its name and gives the exit code; `None`: the signal killed it.
     pub(crate) async fn end_with(mut self, signal: &str) -> Option<i32> {
-        let id = self.child.id().expect("it still runs").to_string();
-        let sent = Command::new("kill")
-            .args([signal, &id])
-            .status()
-            .await
-            .unwrap();
-        assert!(sent.success());
+        self.signal(signal).await;
         timeout(PATIENCE, self.child.wait())
             .await
             .expect("the program ends")
