@@ -66,6 +66,12 @@ impl Alarms {
                 .inspect_err(|error| tracing::debug!(%error, "failed to read the totals"))
                 .ok(),
             restarts: i64::try_from(restarts).unwrap_or(i64::MAX),
+            stuck_keepers: self.directory.stuck(),
+            silent_threads: self.directory.silent_arbiters(),
+            safe_mode: self
+                .directory
+                .safe_mode()
+                .map(|mode| (mode.crashed, mode.of)),
             silent: silence.summary(),
         }
     }

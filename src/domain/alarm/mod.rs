@@ -5,6 +5,9 @@ mod rules;
 mod silence;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use rules::{Alarm, AlarmRules};
 pub use silence::Silence;
 pub use watch::{Raised, ReadTotals, Reading, Turned, Watch};

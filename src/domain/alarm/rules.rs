@@ -5,12 +5,18 @@
 pub enum Alarm {
     /// The database does not tell how the stores are.
     Blind,
+    /// Too many stores crash: webhooks are accepted, and nothing else is done.
+    SafeMode,
+    /// Threads of keepers do not answer.
+    SilentThreads,
     /// Webhooks wait, and none was done with for a while.
     NoTurns,
     /// The oldest webhook that waits is too old.
     OldestUnapplied,
     /// More webhooks come than are applied, for long.
     BacklogGrows,
+    /// Keepers have work in hand and move nothing.
+    StuckKeepers,
     /// Webhooks were given up.
     DeadLetters,
     /// Keepers were started anew.
@@ -21,11 +27,14 @@ pub enum Alarm {
 
 impl Alarm {
     /// The most pressing first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Blind,
+        Self::SafeMode,
+        Self::SilentThreads,
         Self::NoTurns,
         Self::OldestUnapplied,
         Self::BacklogGrows,
+        Self::StuckKeepers,
         Self::DeadLetters,
         Self::Restarts,
         Self::SilentStores,
@@ -36,9 +45,12 @@ impl Alarm {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Blind => "blind",
+            Self::SafeMode => "safe_mode",
+            Self::SilentThreads => "silent_threads",
             Self::NoTurns => "no_turns",
             Self::OldestUnapplied => "oldest_unapplied",
             Self::BacklogGrows => "backlog_grows",
+            Self::StuckKeepers => "stuck_keepers",
             Self::DeadLetters => "dead_letters",
             Self::Restarts => "restarts",
             Self::SilentStores => "silent_stores",

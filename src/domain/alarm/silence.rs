@@ -107,7 +107,7 @@ impl Habit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::alarm::watch::tests::RULES;
+    use crate::domain::alarm::tests::RULES;
 
     fn silence_after(received: &[i64]) -> Option<String> {
         let mut silence = Silence::new(&RULES);

@@ -17,7 +17,7 @@ async fn status(app: &TestApp) -> Value {
 }
 
 /// Waits until what `look` finds is there.
-async fn until<Found>(look: impl AsyncFn() -> Option<Found>) -> Found {
+pub(super) async fn until<Found>(look: impl AsyncFn() -> Option<Found>) -> Found {
     let found = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         loop {

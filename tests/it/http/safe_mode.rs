@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use storekeeper::domain::store::command::Row;
 
+use super::alarms::until;
 use crate::support::app::{Answer, TestApp};
 
 async fn status(app: &TestApp) -> Value {
@@ -18,6 +19,7 @@ async fn status(app: &TestApp) -> Value {
 #[tokio::test]
 async fn in_safe_mode_webhooks_and_readers_are_served_and_writers_are_told() {
     let app = TestApp::start_from(|config, parts| {
+        config.alarms.interval_ms = 1_000;
         config.safe_mode.crashed_stores_min = 1;
         parts.before_apply = Some(Arc::new(|row: &Row| panic!("row {} is poison", row.seq)));
     })
@@ -28,8 +30,12 @@ async fn in_safe_mode_webhooks_and_readers_are_served_and_writers_are_told() {
     app.keeper_until(&store, crashed).await;
     let safe_mode = status(&app).await["safe_mode"].clone();
     assert_eq!(safe_mode["crashed_stores"], 1, "{safe_mode}");
-    let page = app.anyone().get("/status").await;
-    assert!(page.text.contains("Safe mode"), "{}", page.text);
+    let told = "safe mode: 1 of 1 stores crashed";
+    let page = async || {
+        let page = app.anyone().get("/status").await.text;
+        page.contains(told).then_some(page)
+    };
+    assert!(until(page).await.contains("role=\"alert\""));
     assert_eq!(app.anyone().get("/readyz").await.status, 200);
     assert_eq!(
         app.platform(&store).id("delivery-2").send().await.status,
