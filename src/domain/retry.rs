@@ -78,15 +78,6 @@ pub enum NextAttempt {
     Nothing,
 }
 
-/// What a failed attempt leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Try again then.
-    RetryAt(Timestamp),
-    /// Ask the platform for the entity; without it every row of the lane dies.
-    ReadBeforeDying,
-}
-
 impl Lane {
     /// A lane of one row, which has been tried once. `head` is the highest number given out in the inbox.
     #[must_use]
@@ -158,16 +149,15 @@ impl Lane {
     }
 
     /// The first row was tried, and what it needs is not there. An attempt that a wake brought about counts like any.
-    pub fn fail(&mut self, policy: &RetryPolicy, now: Timestamp, head: i64) -> Verdict {
+    pub fn fail(&mut self, policy: &RetryPolicy, now: Timestamp, head: i64) {
         self.woken = false;
         self.attempts = self.attempts.saturating_add(1);
         if self.last_resort || policy.is_exhausted(self.attempts) {
             self.last_resort = true;
-            return Verdict::ReadBeforeDying;
+            return;
         }
         self.due_at = policy.due_after(self.attempts.saturating_add(1), now);
         self.behind_seq = self.behind_seq.max(head);
-        Verdict::RetryAt(self.due_at)
     }
 
     /// The entity has arrived: the rows are due at once, one after the other.
@@ -229,7 +219,8 @@ mod tests {
     fn the_attempts_come_at_one_two_and_three_delays_and_then_the_platform_is_asked() {
         let mut lane = lane();
         let mut now = START;
-        for (number, expected) in [(1, Some(2)), (2, Some(3)), (3, None)] {
+        for number in 1..=3 {
+            assert!(!lane.wants_read());
             assert_eq!(
                 lane.next_attempt(now, 99, true),
                 NextAttempt::At(now.plus_millis(number * 3_000))
@@ -239,10 +230,7 @@ mod tests {
                 lane.next_attempt(now, 99, true),
                 NextAttempt::Now { seq: 10 }
             );
-            let verdict = expected.map_or(Verdict::ReadBeforeDying, |next: i64| {
-                Verdict::RetryAt(now.plus_millis(next * 3_000))
-            });
-            assert_eq!(lane.fail(&POLICY, now, 20), verdict);
+            lane.fail(&POLICY, now, 20);
         }
         assert_eq!(lane.next_attempt(now, 99, true), NextAttempt::Read);
         assert!(lane.wants_read());
