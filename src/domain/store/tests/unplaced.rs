@@ -157,3 +157,45 @@ fn failures_do_not_count_as_answers() {
     world.advance(900_000);
     assert_eq!(taken(&work(&mut world, 900)), [(UNHEARD, -3)]);
 }
+
+#[test]
+fn nobody_asks_where_an_order_ships_from_before_the_locations_are_known() {
+    let mut world = world();
+    world.keeper.memo.locations = None;
+    world.restart();
+    sell(&mut world);
+    let mut made = Vec::new();
+    for _ in 0..120 {
+        world.advance(1_000);
+        let fresh = world.platform.fresh();
+        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+            continue;
+        };
+        let mut answer = world.platform.answer(&call);
+        if call.request == Request::Read(Read::Locations) {
+            let reason = "503".to_owned();
+            answer.result = Err(CallError::Unavailable { reason });
+        }
+        world.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        made.push(call.request);
+    }
+    assert!(made.contains(&Request::Read(Read::Locations)), "{made:?}");
+    assert!(!made.iter().any(is_assignments), "{made:?}");
+    assert_eq!(taken(&work(&mut world, 120)), [(FIRST, -3)]);
+}
+
+#[test]
+fn an_uninstall_does_not_end_the_pause_of_an_admin() {
+    let mut world = world();
+    let reason = "holidays".to_owned();
+    world.apply(Command::Pause {
+        reason: reason.clone(),
+    });
+    world.take("app/uninstalled".to_owned(), Fact::Uninstalled);
+    world.apply(Command::TokenRenewed);
+    let expected = Pause::ByAdmin { reason };
+    assert_eq!(world.keeper.memo.paused, Some(expected));
+}
