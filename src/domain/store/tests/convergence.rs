@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::model::{BUNDLES, COMPONENTS, Platform};
 use crate::domain::bundle::Mode;
 use crate::domain::call::CallError;
+use crate::domain::call::{Answer, Request};
 use crate::domain::order::OrderState;
 use crate::domain::store::StoreSettings;
 use crate::domain::store::change::*;
@@ -184,6 +185,37 @@ impl World {
             answer,
         });
         true
+    }
+
+    /// Makes the call that is wanted now, if any. `tamper` may change what the platform answers. What was asked, and
+    /// what came of the answer.
+    pub(super) fn call_with(
+        &mut self,
+        tamper: impl FnOnce(&Request, &mut Answer),
+    ) -> Option<(Request, Outcome)> {
+        let fresh = self.platform.fresh();
+        let call = self.apply(Command::PlanCall { fresh }).call?;
+        let mut answer = self.platform.answer(&call);
+        tamper(&call.request, &mut answer);
+        let outcome = self.apply(Command::CallAnswered {
+            call: call.id,
+            answer,
+        });
+        Some((call.request, outcome))
+    }
+
+    /// Makes every call that is wanted in so many steps of this length; what was asked.
+    pub(super) fn calls_with(
+        &mut self,
+        (steps, step_ms): (usize, i64),
+        mut tamper: impl FnMut(&Request, &mut Answer),
+    ) -> Vec<Request> {
+        let mut made = Vec::new();
+        for _ in 0..steps {
+            self.advance(step_ms);
+            made.extend(self.call_with(&mut tamper).map(|(request, _)| request));
+        }
+        made
     }
 
     pub(super) fn define(&mut self, bundle: ItemId, needs: &[(ItemId, i64)], replaces: bool) {

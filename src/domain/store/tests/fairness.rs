@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::convergence::World;
 use super::model::{BUNDLES, COMPONENTS, variant_of};
+use super::places::is_assignments;
 use crate::domain::call::*;
 use crate::domain::fact::*;
 use crate::domain::store::command::Command;
@@ -39,25 +40,12 @@ fn sell(world: &mut World, number: i64) {
 
 /// Makes the call that is wanted now, if any; of no order the platform tells where it ships from.
 fn call_once(world: &mut World) -> Option<Request> {
-    let fresh = world.platform.fresh();
-    let call = world.apply(Command::PlanCall { fresh }).call?;
-    let answer = match call.request {
-        Request::Read(Read::Assignments(_)) => Answer {
-            result: Ok(Reply::Assignments(Assignments::default())),
-            rate: None,
-            platform_time: None,
-        },
-        Request::Read(_) | Request::Write(_) => world.platform.answer(&call),
-    };
-    world.apply(Command::CallAnswered {
-        call: call.id,
-        answer,
+    let made = world.call_with(|request, answer| {
+        if is_assignments(request) {
+            answer.result = Ok(Reply::Assignments(Assignments::default()));
+        }
     });
-    Some(call.request)
-}
-
-const fn is_assignments(request: &Request) -> bool {
-    matches!(request, Request::Read(Read::Assignments(_)))
+    made.map(|(request, _)| request)
 }
 
 #[test]

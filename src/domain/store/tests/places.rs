@@ -57,36 +57,18 @@ pub(super) fn open(world: &mut World) {
 }
 
 /// Makes every call that is wanted in so many seconds; the order ships from the new location.
-pub(super) fn work(world: &mut World, seconds: i64) -> Vec<Request> {
-    let mut made = Vec::new();
-    for _ in 0..seconds {
-        world.advance(1_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
-            continue;
-        };
-        let answer = match call.request {
-            Request::Read(Read::Assignments(_)) => Answer {
-                result: Ok(Reply::Assignments(Assignments {
-                    current: vec![Assignment {
-                        line: LINE,
-                        location: UNHEARD,
-                        quantity: 3,
-                    }],
-                    former: Vec::new(),
-                })),
-                rate: None,
-                platform_time: None,
-            },
-            Request::Read(_) | Request::Write(_) => world.platform.answer(&call),
-        };
-        world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
-        made.push(call.request);
-    }
-    made
+pub(super) fn work(world: &mut World, seconds: usize) -> Vec<Request> {
+    world.calls_with((seconds, 1_000), |request, answer| {
+        if is_assignments(request) {
+            let current = vec![Assignment {
+                line: LINE,
+                location: UNHEARD,
+                quantity: 3,
+            }];
+            let former = Vec::new();
+            answer.result = Ok(Reply::Assignments(Assignments { current, former }));
+        }
+    })
 }
 
 /// What was asked to be taken, by location.
@@ -140,16 +122,7 @@ fn one_read_confirms_every_order_and_writes_none() {
     let mut confirming = None;
     for _ in 0..120 {
         world.advance(1_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
-            continue;
-        };
-        let answer = world.platform.answer(&call);
-        let outcome = world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
-        if call.request == Request::Read(Read::Locations) {
+        if let Some((Request::Read(Read::Locations), outcome)) = world.call_with(|_, _| {}) {
             assert_eq!(confirming.replace(outcome.changes.rows().count()), None);
         }
     }
@@ -173,25 +146,20 @@ fn a_confirmed_place_is_no_guess_any_more() {
     work(&mut world, 30);
     // News of the order, which has left the ledger's memory; it was fulfilled, so nothing is assigned any more.
     sell(&mut world);
-    let mut asked = 0;
-    for _ in 0..600 {
-        world.advance(1_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
-            continue;
-        };
-        let mut answer = world.platform.answer(&call);
-        if is_assignments(&call.request) {
-            asked += 1;
+    let made = world.calls_with((600, 1_000), |request, answer| {
+        if is_assignments(request) {
             answer.result = Ok(Reply::Assignments(Assignments::default()));
         }
-        assert_eq!(taken(std::slice::from_ref(&call.request)), []);
-        world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
-    }
-    assert_eq!(asked, 1, "what was taken at the first location stays so");
+    });
+    let asked = made
+        .iter()
+        .filter(|request| is_assignments(request))
+        .count();
+    assert_eq!(
+        (asked, taken(&made)),
+        (1, Vec::new()),
+        "it was taken at the first location"
+    );
 }
 
 pub(super) const fn is_assignments(request: &Request) -> bool {
@@ -239,19 +207,13 @@ fn orders_that_waited_for_the_locations_are_placed_some_at_a_time() {
     let mut made = Vec::new();
     for _ in 0..3_000 {
         world.advance(1_000);
-        let fresh = world.platform.fresh();
-        let Some(call) = world.apply(Command::PlanCall { fresh }).call else {
+        let Some((request, outcome)) = world.call_with(|_, _| {}) else {
             continue;
         };
-        let answer = world.platform.answer(&call);
-        let outcome = world.apply(Command::CallAnswered {
-            call: call.id,
-            answer,
-        });
         let is_order = |change: &&Change| matches!(change, Change::PutOrder(_));
         let orders = outcome.changes.rows().filter(is_order).count();
         assert!(orders <= 500, "{orders} orders in one commit");
-        made.push(call.request);
+        made.push(request);
     }
     let units: i64 = taken(&made).into_iter().map(|(_, delta)| delta).sum();
     assert_eq!(units, -3 * ORDERS);
