@@ -143,8 +143,10 @@ impl StoreState {
             }
         };
         let due_at = wanted.or_else(|| self.ledger.doubted_since().map(confirm))?;
-        // Our clock may have been set back.
-        Some(due_at.max(not_before).min(now.plus_millis(CONFIRM_MS)))
+        let due_at = due_at.max(not_before);
+        // Nothing is put off for longer: our clock was set back.
+        let is_absurd = due_at.millis_since(now) > CONFIRM_MS;
+        Some(if is_absurd { now } else { due_at })
     }
 
     /// The platform says that they changed.

@@ -117,7 +117,8 @@ fn nobody_asks_where_an_order_ships_from_before_the_locations_are_known() {
     world.keeper.memo.locations = None;
     world.restart();
     sell(&mut world);
-    let made = world.calls_with((120, 1_000), |request, answer| {
+    // So long that every other kind of call has lost its patience.
+    let made = world.calls_with((3_600, 1_000), |request, answer| {
         if *request == Request::Read(Read::Locations) {
             answer.result = Err(unavailable());
         }
