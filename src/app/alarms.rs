@@ -1,4 +1,4 @@
-//! Judging the alarms from time to time, and telling of them: in the log, as metrics, to whoever looks, and to a hook.
+//! Judging the alarms whenever the totals were read, and telling of them: in the log, as metrics, to whoever looks, and to a hook.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 
 use super::hooks::Hook;
 use crate::clock::{Clock, Timestamp};
-use crate::db::{Db, DbError, fleet};
+use crate::db::fleet::{self, Totals};
+use crate::db::{Db, DbError};
 use crate::domain::alarm::{
     Alarm, AlarmRules, Raised, ReadTotals, Reading, Silence, Turned, Watch,
 };
@@ -23,37 +24,36 @@ const PAGE_STORES: u32 = 1_000;
 /// What is raised now, for whoever looks; the most pressing first.
 pub(super) type Board = watch::Sender<Arc<[Raised]>>;
 
-/// Judges over and over.
+/// Judges over and over; the totals themselves are read once for the gauges, too.
 pub(super) struct Alarms {
     pub(super) clock: Clock,
     pub(super) db: Db,
     pub(super) directory: Directory,
     pub(super) rules: AlarmRules,
-    pub(super) interval_ms: i64,
+    /// Each reading of the totals is judged.
+    pub(super) totals: watch::Receiver<Option<Totals>>,
     pub(super) board: Board,
     pub(super) hook: Option<Hook>,
 }
 
 impl Alarms {
-    pub(super) fn spawn(self, tasks: &mut JoinSet<()>) {
+    pub(super) fn spawn(mut self, tasks: &mut JoinSet<()>) {
         tasks.spawn(async move {
             let mut watch = Watch::new(self.rules);
             let mut silence = Silence::new(&self.rules);
-            loop {
+            while self.totals.changed().await.is_ok() {
                 let reading = self.read(&mut silence).await;
                 for turned in watch.look(&reading) {
                     self.tell(turned);
                 }
                 self.board.send_replace(watch.raised().cloned().collect());
-                let next = self.clock.now().plus_millis(self.interval_ms);
-                self.clock.sleep_until(next).await;
             }
         });
     }
 
     async fn read(&self, silence: &mut Silence) -> Reading {
         let statuses = self.directory.statuses();
-        let totals = self.totals().await;
+        let totals = *self.totals.borrow();
         if silence.is_due(self.clock.now())
             && let Err(error) = self.listen(silence, &statuses).await
         {
@@ -62,9 +62,7 @@ impl Alarms {
         let restarts = statuses.iter().map(|status| status.restarts).sum::<u64>();
         Reading {
             at: self.clock.now(),
-            totals: totals
-                .inspect_err(|error| tracing::debug!(%error, "failed to read the totals"))
-                .ok(),
+            totals: totals.map(judged),
             restarts: i64::try_from(restarts).unwrap_or(i64::MAX),
             stuck_keepers: self.directory.stuck(),
             silent_threads: self.directory.silent_arbiters(),
@@ -74,16 +72,6 @@ impl Alarms {
                 .map(|mode| (mode.crashed, mode.of)),
             silent: silence.summary(),
         }
-    }
-
-    async fn totals(&self) -> Result<ReadTotals, DbError> {
-        let totals = fleet::totals(&self.db).await?;
-        Ok(ReadTotals {
-            oldest_received_at: totals.oldest_received_at,
-            backlog: totals.backlog,
-            done: totals.received.saturating_sub(totals.backlog),
-            dead: totals.dead,
-        })
     }
 
     /// Looks at how many webhooks each store has had. Of one that has uninstalled the app nothing is to be heard.
@@ -127,6 +115,16 @@ impl Alarms {
         if let Some(hook) = &self.hook {
             hook.post(&document(is_raised, &raised, self.clock.now()));
         }
+    }
+}
+
+/// What of the totals the rules judge.
+const fn judged(totals: Totals) -> ReadTotals {
+    ReadTotals {
+        oldest_received_at: totals.oldest_received_at,
+        backlog: totals.backlog,
+        done: totals.received.saturating_sub(totals.backlog),
+        dead: totals.dead,
     }
 }
 

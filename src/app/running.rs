@@ -21,6 +21,7 @@ use super::storage::Storage;
 use super::tasks::{self, Failure, Fatal, Gauges, Purge};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::db::fleet::Totals;
 use crate::deps::Deps;
 use crate::http::{self, AppState};
 use crate::ids::IdSource;
@@ -119,18 +120,13 @@ impl App {
         let (failure, failed) = watch::channel(None);
         let server = running.handle();
         let serving = tokio::spawn(serve(running, failure.clone()));
-        let mut tasks = start_tasks(
-            &config,
-            &parts.clock,
-            &storage,
-            (&directory, metrics, failure),
-        );
-        watch_alarms(
-            &config,
-            &parts.clock,
-            (&storage, &directory, board),
-            &mut tasks,
-        )?;
+        let background = Background {
+            config: &config,
+            clock: &parts.clock,
+            storage: &storage,
+            directory: &directory,
+        };
+        let tasks = background.start(metrics, board, failure)?;
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -289,54 +285,69 @@ fn deps(
     }
 }
 
-fn start_tasks(
-    config: &Config,
-    clock: &Clock,
-    storage: &Storage,
-    (directory, metrics, failure): (&Directory, Metrics, Failure),
-) -> JoinSet<()> {
-    let mut running = JoinSet::new();
-    let (db, writer) = (storage.db.clone(), storage.writer.clone());
-    Purge {
-        clock: clock.clone(),
-        writer,
-        retention: config.inbox.clone(),
-    }
-    .spawn(&mut running);
-    let wal = settings::wal_file(config);
-    Gauges {
-        clock: clock.clone(),
-        db,
-        directory: directory.clone(),
-        metrics,
-        wal,
-    }
-    .spawn(&mut running);
-    if let Some(lock) = storage.database_lock() {
-        tasks::watch_lock(&mut running, lock, clock.clone(), failure);
-    }
-    running
+/// What the tasks in the background work with.
+struct Background<'app> {
+    config: &'app Config,
+    clock: &'app Clock,
+    storage: &'app Storage,
+    directory: &'app Directory,
 }
 
-fn watch_alarms(
-    config: &Config,
-    clock: &Clock,
-    (storage, directory, board): (&Storage, &Directory, Board),
-    tasks: &mut JoinSet<()>,
-) -> Result<(), AppError> {
-    let hook = settings::alarm_hook(&config.alarms);
-    let hook = hook.map(|settings| Hook::start(settings, clock.clone(), tasks));
-    let alarms = Alarms {
-        clock: clock.clone(),
-        db: storage.db.clone(),
-        directory: directory.clone(),
-        rules: settings::alarm_rules(&config.alarms),
-        interval_ms: settings::signed(config.alarms.interval_ms),
-        board,
-        hook: hook.transpose()?,
-    };
-    alarms.spawn(tasks);
-    Ok(())
+impl Background<'_> {
+    fn start(
+        &self,
+        metrics: Metrics,
+        board: Board,
+        failure: Failure,
+    ) -> Result<JoinSet<()>, AppError> {
+        let mut tasks = JoinSet::new();
+        self.purge().spawn(&mut tasks);
+        let (totals, read) = watch::channel(None);
+        self.alarms(board, read, &mut tasks)?.spawn(&mut tasks);
+        self.gauges(metrics, totals).spawn(&mut tasks);
+        if let Some(lock) = self.storage.database_lock() {
+            tasks::watch_lock(&mut tasks, lock, self.clock.clone(), failure);
+        }
+        Ok(tasks)
+    }
+
+    fn purge(&self) -> Purge {
+        Purge {
+            clock: self.clock.clone(),
+            writer: self.storage.writer.clone(),
+            retention: self.config.inbox.clone(),
+        }
+    }
+
+    fn gauges(&self, metrics: Metrics, totals: watch::Sender<Option<Totals>>) -> Gauges {
+        Gauges {
+            clock: self.clock.clone(),
+            db: self.storage.db.clone(),
+            directory: self.directory.clone(),
+            metrics,
+            wal: settings::wal_file(self.config),
+            totals,
+        }
+    }
+
+    fn alarms(
+        &self,
+        board: Board,
+        totals: watch::Receiver<Option<Totals>>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Alarms, AppError> {
+        let hook = settings::alarm_hook(&self.config.alarms);
+        let hook = hook.map(|settings| Hook::start(settings, self.clock.clone(), tasks));
+        Ok(Alarms {
+            clock: self.clock.clone(),
+            db: self.storage.db.clone(),
+            directory: self.directory.clone(),
+            rules: settings::alarm_rules(&self.config.alarms),
+            totals,
+            board,
+            hook: hook.transpose()?,
+        })
+    }
 }
 
 fn public_url(config: &Config, address: SocketAddr) -> String {

@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use super::error::AppError;
 use crate::clock::{Clock, Timestamp};
 use crate::config::InboxConfig;
+use crate::db::fleet::{self, Totals};
 use crate::db::writer::Writer;
-use crate::db::{DatabaseLock, Db, DbError, fleet};
+use crate::db::{DatabaseLock, Db, DbError};
 use crate::keeper::{Directory, KeeperState, KeeperStatus};
 use crate::telemetry::{Metrics, metric_name};
 
@@ -102,15 +103,22 @@ pub(super) struct Gauges {
     pub(super) metrics: Metrics,
     /// The embedded database's write-ahead log.
     pub(super) wal: Option<PathBuf>,
+    /// What was read, for who judges it; nothing when the database did not tell.
+    pub(super) totals: watch::Sender<Option<Totals>>,
 }
 
 impl Gauges {
     pub(super) fn spawn(self, tasks: &mut JoinSet<()>) {
         tasks.spawn(async move {
             loop {
-                if let Err(error) = self.run().await {
-                    tracing::warn!(%error, "failed to read the totals");
+                let totals = fleet::totals(&self.db).await;
+                let totals = totals
+                    .inspect_err(|error| tracing::warn!(%error, "failed to read the totals"))
+                    .ok();
+                if let Some(totals) = totals {
+                    self.set(totals).await;
                 }
+                self.totals.send_replace(totals);
                 self.metrics.upkeep();
                 self.clock
                     .sleep_until(self.clock.now().plus_millis(GAUGES_INTERVAL_MS))
@@ -119,8 +127,7 @@ impl Gauges {
         });
     }
 
-    async fn run(&self) -> Result<(), DbError> {
-        let totals = fleet::totals(&self.db).await?;
+    async fn set(&self, totals: Totals) {
         let age_ms = totals
             .oldest_received_at
             .map_or(0, |oldest| self.clock.now().millis_since(oldest));
@@ -137,7 +144,6 @@ impl Gauges {
             gauge!(metric_name::WAL_BYTES)
                 .set(gauge_value(i64::try_from(bytes).unwrap_or(i64::MAX)));
         }
-        Ok(())
     }
 }
 

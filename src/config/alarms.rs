@@ -7,8 +7,6 @@ settings! {
     /// What a person must hear of without looking. A bound of 0 turns its alarm off.
     ["alarms"]
     pub struct AlarmsConfig {
-        /// How often the rules are judged.
-        interval_ms: u64 = 5_000, "milliseconds", Range::Between(1_000, 60_000);
         /// Alarm `oldest_unapplied`: the oldest webhook that waits is older than this.
         oldest_unapplied_ms: u64 = 300_000, "milliseconds", Range::Between(0, 86_400_000);
         /// Alarm `no_turns`: webhooks wait, and for so long none was done with.

@@ -35,7 +35,6 @@ async fn a_dead_letter_is_told_of_where_people_look_and_where_it_is_posted() {
     let receiver = Receiver::start();
     receiver.answer_with(500);
     let app = TestApp::start_with(|config| {
-        config.alarms.interval_ms = 1_000;
         config.alarms.dead_letters = 1;
         config.alarms.post_url = Secret::new(receiver.url());
     })

@@ -19,7 +19,6 @@ async fn status(app: &TestApp) -> Value {
 #[tokio::test]
 async fn in_safe_mode_webhooks_and_readers_are_served_and_writers_are_told() {
     let app = TestApp::start_from(|config, parts| {
-        config.alarms.interval_ms = 1_000;
         config.safe_mode.crashed_stores_min = 1;
         parts.before_apply = Some(Arc::new(|row: &Row| panic!("row {} is poison", row.seq)));
     })
