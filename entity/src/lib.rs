@@ -18,4 +18,5 @@ pub mod parked;
 pub mod recent_delivery;
 pub mod sealing_key_check;
 pub mod store;
+pub mod store_policy;
 pub mod store_secret;

@@ -21,6 +21,7 @@ mod m0005_stamp_deliveries;
 mod m0006_know_installations;
 mod m0007_recent_deliveries;
 mod m0008_doubt_places;
+mod m0009_create_policies;
 mod table;
 
 /// All steps, oldest first.
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_know_installations::Migration),
             Box::new(m0007_recent_deliveries::Migration),
             Box::new(m0008_doubt_places::Migration),
+            Box::new(m0009_create_policies::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, EntityTrait};
 
 use super::connect::{Db, statement};
 use super::error::DbError;
-use super::{bundles, calls, document, orders, parking, stock};
+use super::{bundles, calls, document, orders, parking, policies, stock};
 use crate::clock::Timestamp;
 use crate::domain::store::change::KeeperRecord;
 use crate::domain::store::state::Loaded;
@@ -86,6 +86,7 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
+        policy: policies::load(&snapshot, store).await?,
         pending_orders: orders::list_pending(&snapshot, store, places_confirmed).await?,
         known_orders: orders::list_ids(&snapshot, store).await?,
         calls: calls::list(&snapshot, store).await?,

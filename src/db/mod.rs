@@ -25,6 +25,7 @@ pub mod keepers;
 pub mod migrate;
 pub mod orders;
 pub mod parking;
+mod policies;
 pub mod sealing;
 pub mod writer;
 

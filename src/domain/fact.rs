@@ -68,6 +68,9 @@ pub struct OrderSnapshot {
     /// Platform time, resolution one second.
     pub updated_at: Timestamp,
     pub cancelled: bool,
+    /// Payment was received in full, whatever was given back since.
+    #[serde(default)]
+    pub paid: bool,
     /// Set for a point-of-sale order; online orders have none.
     pub location: Option<LocationId>,
     pub lines: Vec<LineSnapshot>,

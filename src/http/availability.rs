@@ -176,6 +176,7 @@ fn of_bundle(board: &Board, view: &BundleView) -> ItemAvailability {
         &view.limiting_needs,
         board.active_locations(),
         &level,
+        &board.policy().safety_stock,
     );
     let locations = match &wanted {
         Wanted::Levels(levels) => levels

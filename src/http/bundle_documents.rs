@@ -195,6 +195,8 @@ pub(crate) struct WhyComponent {
     /// As the platform has it, possibly negative; `null`: not stocked here, or not counted.
     level: Option<i64>,
     unlimited: bool,
+    /// Units of the level that no bundle is made of.
+    safety_stock: i64,
 }
 
 impl WhyDocument {
@@ -205,6 +207,7 @@ impl WhyDocument {
             &view.limiting_needs,
             board.active_locations(),
             &level,
+            &board.policy().safety_stock,
         );
         Self {
             bundle: view.bundle.id.to_string(),
@@ -240,6 +243,7 @@ impl WhyComponent {
             quantity: leaf.need,
             level: leaf.level.and_then(units),
             unlimited: leaf.level == Some(Stock::Unlimited),
+            safety_stock: leaf.safety_stock,
         }
     }
 }

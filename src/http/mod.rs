@@ -31,6 +31,7 @@ mod docs;
 mod intake;
 mod oauth;
 mod openapi;
+mod policy;
 mod status;
 
 pub mod probe;

@@ -58,8 +58,14 @@ impl Tagged {
 
     /// Refuses when the client names a revision that is not this one.
     pub(crate) fn require_match(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        self.named_by(request).map(drop)
+    }
+
+    /// Whether the client names this revision; refuses when it names another.
+    pub(crate) fn named_by(&self, request: &HttpRequest) -> Result<bool, ApiError> {
         match names_tag(request.headers(), header::IF_MATCH.as_str(), &self.etag) {
-            None | Some(true) => Ok(()),
+            None => Ok(false),
+            Some(true) => Ok(true),
             Some(false) => Err(ApiError::plain(Problem::RevisionMismatch)),
         }
     }
@@ -117,11 +123,12 @@ pub(crate) fn command_problem(error: &CommandError, clock: &Clock) -> ApiError {
 pub(crate) fn refusal_problem(refusal: &Refusal) -> ApiError {
     let problem = match refusal {
         Refusal::UnknownBundle(_) => Problem::UnknownBundle,
-        Refusal::BundleChanged(_) => Problem::RevisionMismatch,
+        Refusal::BundleChanged(_) | Refusal::PolicyChanged => Problem::RevisionMismatch,
         Refusal::BundleExists(_) => Problem::BundleExists,
         Refusal::UnknownItem(_) => Problem::UnknownItem,
         Refusal::NativeBundle(_) => Problem::NativeBundle,
         Refusal::Bundle(broken) => Problem::InvalidBundle(broken.code()),
+        Refusal::SafetyStock(_) => Problem::InvalidField,
         Refusal::NothingToRetry => Problem::NothingToRetry,
         Refusal::UnknownCall => Problem::Internal,
     };

@@ -3,7 +3,7 @@
 use actix_web::{Resource, web};
 
 use crate::http::{
-    admin, availability, boundary, bundles, dashboard, intake, oauth, openapi, status,
+    admin, availability, boundary, bundles, dashboard, intake, oauth, openapi, policy, status,
 };
 
 /// Puts every door into an application whose data is an [`AppState`](super::AppState), behind the boundary.
@@ -12,6 +12,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .wrap(actix_web::middleware::from_fn(boundary::cross))
         .configure(intake::configure)
         .configure(bundles::configure)
+        .configure(policy::configure)
         .configure(availability::configure)
         .configure(admin::configure)
         .configure(oauth::configure)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::domain::store::state::StoreState;
-use crate::domain::store::{BundleView, LeafView};
+use crate::domain::store::{BundleView, LeafView, StorePolicy};
 use crate::ids::{ItemId, LocationId, StoreId};
 
 /// A commit that touches a few items copies only their shelves; readers of the old board keep theirs.
@@ -22,6 +22,7 @@ pub struct Board {
     shelves: Vec<Arc<Shelf>>,
     bundles: Arc<BTreeMap<ItemId, BundleView>>,
     locations: Arc<Vec<LocationId>>,
+    policy: Arc<StorePolicy>,
 }
 
 impl Board {
@@ -33,6 +34,7 @@ impl Board {
             shelves: (0..SHELVES).map(|_| Arc::new(Shelf::new())).collect(),
             bundles: Arc::new(BTreeMap::new()),
             locations: Arc::new(Vec::new()),
+            policy: Arc::default(),
         };
         board.renew_bundles(state);
         board.renew_items(state, state.leaves().map(|leaf| leaf.item), at);
@@ -59,6 +61,9 @@ impl Board {
         let locations = state.active_locations();
         if *self.locations != locations {
             self.locations = Arc::new(locations);
+        }
+        if *self.policy != *state.policy() {
+            self.policy = Arc::new(state.policy().clone());
         }
     }
 
@@ -88,6 +93,12 @@ impl Board {
     /// The live bundles, ascending by item.
     pub fn bundles(&self) -> impl Iterator<Item = &BundleView> {
         self.bundles.values()
+    }
+
+    /// What the merchant decided for the whole store.
+    #[must_use]
+    pub fn policy(&self) -> &StorePolicy {
+        &self.policy
     }
 
     /// Active locations, ascending.

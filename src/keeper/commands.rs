@@ -130,6 +130,7 @@ impl KeeperCore {
             | Command::CallAnswered { .. }
             | Command::PutBundle(_)
             | Command::DeleteBundle { .. }
+            | Command::PutPolicy { .. }
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow

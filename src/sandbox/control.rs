@@ -30,6 +30,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/orders/{order}", web::get().to(show_order))
         .route("/orders/{order}", web::delete().to(delete))
         .route("/orders/{order}/cancel", web::post().to(cancel))
+        .route("/orders/{order}/pay", web::post().to(pay))
         .route("/orders/{order}/refund", web::post().to(refund))
         .route("/orders/{order}/fulfil", web::post().to(fulfil))
         .route("/orders/{order}/edit", web::post().to(edit))
@@ -120,6 +121,14 @@ async fn cancel(
         order_body(shop, path.1)
     });
     answer(cancelled, StatusCode::OK)
+}
+
+async fn pay(platform: Data<Platform>, path: Path<(String, i64)>) -> HttpResponse {
+    let paid = platform.act(&path.0, |shop, action| {
+        shop.pay_order(action, path.1)?;
+        order_body(shop, path.1)
+    });
+    answer(paid, StatusCode::OK)
 }
 
 async fn refund(

@@ -269,6 +269,23 @@ impl Shop {
         outcome
     }
 
+    /// What is open of an order is paid.
+    pub(super) fn pay_order(&mut self, action: Action, id: i64) -> Result<(), Refused> {
+        self.with_order(action, id, |_, order| {
+            if order.paid {
+                return Err(Refused::unprocessable("Order has already been paid"));
+            }
+            if order.cancelled_at.is_some() {
+                return Err(Refused::unprocessable("Order has been cancelled"));
+            }
+            order.paid = true;
+            Ok(())
+        })?;
+        self.emit(action, "orders/paid", Subject::Order(id));
+        self.emit(action, "orders/updated", Subject::Order(id));
+        Ok(())
+    }
+
     /// Cancels an order. With restock its unsent units are for sale again, and
     /// a refund object says so.
     pub(super) fn cancel_order(

@@ -5,7 +5,7 @@ use storekeeper::domain::fact::Restock;
 use storekeeper::ids::{BundleId, ItemId, LineId, OrderId};
 
 use crate::merchant::{Save, Wish, doubt_ms};
-use crate::reference::{Counted, Part};
+use crate::reference::{Counted, KeptBack, Part};
 use crate::run::{Event, Run};
 
 /// Something somebody does.
@@ -19,6 +19,8 @@ enum Deed {
     ShrinkLine,
     SendUnits,
     Reroute,
+    Pay,
+    KeepBack,
     EditLevel,
     ConnectLevel,
     SaveBundle,
@@ -40,7 +42,7 @@ enum Deed {
     Crowd,
 }
 
-const USUAL: [(i64, Deed); 15] = [
+const USUAL: [(i64, Deed); 17] = [
     (40, Deed::Sell),
     (12, Deed::Refund),
     (5, Deed::Cancel),
@@ -49,6 +51,8 @@ const USUAL: [(i64, Deed); 15] = [
     (5, Deed::ShrinkLine),
     (10, Deed::SendUnits),
     (8, Deed::Reroute),
+    (8, Deed::Pay),
+    (3, Deed::KeepBack),
     (14, Deed::EditLevel),
     (3, Deed::ConnectLevel),
     (5, Deed::SaveBundle),
@@ -170,11 +174,13 @@ impl Run {
             | Deed::ShrinkLine
             | Deed::SendUnits
             | Deed::Reroute
+            | Deed::Pay
             | Deed::DeleteOrder => self.change_order(index, deed),
             Deed::EditLevel | Deed::Disconnect => self.change_level(index, deed),
             Deed::ConnectLevel | Deed::Tracking | Deed::SellingOn | Deed::DeleteItem => {
                 self.change_item(index, deed);
             }
+            Deed::KeepBack => self.keep_back(index),
             Deed::SaveBundle | Deed::DeleteBundle => self.change_bundle(index, deed),
             Deed::Deadly => self.site(index).shop.emit_deadly(),
             Deed::Letters => self.handle_letter(index),
@@ -227,12 +233,15 @@ impl Run {
             None
         };
         let unrouted = self.site(index).plan.unrouted;
+        let paid = self.chance.hits(600);
         if till.is_none() && self.chance.hits(unrouted) {
-            self.site(index).shop.sell_unrouted(&wanted);
+            self.site(index).shop.sell_unrouted(&wanted, paid);
             return;
         }
         let routing_ms = self.chance.between(0, routing_ms);
-        self.site(index).shop.sell(&wanted, till, routing_ms);
+        self.site(index)
+            .shop
+            .sell(&wanted, till, (routing_ms, paid));
         self.at(routing_ms, Event::Route(index));
     }
 
@@ -264,6 +273,7 @@ impl Run {
             (Deed::GrowLine, _) => shop.edit_growing(order, line, units),
             (Deed::ShrinkLine, _) => shop.edit_removing(order, line, units, coin),
             (Deed::SendUnits, _) => shop.send(order, line, units),
+            (Deed::Pay, _) => shop.pay(order),
             (Deed::Reroute, _) => shop.reroute(order, line, units, location),
             (_, _) => shop.delete_order(order),
         }
@@ -313,6 +323,16 @@ impl Run {
         } else {
             shop.delete_item(item);
         }
+    }
+
+    fn keep_back(&mut self, index: usize) {
+        let items = self.site(index).shop.item_ids();
+        let item = self.chance.pick(&items).filter(|_| self.chance.hits(500));
+        let kept_back = KeptBack {
+            usual: self.chance.between(0, 4),
+            but: item.map(|item| (item, self.chance.between(0, 9))),
+        };
+        self.wish(index, Wish::KeepBack(kept_back), 0);
     }
 
     fn change_bundle(&mut self, index: usize, deed: Deed) {

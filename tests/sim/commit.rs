@@ -190,6 +190,7 @@ impl Run {
             match definition {
                 Definition::Saved(version) => reference.define(version),
                 Definition::Deleted(bundle, at) => reference.end(bundle, at),
+                Definition::KeptBack(kept_back) => reference.keep_back(kept_back),
             }
         }
     }
@@ -282,6 +283,7 @@ fn discarded_rows<'letters>(
             | Change::PutLevel(_)
             | Change::DeleteLevel(..)
             | Change::PutBundle(_)
+            | Change::PutPolicy(_)
             | Change::PutOrder(_)
             | Change::PutCall(_)
             | Change::DeleteCall(_)
@@ -317,7 +319,8 @@ fn named_id(change: &Change) -> Option<i64> {
         Change::PutBundle(bundle) => Some(bundle.item.0),
         Change::PutOrder(order) => Some(order.order.0),
         Change::Park(record) => Some(record.lane.0),
-        Change::PutCall(_)
+        Change::PutPolicy(_)
+        | Change::PutCall(_)
         | Change::DeleteCall(_)
         | Change::Unpark(_)
         | Change::PutDeadLetter(_)

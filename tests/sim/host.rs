@@ -11,7 +11,7 @@ use storekeeper::domain::store::outcome::{Outcome, Reply};
 use storekeeper::domain::store::state::StoreState;
 use storekeeper::ids::{CallId, DeadLetterId};
 
-use crate::reference::Version;
+use crate::reference::{KeptBack, Version};
 use crate::tables::Fence;
 
 /// What a keeper does next.
@@ -55,6 +55,7 @@ pub(crate) struct Decided {
 pub(crate) enum Definition {
     Saved(Version),
     Deleted(storekeeper::ids::BundleId, Timestamp),
+    KeptBack(KeptBack),
 }
 
 /// What is performed after a commit.

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use storekeeper::clock::Timestamp;
-use storekeeper::domain::bundle::Mode;
+use storekeeper::domain::bundle::{Mode, SafetyStock};
 use storekeeper::domain::store::change::{Change, IdempotentReply};
 use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
 use storekeeper::domain::store::outcome::Reply;
+use storekeeper::domain::store::{ConsumeOn, StorePolicy};
 use storekeeper::ids::{BundleId, DeadLetterId, ItemId};
 
 use crate::host::{Decided, Definition, Host, Keeper};
 use crate::plan::StorePlan;
-use crate::reference::{Counted, Part, Version};
+use crate::reference::{Counted, KeptBack, Part, Version};
 use crate::run::{Event, Run};
 
 /// A request without an answer is sent again after this, milliseconds.
@@ -27,6 +28,7 @@ const DOUBT_SKEWED_MS: i64 = 50_000;
 pub(crate) enum Wish {
     Save(Save),
     Delete(BundleId),
+    KeepBack(KeptBack),
     Pause,
     Resume,
     Sweep,
@@ -128,6 +130,7 @@ impl Run {
         let key = format!("request-{ticket}");
         let site = self.site(index);
         site.shop.live_until(now);
+        let consume_on = site.plan.consume_on;
         let Some(request) = site.merchant.requests.get(&ticket).cloned() else {
             return;
         };
@@ -142,7 +145,7 @@ impl Run {
             decided.after.answered.push(ticket);
             return;
         }
-        let reply = keeper.state.apply(now, command_of(&request));
+        let reply = keeper.state.apply(now, command_of(&request, consume_on));
         self.say(|| format!("request {:?} -> {reply:?}", request.wish));
         let status = if reply.is_ok() { 200 } else { 422 };
         if let Ok(outcome) = reply {
@@ -171,7 +174,8 @@ impl Run {
         let since_ms = site.shop.time().millis_since(site.shop.last_sale);
         match wish {
             Wish::Save(_) | Wish::Delete(_) => since_ms < doubt_ms(&site.plan),
-            Wish::Pause
+            Wish::KeepBack(_)
+            | Wish::Pause
             | Wish::Resume
             | Wish::Sweep
             | Wish::RetryLetter(..)
@@ -188,6 +192,7 @@ impl Run {
             }
             Wish::Save(_)
             | Wish::Delete(_)
+            | Wish::KeepBack(_)
             | Wish::Pause
             | Wish::Resume
             | Wish::Sweep
@@ -216,6 +221,7 @@ impl Run {
                 site.merchant.last_change = from;
                 decided.defined.push(Definition::Deleted(*bundle, from));
             }
+            Wish::KeepBack(kept_back) => decided.defined.push(Definition::KeptBack(*kept_back)),
             Wish::Pause
             | Wish::Resume
             | Wish::Sweep
@@ -235,11 +241,21 @@ pub(crate) const fn doubt_ms(plan: &StorePlan) -> i64 {
     }
 }
 
-fn command_of(request: &Request) -> Command {
+fn command_of(request: &Request, consume_on: ConsumeOn) -> Command {
     match &request.wish {
         Wish::Save(save) => Command::PutBundle(draft_of(save, request.arrived_at)),
         Wish::Delete(bundle) => Command::DeleteBundle {
             id: *bundle,
+            seen: None,
+        },
+        Wish::KeepBack(kept_back) => Command::PutPolicy {
+            policy: Box::new(StorePolicy {
+                consume_on,
+                safety_stock: SafetyStock {
+                    usual: kept_back.usual,
+                    items: kept_back.but.into_iter().collect(),
+                },
+            }),
             seen: None,
         },
         Wish::Pause => Command::Pause {

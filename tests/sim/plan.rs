@@ -2,7 +2,7 @@
 
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::retry::RetryPolicy;
-use storekeeper::domain::store::StoreSettings;
+use storekeeper::domain::store::{ConsumeOn, StoreSettings};
 
 use crate::chance::Chance;
 
@@ -67,6 +67,7 @@ pub(crate) struct StorePlan {
     /// No webhook is lost and no sweep comes after the first: webhooks alone must do.
     pub(crate) unswept: bool,
     pub(crate) idle_ms: i64,
+    pub(crate) consume_on: ConsumeOn,
     pub(crate) settings: StoreSettings,
 }
 
@@ -190,6 +191,11 @@ fn draw_store(chance: &mut Chance) -> StorePlan {
         unrouted: if chance.hits(200) { 300 } else { 0 },
         unswept,
         idle_ms: if chance.hits(400) { 3_000 } else { 900_000 },
+        consume_on: if chance.hits(250) {
+            ConsumeOn::Paid
+        } else {
+            ConsumeOn::Created
+        },
         settings: draw_settings(chance, unswept),
     }
 }

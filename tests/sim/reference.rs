@@ -61,6 +61,23 @@ pub(crate) enum Shown {
     Gone,
 }
 
+/// Units of each leaf at each location of which no bundle is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptBack {
+    pub(crate) usual: i64,
+    /// An item of which another number is kept back.
+    pub(crate) but: Option<(ItemId, i64)>,
+}
+
+impl KeptBack {
+    const fn of(self, leaf: ItemId) -> i64 {
+        match self.but {
+            Some((item, units)) if item.0 == leaf.0 => units,
+            _ => self.usual,
+        }
+    }
+}
+
 /// Everything that happened to the levels of a store, but for the server's own writes.
 #[derive(Debug, Default)]
 pub(crate) struct Reference {
@@ -68,6 +85,9 @@ pub(crate) struct Reference {
     /// Stock that items got, and units of themselves that they lost and got back.
     own: BTreeMap<Place, i64>,
     movements: Vec<Movement>,
+    /// Orders that take no leaves before they are paid.
+    unpaid: BTreeSet<OrderId>,
+    kept_back: KeptBack,
     /// Levels of which nobody can say what they ought to be.
     unjudged: BTreeSet<Place>,
     unjudged_items: BTreeSet<ItemId>,
@@ -108,6 +128,20 @@ impl Reference {
             delta,
             ordered_at,
         });
+    }
+
+    /// An order is made that takes no leaves before it is paid.
+    pub(crate) fn await_payment(&mut self, order: OrderId) {
+        self.unpaid.insert(order);
+    }
+
+    pub(crate) fn paid(&mut self, order: OrderId) {
+        self.unpaid.remove(&order);
+    }
+
+    /// The merchant decides what is kept back.
+    pub(crate) const fn keep_back(&mut self, kept_back: KeptBack) {
+        self.kept_back = kept_back;
     }
 
     pub(crate) fn leave_unjudged(&mut self, place: Place) {
@@ -168,7 +202,8 @@ impl Reference {
 
     /// Leaves that orders took as parts of bundles (negative), or gave back.
     fn leaf_movements(&self) -> impl Iterator<Item = (OrderId, Place, i64)> {
-        self.movements.iter().flat_map(|movement| {
+        let paid = |movement: &&Movement| !self.unpaid.contains(&movement.order);
+        self.movements.iter().filter(paid).flat_map(|movement| {
             let version = self.version_of(movement.item, Some(movement.ordered_at));
             let needs = version.map(|version| self.needs(version, Some(movement.ordered_at)));
             needs.into_iter().flatten().map(|(leaf, units)| {
@@ -201,7 +236,7 @@ impl Reference {
             }
             places
                 .iter()
-                .map(|place| level((leaf, *place)).max(0))
+                .map(|place| (level((leaf, *place)) - self.kept_back.of(leaf)).max(0))
                 .sum()
         };
         let count = |places: &[LocationId]| -> i64 {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::call::{Answer, Call, Write};
 use storekeeper::domain::fact::Fact;
+use storekeeper::domain::store::StorePolicy;
 use storekeeper::ids::{CallId, StoreId};
 
 use crate::chance::Chance;
@@ -184,6 +185,11 @@ impl Run {
         });
         // Who has to do without sweeps is told everything from the start.
         shop.subscribed = plan.unswept;
+        shop.consumes_on = plan.consume_on;
+        let policy = StorePolicy {
+            consume_on: plan.consume_on,
+            ..StorePolicy::default()
+        };
         self.stock(&mut shop);
         for _ in 0..plan.actions {
             let after_ms = self.chance.between(5_000, chaos_ms);
@@ -194,7 +200,7 @@ impl Run {
             store: StoreId(number),
             plan,
             shop,
-            tables: Tables::new(START),
+            tables: Tables::new(START, policy),
             host: Box::new(Host::fresh(epoch)),
             frozen: Vec::new(),
             merchant: Merchant::default(),

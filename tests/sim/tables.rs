@@ -9,6 +9,7 @@ use storekeeper::clock::Timestamp;
 use storekeeper::domain::bundle::Bundle;
 use storekeeper::domain::fact::Fact;
 use storekeeper::domain::order::OrderState;
+use storekeeper::domain::store::StorePolicy;
 use storekeeper::domain::store::change::{
     CallRecord, Change, Changes, DeadLetterRecord, IdempotentReply, ItemRecord, KeeperRecord,
     LevelRecord, ParkedRecord,
@@ -75,6 +76,7 @@ pub(crate) struct Tables {
     items: BTreeMap<ItemId, ItemRecord>,
     levels: BTreeMap<Place, LevelRecord>,
     bundles: BTreeMap<BundleId, Bundle>,
+    policy: StorePolicy,
     orders: BTreeMap<OrderId, OrderState>,
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) parked: BTreeMap<i64, (ParkedRecord, InboxRow)>,
@@ -86,7 +88,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(installed_at: Timestamp) -> Self {
+    pub(crate) fn new(installed_at: Timestamp, policy: StorePolicy) -> Self {
         Self {
             grant: None,
             applied_seq: 0,
@@ -104,6 +106,7 @@ impl Tables {
             items: BTreeMap::new(),
             levels: BTreeMap::new(),
             bundles: BTreeMap::new(),
+            policy,
             orders: BTreeMap::new(),
             calls: BTreeMap::new(),
             parked: BTreeMap::new(),
@@ -214,6 +217,7 @@ impl Tables {
                 .values()
                 .map(|bundle| self.document(bundle))
                 .collect(),
+            policy: self.document(&self.policy),
             pending_orders: self
                 .orders
                 .values()
@@ -290,6 +294,7 @@ impl Tables {
                 | Change::PutLevel(_)
                 | Change::DeleteLevel(..)
                 | Change::PutBundle(_)
+                | Change::PutPolicy(_)
                 | Change::PutOrder(_)
                 | Change::PutCall(_)
                 | Change::DeleteCall(_)
@@ -349,6 +354,7 @@ impl Tables {
             }
             Change::DeleteLevel(item, location) => drop(self.levels.remove(&(item, location))),
             Change::PutBundle(bundle) => drop(self.bundles.insert(bundle.id, bundle)),
+            Change::PutPolicy(policy) => self.policy = policy,
             Change::PutOrder(order) => drop(self.orders.insert(order.order, order)),
             Change::PutCall(record) => drop(self.calls.insert(record.id, record)),
             Change::DeleteCall(id) => drop(self.calls.remove(&id)),

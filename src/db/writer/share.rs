@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::{bundle, call, idempotent_reply, item, ledger_order, level};
+use entity::{bundle, call, idempotent_reply, item, ledger_order, level, store_policy};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use tokio::time::Instant;
 
@@ -11,7 +11,9 @@ use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
 use crate::db::grid::{Grid, upsert};
-use crate::db::{bundles, calls, dead_letters, document, idempotency, orders, parking, stock};
+use crate::db::{
+    bundles, calls, dead_letters, document, idempotency, orders, parking, policies, stock,
+};
 use crate::domain::store::change::{Change, DeadLetterRecord, ParkedRecord};
 use crate::ids::{DeadLetterId, StoreId};
 
@@ -178,6 +180,7 @@ struct Rows {
     levels: Vec<level::Model>,
     gone_levels: Vec<(StoreId, i64, i64)>,
     bundles: Vec<bundle::Model>,
+    policies: Vec<store_policy::Model>,
     orders: Vec<ledger_order::Model>,
     calls: Vec<call::Model>,
     gone_calls: Vec<(StoreId, String)>,
@@ -198,6 +201,7 @@ impl Rows {
                 self.gone_levels.push((store, item.0, location.0));
             }
             Change::PutBundle(bundle) => self.bundles.push(bundles::model(store, bundle)?),
+            Change::PutPolicy(policy) => self.policies.push(policies::model(store, policy)?),
             Change::PutOrder(order) => self.orders.push(orders::model(store, order)?),
             Change::PutCall(record) => self.calls.push(calls::model(store, record)?),
             Change::DeleteCall(id) => self.gone_calls.push((store, id.to_string())),
@@ -223,6 +227,7 @@ impl Rows {
         upsert::<item::Entity>(transaction, self.items).await?;
         upsert::<level::Entity>(transaction, self.levels).await?;
         upsert::<bundle::Entity>(transaction, self.bundles).await?;
+        upsert::<store_policy::Entity>(transaction, self.policies).await?;
         upsert::<ledger_order::Entity>(transaction, self.orders).await?;
         upsert::<call::Entity>(transaction, self.calls).await?;
         upsert::<idempotent_reply::Entity>(transaction, self.replies).await?;

@@ -3,11 +3,11 @@
 //! Callers pass the needs that limit ([`BundleBook::limiting_needs`](super::BundleBook::limiting_needs)), the active
 //! locations in ascending order, and a lookup of levels: `None` where an item has no level, which counts as zero;
 //! [`Stock::Unlimited`] for an item that is not tracked or sells when out of stock. An item that is unlimited at one
-//! location is unlimited.
+//! location is unlimited. Of each leaf's level at each location the safety stock is left out.
 
 use std::collections::BTreeMap;
 
-use crate::domain::bundle::{Bundle, Mode};
+use crate::domain::bundle::{Bundle, Mode, SafetyStock};
 use crate::ids::{ItemId, LocationId};
 
 /// The largest level that is ever written: the platform's bound.
@@ -62,6 +62,8 @@ pub struct LeafExplanation {
     pub need: i64,
     /// As the platform has it, possibly negative; `None`: not stocked here.
     pub level: Option<Stock>,
+    /// Units of it that no bundle is made of.
+    pub safety_stock: i64,
 }
 
 /// How many bundles could ship from `location` alone.
@@ -69,8 +71,9 @@ pub fn at_location(
     needs: &BTreeMap<ItemId, i64>,
     location: LocationId,
     level: &impl Fn(ItemId, LocationId) -> Option<Stock>,
+    safety: &SafetyStock,
 ) -> Stock {
-    scarcest(&limits(needs, &[location], level)).1
+    scarcest(&limits(needs, &[location], level, safety)).1
 }
 
 /// How many of the bundle there are over all locations, after its cap.
@@ -79,8 +82,9 @@ pub fn availability(
     needs: &BTreeMap<ItemId, i64>,
     locations: &[LocationId],
     level: &impl Fn(ItemId, LocationId) -> Option<Stock>,
+    safety: &SafetyStock,
 ) -> Stock {
-    match wanted_levels(bundle, needs, locations, level) {
+    match wanted_levels(bundle, needs, locations, level, safety) {
         Wanted::Unlimited => Stock::Unlimited,
         Wanted::Levels(levels) => Stock::Units(clamp(levels.iter().map(|(_, units)| units).sum())),
     }
@@ -96,6 +100,7 @@ pub fn wanted_levels(
     needs: &BTreeMap<ItemId, i64>,
     locations: &[LocationId],
     level: &impl Fn(ItemId, LocationId) -> Option<Stock>,
+    safety: &SafetyStock,
 ) -> Wanted {
     let limited = without_unlimited(needs, locations, level);
     if limited.is_empty() && bundle.cap.is_none() {
@@ -110,7 +115,7 @@ pub fn wanted_levels(
         };
         let units = match counted {
             [] => 0,
-            counted => units_of(scarcest(&limits(&limited, counted, level)).1).min(left),
+            counted => units_of(scarcest(&limits(&limited, counted, level, safety)).1).min(left),
         };
         left -= units;
         (*location, units)
@@ -124,19 +129,25 @@ pub fn explain(
     needs: &BTreeMap<ItemId, i64>,
     locations: &[LocationId],
     level: &impl Fn(ItemId, LocationId) -> Option<Stock>,
+    safety: &SafetyStock,
 ) -> Explanation {
-    let wanted = match wanted_levels(bundle, needs, locations, level) {
+    let wanted = match wanted_levels(bundle, needs, locations, level, safety) {
         Wanted::Unlimited => BTreeMap::new(),
         Wanted::Levels(levels) => levels.into_iter().collect(),
     };
     let limited = without_unlimited(needs, locations, level);
     let explain_at = |location: &LocationId| {
-        let (limiting, availability) =
-            scarcest(&limits(&limited, std::slice::from_ref(location), level));
+        let (limiting, availability) = scarcest(&limits(
+            &limited,
+            std::slice::from_ref(location),
+            level,
+            safety,
+        ));
         let leaf = |(item, need): (&ItemId, &i64)| LeafExplanation {
             item: *item,
             need: *need,
             level: level(*item, *location),
+            safety_stock: safety.of(*item),
         };
         LocationExplanation {
             location: *location,
@@ -147,9 +158,9 @@ pub fn explain(
         }
     };
     Explanation {
-        availability: availability(bundle, needs, locations, level),
+        availability: availability(bundle, needs, locations, level, safety),
         pooled_limiting: match bundle.mode {
-            Mode::Pooled => scarcest(&limits(&limited, locations, level)).0,
+            Mode::Pooled => scarcest(&limits(&limited, locations, level, safety)).0,
             Mode::ShipTogether | Mode::SingleLocation => None,
         },
         locations: locations.iter().map(explain_at).collect(),
@@ -161,13 +172,16 @@ fn limits(
     needs: &BTreeMap<ItemId, i64>,
     locations: &[LocationId],
     level: &impl Fn(ItemId, LocationId) -> Option<Stock>,
+    safety: &SafetyStock,
 ) -> Vec<(ItemId, Stock)> {
     let limit = |item: ItemId, need: i64| {
-        let mut total: i64 = 0;
+        let (mut total, kept_back) = (0_i64, safety.of(item));
         for location in locations {
             match level(item, *location) {
                 Some(Stock::Unlimited) => return Stock::Unlimited,
-                Some(Stock::Units(units)) => total = total.saturating_add(units.max(0)),
+                Some(Stock::Units(units)) => {
+                    total = total.saturating_add(units.saturating_sub(kept_back).max(0));
+                }
                 None => {}
             }
         }

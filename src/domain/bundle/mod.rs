@@ -8,6 +8,7 @@ pub mod availability;
 pub mod book;
 pub mod flatten;
 pub mod recipe;
+pub mod safety_stock;
 pub mod validate;
 
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 pub use availability::{Explanation, Stock, Wanted, availability, explain, wanted_levels};
 pub use book::{BundleBook, SoldBundle};
 pub use recipe::{Bundle, Component, Mode, Recipe};
+pub use safety_stock::SafetyStock;
 pub use validate::{BundleRefusal, validate};

@@ -35,6 +35,7 @@ impl OrderState {
             digest: digest(snapshot),
             deleted: false,
             deletion_told: false,
+            awaits_payment: false,
             location: None,
             lines: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -49,7 +50,7 @@ impl OrderState {
             asked: None,
             cells: Vec::new(),
         };
-        state.add_refunds(snapshot);
+        state.add_up(snapshot);
         state.overwrite(snapshot, sold);
         (!state.lines.is_empty()).then_some(state)
     }
@@ -60,9 +61,9 @@ impl OrderState {
         snapshot: &OrderSnapshot,
         sold: impl Fn(VariantId) -> Option<SoldBundle>,
     ) -> Absorbed {
-        let refunds_grew = self.add_refunds(snapshot);
+        let adds_up = self.add_up(snapshot);
         if snapshot.updated_at < self.updated_at {
-            return if refunds_grew {
+            return if adds_up {
                 Absorbed::Applied
             } else {
                 Absorbed::Stale
@@ -73,7 +74,11 @@ impl OrderState {
             return Absorbed::Applied;
         }
         if digest(snapshot) == self.digest {
-            return Absorbed::Same;
+            return if adds_up {
+                Absorbed::Applied
+            } else {
+                Absorbed::Same
+            };
         }
         // A deleted order cannot be read any more.
         self.needs_read = !self.deleted;
@@ -87,9 +92,9 @@ impl OrderState {
         snapshot: &OrderSnapshot,
         sold: impl Fn(VariantId) -> Option<SoldBundle>,
     ) -> Absorbed {
-        let refunds_grew = self.add_refunds(snapshot);
+        let adds_up = self.add_up(snapshot);
         if snapshot.updated_at < self.updated_at {
-            return if refunds_grew {
+            return if adds_up {
                 Absorbed::Applied
             } else {
                 Absorbed::Stale
@@ -101,7 +106,7 @@ impl OrderState {
         // That a wanted read is done is news, too: it must be kept.
         let was_wanted = std::mem::take(&mut self.needs_read);
         self.overwrite(snapshot, sold);
-        if is_known && !refunds_grew && !was_wanted {
+        if is_known && !adds_up && !was_wanted {
             Absorbed::Same
         } else {
             Absorbed::Applied
@@ -202,12 +207,13 @@ impl OrderState {
             .filter(move |refund| refund.line == line)
     }
 
-    fn add_refunds(&mut self, snapshot: &OrderSnapshot) -> bool {
-        let mut grew = false;
+    /// Takes in what only ever adds up, however old the snapshot: refunds, and that it was paid. Whether any was new.
+    fn add_up(&mut self, snapshot: &OrderSnapshot) -> bool {
+        let mut is_new = snapshot.paid && std::mem::take(&mut self.awaits_payment);
         for refund in &snapshot.refunds {
-            grew |= self.add_refund(refund);
+            is_new |= self.add_refund(refund);
         }
-        grew
+        is_new
     }
 
     fn overwrite(

@@ -26,6 +26,9 @@ pub struct OrderState {
     /// A webhook says that it was deleted; believed once the platform does not have it either.
     #[serde(default)]
     pub deletion_told: bool,
+    /// Nothing is taken before it is paid: the store consumed on payment when the order was first told of.
+    #[serde(default)]
+    pub awaits_payment: bool,
     /// Point of sale: where it happened.
     pub location: Option<LocationId>,
     /// Only lines that sold a bundle.

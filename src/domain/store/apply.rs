@@ -30,6 +30,9 @@ impl StoreState {
             Command::DeleteBundle { id, seen } => {
                 self.delete_bundle(id, seen.as_deref(), &mut outcome)?;
             }
+            Command::PutPolicy { policy, seen } => {
+                self.put_policy(*policy, seen.as_deref(), &mut outcome)?;
+            }
             Command::Pause { reason } => self.paused = Some(Pause::ByAdmin { reason }),
             Command::Resume => self.paused = None,
             Command::ReconcileNow => self.reconcile_now(),
@@ -55,6 +58,7 @@ impl StoreState {
             | Command::PlanCall { .. }
             | Command::PutBundle(_)
             | Command::DeleteBundle { .. }
+            | Command::PutPolicy { .. }
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow

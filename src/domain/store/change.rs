@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::domain::bundle::Bundle;
 use crate::domain::call::Write;
 use crate::domain::order::OrderState;
+use crate::domain::store::policy::StorePolicy;
 use crate::domain::store::state::Memo;
 use crate::ids::{
     BundleId, CallId, DeadLetterId, ItemId, LocationId, OrderId, ProductId, VariantId,
@@ -60,6 +61,7 @@ pub enum ChangeKey {
     Item(ItemId),
     Level(ItemId, LocationId),
     Bundle(BundleId),
+    Policy,
     Order(OrderId),
     Call(CallId),
     Parked(i64),
@@ -75,6 +77,7 @@ pub enum Change {
     DeleteLevel(ItemId, LocationId),
     /// A bundle with all its recipe versions; deleted bundles are kept, marked.
     PutBundle(Bundle),
+    PutPolicy(StorePolicy),
     PutOrder(OrderState),
     PutCall(CallRecord),
     DeleteCall(CallId),
@@ -104,6 +107,7 @@ impl Change {
             | Self::PutLevel(_)
             | Self::DeleteLevel(..)
             | Self::PutBundle(_)
+            | Self::PutPolicy(_)
             | Self::PutOrder(_)
             | Self::PutCall(_)
             | Self::DeleteCall(_)
@@ -134,6 +138,7 @@ impl Change {
             Self::PutLevel(record) => ChangeKey::Level(record.item, record.location),
             Self::DeleteLevel(item, location) => ChangeKey::Level(*item, *location),
             Self::PutBundle(bundle) => ChangeKey::Bundle(bundle.id),
+            Self::PutPolicy(_) => ChangeKey::Policy,
             Self::PutOrder(order) => ChangeKey::Order(order.order),
             Self::PutCall(record) => ChangeKey::Call(record.id),
             Self::DeleteCall(id) => ChangeKey::Call(*id),

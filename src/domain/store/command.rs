@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, Mode};
 use crate::domain::call::Answer;
 use crate::domain::fact::Fact;
+use crate::domain::store::policy::StorePolicy;
 use crate::ids::{BundleId, CallId, DeadLetterId, ItemId};
 
 /// A request to a store's rules.
@@ -33,6 +34,12 @@ pub enum Command {
         id: BundleId,
         /// As its author saw it; refused when it is another by now. `None`: whatever it is.
         seen: Option<Box<Bundle>>,
+    },
+    /// What the merchant decides for the whole store.
+    PutPolicy {
+        policy: Box<StorePolicy>,
+        /// As its author saw it; refused when it is another by now. `None`: whatever it is.
+        seen: Option<Box<StorePolicy>>,
     },
     /// Make no calls until resumed; inbox rows are still applied.
     Pause {

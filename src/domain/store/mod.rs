@@ -17,6 +17,7 @@ mod order_answers;
 pub mod outcome;
 pub mod patience;
 mod plan;
+pub mod policy;
 mod rows;
 pub mod settings;
 mod settle;
@@ -28,5 +29,6 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+pub use policy::{ConsumeOn, StorePolicy};
 pub use settings::StoreSettings;
 pub use show::{BundleView, LeafView};

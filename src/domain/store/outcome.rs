@@ -1,6 +1,7 @@
 //! What a command leads to: rows to write, calls to send, an answer; or a refusal.
 
 use crate::clock::Timestamp;
+use crate::domain::bundle::safety_stock::SafetyStockRefusal;
 use crate::domain::bundle::{Bundle, BundleRefusal};
 use crate::domain::call::Call;
 use crate::domain::store::change::Changes;
@@ -76,6 +77,10 @@ pub enum Refusal {
     NativeBundle(ItemId),
     #[error(transparent)]
     Bundle(#[from] BundleRefusal),
+    #[error("the policy is no longer as it was read")]
+    PolicyChanged,
+    #[error(transparent)]
+    SafetyStock(#[from] SafetyStockRefusal),
     #[error("there is no such dead letter, or it has no webhook to retry")]
     NothingToRetry,
     #[error("the call is not one that is under way")]
@@ -88,11 +93,12 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownBundle(_) => "unknown_bundle",
-            Self::BundleChanged(_) => "revision_mismatch",
+            Self::BundleChanged(_) | Self::PolicyChanged => "revision_mismatch",
             Self::BundleExists(_) => "bundle_exists",
             Self::UnknownItem(_) => "unknown_item",
             Self::NativeBundle(_) => "native_bundle",
             Self::Bundle(refusal) => refusal.code(),
+            Self::SafetyStock(_) => "invalid_field",
             Self::NothingToRetry => "nothing_to_retry",
             Self::UnknownCall => "unknown_call",
         }

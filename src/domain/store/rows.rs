@@ -194,10 +194,11 @@ impl StoreState {
     ) -> RowEnd {
         self.ledger.forget_stranger(snapshot.order);
         let sold = |variant| self.bundles.recipe_for(variant, created_at);
-        let Some(order) = OrderState::first_seen(snapshot, sold) else {
+        let Some(mut order) = OrderState::first_seen(snapshot, sold) else {
             self.lanes.wake_unneeded(snapshot.order, outcome.at);
             return RowEnd::Naked;
         };
+        order.awaits_payment = self.policy.awaits_payment(snapshot);
         self.lanes.wake(snapshot.order, outcome.at);
         self.order_absorbed(order, Absorbed::Applied, outcome)
     }

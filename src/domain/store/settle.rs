@@ -90,9 +90,9 @@ impl StoreState {
             return Computed::Waits(unsure);
         }
         let locations = self.active_locations();
-        match wanted_levels(bundle, needs, &locations, &|item, location| {
-            self.stock_at(item, location)
-        }) {
+        let level = |item, location| self.stock_at(item, location);
+        let safety = &self.policy.safety_stock;
+        match wanted_levels(bundle, needs, &locations, &level, safety) {
             Wanted::Unlimited => Computed::Settled,
             Wanted::Levels(levels) => self.compare(bundle, &levels, now),
         }

@@ -21,6 +21,7 @@ use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
 use crate::domain::store::locations::Locations;
 use crate::domain::store::patience::PassedOver;
+use crate::domain::store::policy::StorePolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::domain::store::sweep::SweepRun;
 use crate::ids::{CallId, DeadLetterId, ItemId, OrderId, StoreId};
@@ -34,6 +35,7 @@ pub struct Loaded {
     pub items: Vec<ItemRecord>,
     pub levels: Vec<LevelRecord>,
     pub bundles: Vec<Bundle>,
+    pub policy: StorePolicy,
     /// Orders that must be at hand ([`OrderState::is_pending_since`]).
     pub pending_orders: Vec<OrderState>,
     /// The ids of every order in the ledger.
@@ -177,6 +179,7 @@ pub struct StoreState {
     pub(super) renewed_at: Option<Timestamp>,
     pub(super) counts: Counts,
     pub(super) bundles: BundleBook,
+    pub(super) policy: StorePolicy,
     pub(super) stock: StockBook,
     pub(super) ledger: Ledger,
     pub(super) lanes: Lanes,
@@ -216,6 +219,7 @@ impl StoreState {
             items,
             levels,
             bundles,
+            policy,
             pending_orders,
             known_orders,
             calls,
@@ -266,6 +270,7 @@ impl StoreState {
             suspect: memo.suspect,
             platform_ahead_ms: memo.platform_ahead_ms,
             bundles,
+            policy,
             settings,
         };
         let ledger = &state.ledger;

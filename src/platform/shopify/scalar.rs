@@ -251,6 +251,32 @@ impl FromScalar for Restock {
     }
 }
 
+/// What was paid of an order (`financial_status`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payment {
+    /// All of it, whatever was given back since.
+    Whole,
+    Lacking,
+}
+
+impl Payment {
+    pub(super) fn is_whole(self) -> bool {
+        self == Self::Whole
+    }
+}
+
+impl FromScalar for Payment {
+    const WANTED: &'static str = "a financial status";
+
+    /// New words mean that it is not paid, until we know better.
+    fn from_text(text: &str) -> Option<Self> {
+        Some(match text {
+            "paid" | "partially_refunded" | "refunded" => Self::Whole,
+            _ => Self::Lacking,
+        })
+    }
+}
+
 /// Whether a variant sells on when its stock is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {

@@ -46,7 +46,7 @@ fn refund() -> Value {
 fn order() -> Value {
     json!({"id": ORDER, "admin_graphql_api_id": format!("gid://shopify/Order/{ORDER}"), "name": "#9999",
         "test": true, "created_at": STAMP, "updated_at": STAMP, "cancelled_at": null, "location_id": null,
-        "total_price": "388.00", "fulfillment_status": "a word of the future", "customer": {"id": 1, "email": "a@b.c"},
+        "financial_status": "paid", "total_price": "388.00", "fulfillment_status": "a word of the future", "customer": {"id": 1, "email": "a@b.c"},
         "line_items": [line(), {"id": 5, "variant_id": null, "product_id": null, "quantity": 1}],
         "refunds": [refund()], "fulfillments": [{}]})
 }
@@ -97,6 +97,7 @@ fn every_order_topic_tells_the_whole_order() {
         created_at: stamp(),
         updated_at: stamp(),
         cancelled: false,
+        paid: true,
         location: None,
         lines: vec![
             LineSnapshot {
@@ -119,6 +120,27 @@ fn every_order_topic_tells_the_whole_order() {
             read(topic, &order()),
             Ok(Fact::Order(snapshot.clone())),
             "{topic}"
+        );
+    }
+    for (status, paid) in [
+        (json!("partially_refunded"), true),
+        (json!("refunded"), true),
+        (json!("partially_paid"), false),
+        (json!("authorized"), false),
+        (json!("voided"), false),
+        (json!("a word of the future"), false),
+        (Value::Null, false),
+        (json!(7), false),
+    ] {
+        let body = with(order(), "/financial_status", status.clone());
+        let told = OrderSnapshot {
+            paid,
+            ..snapshot.clone()
+        };
+        assert_eq!(
+            read("orders/updated", &body),
+            Ok(Fact::Order(told)),
+            "{status}"
         );
     }
     let at_counter = with(

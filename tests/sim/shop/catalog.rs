@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::call::Write;
+use storekeeper::domain::store::ConsumeOn;
 use storekeeper::ids::{CallId, ItemId, LocationId, OrderId, ProductId, VariantId};
 
 use super::orders::Order;
@@ -74,6 +75,8 @@ pub(crate) struct Shop {
     pub(super) last_id: i64,
     pub(crate) installed: bool,
     pub(crate) subscribed: bool,
+    /// When its orders take what bundles are made of.
+    pub(crate) consumes_on: ConsumeOn,
     /// When the last order was made, platform time.
     pub(crate) last_sale: Timestamp,
     pub(crate) reference: Reference,
@@ -97,6 +100,7 @@ impl Shop {
             last_id: fresh.number * IDS_PER_STORE + 300_000,
             installed: true,
             subscribed: false,
+            consumes_on: ConsumeOn::default(),
             last_sale: Timestamp::EPOCH,
             reference: Reference::default(),
         };

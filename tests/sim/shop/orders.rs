@@ -4,6 +4,7 @@ use storekeeper::clock::Timestamp;
 use storekeeper::domain::fact::{
     Assignment, Assignments, LineSnapshot, OrderSnapshot, RefundLine, RefundSnapshot, Restock,
 };
+use storekeeper::domain::store::ConsumeOn;
 use storekeeper::ids::{ItemId, LineId, LocationId, OrderId, RefundId};
 
 use super::catalog::Shop;
@@ -19,6 +20,7 @@ pub(super) struct Order {
     created_at: Timestamp,
     updated_at: Timestamp,
     cancelled: bool,
+    paid: bool,
     deleted: bool,
     till: Option<LocationId>,
     /// Where it ships from is told from then on.
@@ -109,7 +111,7 @@ impl Shop {
         &mut self,
         wanted: &[(ItemId, i64, usize)],
         till: Option<LocationId>,
-        routing_ms: i64,
+        (routing_ms, paid): (i64, bool),
     ) -> Option<OrderId> {
         let id = OrderId(self.fresh_id());
         let mut order = Order {
@@ -117,6 +119,7 @@ impl Shop {
             created_at: self.now,
             updated_at: self.now,
             cancelled: false,
+            paid,
             deleted: false,
             till,
             routed_at: self.now.plus_millis(routing_ms),
@@ -132,14 +135,17 @@ impl Shop {
             return None;
         }
         self.last_sale = self.now;
+        if !paid && self.consumes_on == ConsumeOn::Paid {
+            self.reference.await_payment(id);
+        }
         self.orders.insert(id, order);
         self.emit("orders/create", Subject::Order(id));
         Some(id)
     }
 
     /// A shopper buys, and nobody ever tells where it ships from: what is left of its goods nobody can say either.
-    pub(crate) fn sell_unrouted(&mut self, wanted: &[(ItemId, i64, usize)]) {
-        if self.sell(wanted, None, NEVER_MS).is_none() {
+    pub(crate) fn sell_unrouted(&mut self, wanted: &[(ItemId, i64, usize)], paid: bool) {
+        if self.sell(wanted, None, (NEVER_MS, paid)).is_none() {
             return;
         }
         for (item, _, _) in wanted {
@@ -192,6 +198,19 @@ impl Shop {
         }
         self.orders.insert(id, order);
         changed
+    }
+
+    /// What was open is paid.
+    pub(crate) fn pay(&mut self, id: OrderId) {
+        let paid = self.change(id, |shop, order| {
+            let is_open = !std::mem::replace(&mut order.paid, true);
+            shop.reference.paid(id);
+            is_open.then_some(())
+        });
+        if paid {
+            self.emit("orders/paid", Subject::Order(id));
+            self.emit("orders/updated", Subject::Order(id));
+        }
     }
 
     /// Part of a line is sent.
@@ -509,6 +528,7 @@ impl Shop {
             created_at: order.created_at.floor_to_second(),
             updated_at: order.updated_at.floor_to_second(),
             cancelled: order.cancelled,
+            paid: order.paid,
             location: order.till,
             lines: order.lines.iter().map(line).collect(),
             refunds: order.refunds.clone(),

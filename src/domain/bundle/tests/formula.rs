@@ -37,7 +37,13 @@ fn the_vectors_of_the_facts_hold() {
                 ..bundle(11, Vec::new())
             };
             assert_eq!(
-                availability(&kit, &needs, &LOCATIONS, &lookup(&levels)),
+                availability(
+                    &kit,
+                    &needs,
+                    &LOCATIONS,
+                    &lookup(&levels),
+                    &SafetyStock::default()
+                ),
                 expected
             );
         }
@@ -66,7 +72,13 @@ fn belts_and_wallets_ship_together_or_pooled() {
                 ..bundle(11, Vec::new())
             };
             assert_eq!(
-                availability(&kit, &needs, &LOCATIONS, &lookup(&levels)),
+                availability(
+                    &kit,
+                    &needs,
+                    &LOCATIONS,
+                    &lookup(&levels),
+                    &SafetyStock::default()
+                ),
                 Stock::Units(expected)
             );
         }
@@ -98,6 +110,7 @@ fn a_cap_bounds_the_sum_in_the_order_of_the_locations() {
         needs,
         &LOCATIONS,
         &lookup(&levels),
+        &SafetyStock::default(),
     ) {
         Wanted::Unlimited => Vec::new(),
         Wanted::Levels(levels) => levels.into_iter().map(|(_, units)| units).collect(),
@@ -134,7 +147,13 @@ fn numbers_stay_within_the_platforms_bound() {
             ..bundle(11, Vec::new())
         };
         assert_eq!(
-            availability(&kit, &map(&[(1, 1)]), &LOCATIONS, &lookup(&levels)),
+            availability(
+                &kit,
+                &map(&[(1, 1)]),
+                &LOCATIONS,
+                &lookup(&levels),
+                &SafetyStock::default()
+            ),
             Stock::Units(1_000_000_000)
         );
     }
@@ -154,6 +173,7 @@ fn an_explanation_names_the_component_that_limits() {
         &map(&[(1, 2), (2, 1), (3, 1)]),
         &LOCATIONS[..2],
         &lookup(&levels),
+        &SafetyStock::default(),
     );
     assert_eq!(
         (told.availability, told.pooled_limiting),
@@ -181,9 +201,55 @@ fn an_explanation_names_the_component_that_limits() {
             &pooled,
             &map(&[(1, 4), (2, 1)]),
             &LOCATIONS,
-            &lookup(&levels)
+            &lookup(&levels),
+            &SafetyStock::default()
         )
         .pooled_limiting,
         Some(ItemId(1))
     );
+}
+
+#[test]
+fn no_bundle_is_made_of_the_safety_stock_which_is_kept_at_each_location() {
+    let levels = Levels::from([
+        ((ItemId(1), LOCATIONS[0]), Stock::Units(10)),
+        ((ItemId(1), LOCATIONS[1]), Stock::Units(2)),
+        ((ItemId(2), LOCATIONS[0]), Stock::Units(7)),
+        ((ItemId(2), LOCATIONS[1]), Stock::Units(7)),
+    ]);
+    let safety = SafetyStock {
+        usual: 3,
+        items: map(&[(2, 6)]),
+    };
+    let needs = map(&[(1, 2), (2, 1)]);
+    let told = |mode| {
+        let kit = Bundle {
+            mode,
+            ..bundle(11, Vec::new())
+        };
+        explain(&kit, &needs, &LOCATIONS, &lookup(&levels), &safety)
+    };
+    let together = told(Mode::ShipTogether);
+    assert_eq!(together.availability, Stock::Units(1));
+    let limiting: Vec<_> = together.locations.iter().map(|at| at.limiting).collect();
+    assert_eq!(limiting[..2], [Some(ItemId(2)), Some(ItemId(1))]);
+    let shown = together.locations[1].leaves[0];
+    assert_eq!(
+        (shown.level, shown.safety_stock),
+        (Some(Stock::Units(2)), 3)
+    );
+    // 7 and 0 of the first, of which two make one; 1 and 1 of the second.
+    assert_eq!(told(Mode::Pooled).availability, Stock::Units(2));
+}
+
+#[test]
+fn a_safety_stock_is_bounded() {
+    let named = |units, items: i64| SafetyStock {
+        usual: 0,
+        items: (1..=items).map(|item| (ItemId(item), units)).collect(),
+    };
+    assert_eq!(named(1_000_000_000, 10_000).check(), Ok(()));
+    assert!(named(1_000_000_001, 1).check().is_err());
+    assert!(named(-1, 1).check().is_err());
+    assert!(named(0, 10_001).check().is_err());
 }

@@ -28,7 +28,11 @@ fn model_leaves(bundles: &[Bundle], number: ItemId, required_only: bool) -> Vec<
 }
 
 /// Packs one bundle after the other until a leaf runs out; `None`: none ever does.
-fn model_pack(leaves: &[ItemId], shelves: &[LocationId], levels: &Levels) -> Option<i64> {
+fn model_pack(
+    leaves: &[ItemId],
+    shelves: &[LocationId],
+    (levels, kept): (&Levels, &[i64]),
+) -> Option<i64> {
     let mut stock = BTreeMap::new();
     for leaf in leaves {
         if LOCATIONS
@@ -38,7 +42,7 @@ fn model_pack(leaves: &[ItemId], shelves: &[LocationId], levels: &Levels) -> Opt
             continue;
         }
         let units = |place: &LocationId| match levels.get(&(*leaf, *place)) {
-            Some(Stock::Units(units)) => (*units).max(0),
+            Some(Stock::Units(units)) => (*units - kept_of(kept, *leaf)).max(0),
             _ => 0,
         };
         stock.insert(*leaf, shelves.iter().map(units).sum::<i64>());
@@ -59,7 +63,12 @@ fn model_pack(leaves: &[ItemId], shelves: &[LocationId], levels: &Levels) -> Opt
     }
 }
 
-fn model_wanted(bundle: &Bundle, leaves: &[ItemId], levels: &Levels) -> Option<Vec<i64>> {
+/// Units of leaf n are kept back as the n-th number says.
+fn kept_of(kept: &[i64], leaf: ItemId) -> i64 {
+    kept[usize::try_from(leaf.0 - 1).unwrap()]
+}
+
+fn model_wanted(bundle: &Bundle, leaves: &[ItemId], levels: (&Levels, &[i64])) -> Option<Vec<i64>> {
     let mut left = bundle.cap;
     let mut wanted = Vec::new();
     for (place, shelf) in LOCATIONS.iter().enumerate() {
@@ -134,7 +143,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn needs_and_levels_are_those_of_the_model(bundles in bundles(), levels in levels()) {
+    fn needs_and_levels_are_those_of_the_model(
+        bundles in bundles(), levels in levels(), usual in 0_i64..9, named in prop::option::of((0_usize..5, 0_i64..30)),
+    ) {
+        let mut kept = [usual; 5];
+        let mut safety = SafetyStock { usual, ..SafetyStock::default() };
+        if let Some((leaf, units)) = named {
+            kept[leaf] = units;
+            safety.items.insert(ItemId(i64::try_from(leaf).unwrap() + 1), units);
+        }
         let book = BundleBook::new(bundles.clone());
         for bundle in &bundles {
             let needs = book.needs(bundle.id).unwrap();
@@ -143,11 +160,11 @@ proptest! {
             let required = model_leaves(&bundles, bundle.item, true);
             let limiting = book.limiting_needs(bundle.id).unwrap();
             prop_assert_eq!(limiting, &counts(&required));
-            let wanted = match wanted_levels(bundle, limiting, &LOCATIONS, &lookup(&levels)) {
+            let wanted = match wanted_levels(bundle, limiting, &LOCATIONS, &lookup(&levels), &safety) {
                 Wanted::Unlimited => None,
                 Wanted::Levels(levels) => Some(levels.into_iter().map(|(_, units)| units).collect::<Vec<_>>()),
             };
-            prop_assert_eq!(wanted, model_wanted(bundle, &required, &levels));
+            prop_assert_eq!(wanted, model_wanted(bundle, &required, (&levels, &kept)));
         }
     }
 
@@ -186,7 +203,7 @@ proptest! {
         let book = BundleBook::new(bundles.clone());
         let bundle = Bundle { mode: Mode::SingleLocation, cap: None, ..bundles[3].clone() };
         let needs = book.limiting_needs(bundle.id).unwrap();
-        let Stock::Units(before) = at_location(needs, LOCATIONS[0], &lookup(&levels)) else { return Ok(()) };
+        let Stock::Units(before) = at_location(needs, LOCATIONS[0], &lookup(&levels), &SafetyStock::default()) else { return Ok(()) };
         for (item, need) in needs {
             if let Some(Stock::Units(units)) = levels.get(&(*item, LOCATIONS[0])) {
                 prop_assert!(before <= (*units).max(0) / need);
@@ -199,6 +216,6 @@ proptest! {
                 *units -= need * sold;
             }
         }
-        prop_assert_eq!(at_location(needs, LOCATIONS[0], &lookup(&after)), Stock::Units(before - sold));
+        prop_assert_eq!(at_location(needs, LOCATIONS[0], &lookup(&after), &SafetyStock::default()), Stock::Units(before - sold));
     }
 }

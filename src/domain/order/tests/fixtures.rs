@@ -40,6 +40,7 @@ pub(super) fn snapshot(second: i64, quantity: i64) -> OrderSnapshot {
         created_at: Timestamp::from_millis(0),
         updated_at: Timestamp::from_millis(second * 1_000),
         cancelled: false,
+        paid: true,
         location: None,
         lines: vec![line(KIT, 11, quantity), line(PLAIN, 60, 4)],
         refunds: Vec::new(),

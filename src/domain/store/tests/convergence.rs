@@ -10,11 +10,11 @@ use crate::domain::bundle::Mode;
 use crate::domain::call::CallError;
 use crate::domain::call::{Answer, Request};
 use crate::domain::order::OrderState;
-use crate::domain::store::StoreSettings;
 use crate::domain::store::change::*;
 use crate::domain::store::command::*;
 use crate::domain::store::outcome::{Outcome, Reply};
 use crate::domain::store::state::{Loaded, StoreState};
+use crate::domain::store::{StorePolicy, StoreSettings};
 use crate::ids::*;
 
 const STORE: StoreId = StoreId(7);
@@ -27,6 +27,7 @@ pub(super) struct World {
     items: BTreeMap<ItemId, ItemRecord>,
     levels: BTreeMap<(ItemId, LocationId), LevelRecord>,
     bundles: BTreeMap<BundleId, crate::domain::bundle::Bundle>,
+    policy: StorePolicy,
     orders: BTreeMap<OrderId, OrderState>,
     calls: BTreeMap<CallId, CallRecord>,
     pub(super) parked: BTreeMap<i64, ParkedRecord>,
@@ -48,6 +49,7 @@ impl World {
             items: BTreeMap::new(),
             levels: BTreeMap::new(),
             bundles: BTreeMap::new(),
+            policy: StorePolicy::default(),
             orders: BTreeMap::new(),
             calls: BTreeMap::new(),
             parked: BTreeMap::new(),
@@ -65,6 +67,7 @@ impl World {
             items: self.items.values().copied().collect(),
             levels: self.levels.values().copied().collect(),
             bundles: self.bundles.values().cloned().collect(),
+            policy: self.policy.clone(),
             pending_orders: self
                 .orders
                 .values()
@@ -103,6 +106,7 @@ impl World {
             }
             Change::DeleteLevel(item, location) => drop(self.levels.remove(&(item, location))),
             Change::PutBundle(bundle) => drop(self.bundles.insert(bundle.id, bundle)),
+            Change::PutPolicy(policy) => self.policy = policy,
             Change::PutOrder(order) => drop(self.orders.insert(order.order, order)),
             Change::PutCall(record) => drop(self.calls.insert(record.id, record)),
             Change::DeleteCall(id) => drop(self.calls.remove(&id)),

@@ -26,6 +26,7 @@ fn sell(world: &mut World, number: i64) {
         created_at: world.platform.now,
         updated_at: world.platform.now,
         cancelled: false,
+        paid: true,
         location: None,
         lines: vec![LineSnapshot {
             line: LineId(number),

@@ -26,6 +26,7 @@ pub(super) fn order(number: i64, world: &World) -> OrderSnapshot {
         created_at: world.platform.now,
         updated_at: world.platform.now,
         cancelled: false,
+        paid: true,
         location: Some(LocationId(1)),
         lines: vec![LineSnapshot {
             line: LineId(number),

@@ -60,6 +60,7 @@ fn the_order_wakes_its_lane() {
         created_at: world.platform.now,
         updated_at: world.platform.now,
         cancelled: false,
+        paid: true,
         location: None,
         lines: vec![LineSnapshot {
             line: LineId(1),

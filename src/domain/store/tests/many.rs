@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, Component, Mode, Recipe};
 use crate::domain::call::*;
 use crate::domain::fact::*;
+use crate::domain::store::StorePolicy;
 use crate::domain::store::change::{ItemRecord, KeeperRecord, LevelRecord};
 use crate::domain::store::command::{Command, Row};
 use crate::domain::store::state::{Loaded, Memo, StoreState};
@@ -100,6 +101,7 @@ fn store() -> StoreState {
         items: items.iter().copied().map(item).collect(),
         levels: items.into_iter().map(level).collect(),
         bundles,
+        policy: StorePolicy::default(),
         pending_orders: Vec::new(),
         known_orders: Vec::new(),
         calls: Vec::new(),

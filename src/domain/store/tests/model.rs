@@ -124,6 +124,7 @@ impl Platform {
                 created_at: self.stamp(),
                 updated_at: self.stamp(),
                 cancelled: false,
+                paid: true,
                 location: None,
                 lines: Vec::new(),
                 refunds: Vec::new(),

@@ -35,6 +35,7 @@ fn sell_as(world: &mut World, order: OrderId) {
         created_at: world.platform.now,
         updated_at: world.platform.now,
         cancelled: false,
+        paid: true,
         location: None,
         lines: vec![LineSnapshot {
             line: LINE,

@@ -8,7 +8,7 @@ use crate::domain::interest::Mentions;
 use crate::ids::{LineId, LocationId, OrderId, ProductId, VariantId};
 use crate::platform::Malformed;
 use crate::platform::shopify::bodies::refund::RefundBody;
-use crate::platform::shopify::scalar::{Id, Object, Quantity, Scalar};
+use crate::platform::shopify::scalar::{Id, Object, Payment, Quantity, Scalar};
 
 /// The part of an order that concerns stock.
 #[derive(Deserialize)]
@@ -25,6 +25,8 @@ pub(in crate::platform::shopify) struct OrderBody {
     cancelled_at: Scalar<Timestamp>,
     #[serde(default)]
     location_id: Scalar<Id>,
+    #[serde(default)]
+    financial_status: Scalar<Payment>,
     line_items: Option<Vec<Object<LineBody>>>,
     refunds: Option<Vec<Object<RefundBody>>>,
 }
@@ -56,6 +58,7 @@ impl OrderBody {
             created_at: self.created_at.required("created_at")?,
             updated_at: self.updated_at.required("updated_at")?,
             cancelled: self.cancelled_at.optional("cancelled_at")?.is_some(),
+            paid: self.financial_status.known().is_some_and(Payment::is_whole),
             location: self
                 .location_id
                 .optional("location_id")?
