@@ -9,6 +9,7 @@ mod intake;
 mod keepers;
 mod oauth;
 mod openapi;
+mod policy;
 mod safe_mode;
 mod status;
 mod stores;

@@ -16,5 +16,6 @@ mod kinds;
 mod letters;
 mod numbers;
 mod places;
+mod policy;
 mod recipes;
 mod sales;
