@@ -96,7 +96,7 @@ pub enum Write {
     Adjust(Vec<Adjustment>),
     /// Bundles, by compare-and-set.
     Set(Vec<Setting>),
-    /// Stock a bundle at a location where it has no level yet.
+    /// Stock an item at a location where it has no level yet.
     Activate {
         item: ItemId,
         location: LocationId,

@@ -23,6 +23,7 @@ pub mod settings;
 mod settle;
 mod show;
 pub mod state;
+mod stocking;
 mod sweep;
 mod writes;
 

@@ -206,7 +206,14 @@ impl StoreState {
             Want::Locations => Request::Read(Read::Locations),
             Want::Order(order) | Want::Stranger(order) => Request::Read(Read::Order(order)),
             Want::Assignments(order) => Request::Read(Read::Assignments(order)),
-            Want::Adjust => Request::Write(self.build_adjustment(outcome)?),
+            Want::Adjust => Request::Write(match self.stocking.pop() {
+                Some((item, location)) => Write::Activate {
+                    item,
+                    location,
+                    available: 0,
+                },
+                None => self.build_adjustment(outcome)?,
+            }),
             Want::Levels => Request::Read(Read::Levels(self.stock.to_read(now, self.read_limit))),
             Want::Set => Request::Write(self.build_setting(now)?),
             Want::Sweep(_) => Request::Read(self.build_sweep(now)?),

@@ -23,6 +23,7 @@ use crate::domain::store::locations::Locations;
 use crate::domain::store::patience::PassedOver;
 use crate::domain::store::policy::StorePolicy;
 use crate::domain::store::settings::StoreSettings;
+use crate::domain::store::stocking::Stocking;
 use crate::domain::store::sweep::SweepRun;
 use crate::ids::{CallId, DeadLetterId, ItemId, OrderId, StoreId};
 
@@ -193,6 +194,7 @@ pub struct StoreState {
     pub(super) write_limit: usize,
     /// The same for items of a read.
     pub(super) read_limit: usize,
+    pub(super) stocking: Stocking,
     pub(super) locations: Locations,
     pub(super) passed_over: PassedOver,
     pub(super) items_wanted: BTreeSet<ItemId>,
@@ -258,6 +260,7 @@ impl StoreState {
             backoff: Backoff::default(),
             write_limit: WRITE_ENTRIES_MAX,
             read_limit: READ_ITEMS_MAX,
+            stocking: Stocking::default(),
             locations: Locations::restore(&memo, !bundles.is_empty()),
             passed_over: memo.passed_over,
             items_wanted: memo.items_wanted,

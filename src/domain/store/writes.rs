@@ -39,6 +39,7 @@ impl StoreState {
         match write {
             Write::Adjust(entries) => {
                 for entry in entries {
+                    self.stocking.taken(entry.item, entry.location);
                     self.reread(entry.item, outcome);
                 }
             }
@@ -159,7 +160,8 @@ impl StoreState {
         outcome.touched_items.push(item);
     }
 
-    /// Nothing was taken: the cells are open again, and what was at fault is blocked.
+    /// Nothing was taken: the cells are open again, and what was at fault is blocked, unless all that it lacks is a
+    /// level.
     fn adjustment_rejected(
         &mut self,
         id: CallId,
@@ -169,6 +171,9 @@ impl StoreState {
     ) {
         for (position, entry) in entries.iter().enumerate() {
             let fault = faults.iter().find(|fault| fault.0 == position);
+            let lacks_level = fault.is_some_and(|fault| fault.1.is_some_and(is_not_stocked));
+            let fault =
+                fault.filter(|_| !(lacks_level && self.stocking.want(entry.item, entry.location)));
             self.reopen_cells(entry, fault.is_some(), outcome);
             if let Some((_, error)) = fault {
                 let reason = format!("{}: {}", error_text(*error), describe_entry(entry));
@@ -287,6 +292,10 @@ const fn is_for_good(error: &UserError) -> bool {
         | UserErrorCode::PreviousAttemptFailed => false,
         UserErrorCode::ItemUnusable | UserErrorCode::Other(_) => true,
     }
+}
+
+fn is_not_stocked(error: &UserError) -> bool {
+    error.code == UserErrorCode::NotStocked
 }
 
 fn error_text(error: Option<&UserError>) -> String {

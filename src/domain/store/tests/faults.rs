@@ -217,17 +217,7 @@ fn a_refused_component_is_asked_for_again_when_a_person_says_so() {
     let snapshot = order(904, &world);
     world.take("orders/create".to_owned(), Fact::Order(snapshot));
     let call = plan_until(&mut world, is_adjustment);
-    let error = UserError {
-        entry: Some(0),
-        code: UserErrorCode::NotStocked,
-        message: "not stocked".to_owned(),
-    };
-    world.apply(Command::CallAnswered {
-        call: call.id,
-        answer: failed(CallError::Rejected {
-            errors: vec![error],
-        }),
-    });
+    refuse_first(&mut world, &call, UserErrorCode::ItemUnusable);
     let letter = *world.dead.keys().next().unwrap();
     assert_eq!(
         world.state.observation(world.platform.now).unsettled_orders,
@@ -240,6 +230,52 @@ fn a_refused_component_is_asked_for_again_when_a_person_says_so() {
     assert!(world.dead.is_empty());
     let again = plan_until(&mut world, is_adjustment);
     assert_ne!(again.id, call.id, "a refused write needs a new key");
+}
+
+/// The platform refuses a write because of its first entry.
+fn refuse_first(world: &mut World, call: &Call, code: UserErrorCode) {
+    let error = UserError {
+        entry: Some(0),
+        code,
+        message: "no".to_owned(),
+    };
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: failed(CallError::Rejected {
+            errors: vec![error],
+        }),
+    });
+}
+
+#[test]
+fn a_component_that_is_not_stocked_where_it_is_taken_is_stocked_there_once() {
+    let mut world = world();
+    world.advance(5_000);
+    let snapshot = order(904, &world);
+    world.take("orders/create".to_owned(), Fact::Order(snapshot));
+    let call = plan_until(&mut world, is_adjustment);
+    let Request::Write(Write::Adjust(entries)) = &call.request else {
+        panic!("{call:?}");
+    };
+    let (item, location) = (entries[0].item, entries[0].location);
+    refuse_first(&mut world, &call, UserErrorCode::NotStocked);
+    assert!(world.dead.is_empty(), "nobody has to act");
+
+    let stocked = plan_until(&mut world, |request| request.name() == "activate");
+    let expected = Write::Activate {
+        item,
+        location,
+        available: 0,
+    };
+    assert_eq!(stocked.request, Request::Write(expected));
+    let answer = world.platform.answer(&stocked);
+    world.apply(Command::CallAnswered {
+        call: stocked.id,
+        answer,
+    });
+    let again = plan_until(&mut world, is_adjustment);
+    refuse_first(&mut world, &again, UserErrorCode::NotStocked);
+    assert_eq!(world.dead.len(), 1, "it was tried");
 }
 
 #[test]
