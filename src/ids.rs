@@ -43,6 +43,11 @@ pub struct LocationId(pub i64);
 #[serde(transparent)]
 pub struct OrderId(pub i64);
 
+/// A part of an order that ships from one location, on the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FulfillmentOrderId(pub i64);
+
 /// A line of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -89,6 +94,7 @@ display_inner!(
     ProductId,
     LocationId,
     OrderId,
+    FulfillmentOrderId,
     LineId,
     RefundId,
     BundleId,

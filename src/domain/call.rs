@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::domain::fact::{
     Assignments, ItemSnapshot, LevelSnapshot, LocationSnapshot, OrderSnapshot,
 };
-use crate::ids::{CallId, ItemId, LineId, LocationId, OrderId};
+use crate::ids::{CallId, FulfillmentOrderId, ItemId, LineId, LocationId, OrderId};
 
 /// The most entries one write carries (the platform's limit for input arrays).
 pub const WRITE_ENTRIES_MAX: usize = 250;
@@ -43,6 +43,7 @@ impl Request {
             Self::Read(Read::Order(_)) => "read_order",
             Self::Read(Read::OrdersSince { .. }) => "read_orders",
             Self::Read(Read::Assignments(_)) => "read_assignments",
+            Self::Read(Read::OrderOf(_)) => "read_order_of",
             Self::Read(Read::Locations) => "read_locations",
             Self::Read(Read::Subscriptions) => "ensure_subscriptions",
         }
@@ -72,6 +73,9 @@ impl Request {
 pub const WRITE_POINTS_MAX: i64 = 20;
 /// Points that a read by GraphQL is surely done with: well below the platform's bound of 1,000 for one query.
 pub const READ_POINTS_MAX: i64 = 500;
+
+/// Points that asking for one object's parent is surely done with.
+pub const ORDER_OF_POINTS_MAX: i64 = 10;
 
 /// Points that looking up so many items is surely done with: each item, its variant and its product are an object
 /// of one point.
@@ -149,6 +153,8 @@ pub enum Read {
     },
     /// Which location ships which units of an order.
     Assignments(OrderId),
+    /// The order that a fulfillment order belongs to.
+    OrderOf(FulfillmentOrderId),
     /// All locations.
     Locations,
     /// Make sure that a webhook subscription exists for every topic we need; creates what lacks.
@@ -163,7 +169,9 @@ impl Read {
             Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => {
                 Meter::Rest
             }
-            Self::Items(_) | Self::Assignments(_) | Self::Subscriptions => Meter::Graphql,
+            Self::Items(_) | Self::Assignments(_) | Self::OrderOf(_) | Self::Subscriptions => {
+                Meter::Graphql
+            }
         }
     }
 
@@ -175,6 +183,7 @@ impl Read {
             Self::Levels(_)
             | Self::Items(_)
             | Self::OrdersSince { .. }
+            | Self::OrderOf(_)
             | Self::Locations
             | Self::Subscriptions => None,
         }
@@ -186,6 +195,7 @@ impl Read {
         match self {
             Self::Levels(_) | Self::Order(_) | Self::OrdersSince { .. } | Self::Locations => 1,
             Self::Items(items) => items_points_max(items.len()),
+            Self::OrderOf(_) => ORDER_OF_POINTS_MAX,
             Self::Assignments(_) | Self::Subscriptions => READ_POINTS_MAX,
         }
     }
@@ -227,6 +237,8 @@ pub enum Reply {
         next: Option<String>,
     },
     Assignments(Assignments),
+    /// `None`: there is no such fulfillment order.
+    OrderOf(Option<OrderId>),
     Locations(Vec<LocationSnapshot>),
     /// How many subscriptions lacked and were created.
     Subscriptions {

@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{ItemId, LineId, LocationId, OrderId, ProductId, RefundId, VariantId};
+use crate::ids::{
+    FulfillmentOrderId, ItemId, LineId, LocationId, OrderId, ProductId, RefundId, VariantId,
+};
 
 /// What one webhook says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Fact {
     Refund(RefundSnapshot),
     /// An order changed in a way that the webhook does not describe: read it.
     OrderTouched(OrderId),
+    /// A fulfillment order changed, and the webhook does not name its order.
+    PartTouched(FulfillmentOrderId),
     /// The order was deleted; goods stay consumed.
     OrderDeleted(OrderId),
     /// The level of an item at a location.
@@ -46,7 +50,8 @@ impl Fact {
             Self::Order(snapshot) => Some(snapshot.order),
             Self::Refund(refund) => Some(refund.order),
             Self::OrderTouched(order) | Self::OrderDeleted(order) => Some(*order),
-            Self::Level(_)
+            Self::PartTouched(_)
+            | Self::Level(_)
             | Self::LevelGone { .. }
             | Self::Item(_)
             | Self::ItemGone(_)

@@ -372,6 +372,7 @@ fn resource_of(row: &Row) -> Option<Resource> {
         Fact::Order(order) => Some(Resource::Order(order.order)),
         Fact::Refund(refund) => Some(Resource::Order(refund.order)),
         Fact::OrderTouched(order) | Fact::OrderDeleted(order) => Some(Resource::Order(*order)),
+        Fact::PartTouched(_) => Some(Resource::Store),
         Fact::Level(level) => Some(Resource::Item(level.item)),
         Fact::LevelGone { item, .. } | Fact::ItemGone(item) => Some(Resource::Item(*item)),
         Fact::Item(item) => Some(Resource::Item(item.item)),

@@ -177,6 +177,7 @@ fn mentions(body: &Fact) -> Option<Mentions> {
         }
         Fact::ProductGone(product) => mentions.products.push(*product),
         Fact::OrderTouched(_)
+        | Fact::PartTouched(_)
         | Fact::OrderDeleted(_)
         | Fact::LocationsTouched
         | Fact::Uninstalled

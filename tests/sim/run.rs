@@ -185,6 +185,7 @@ impl Run {
         });
         // Who has to do without sweeps is told everything from the start.
         shop.subscribed = plan.unswept;
+        shop.tells_moves_once = plan.unswept;
         shop.consumes_on = plan.consume_on;
         let policy = StorePolicy {
             consume_on: plan.consume_on,

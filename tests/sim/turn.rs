@@ -612,7 +612,7 @@ fn resource_of(row: &Row) -> Option<Resource> {
         Fact::Item(item) => Resource::Item(item.item.0),
         Fact::Product(product) => Resource::Product(product.product.0),
         Fact::ProductGone(product) => Resource::Product(product.0),
-        Fact::LocationsTouched | Fact::Uninstalled => Resource::Store,
+        Fact::PartTouched(_) | Fact::LocationsTouched | Fact::Uninstalled => Resource::Store,
         Fact::Unneeded => return None,
     })
 }

@@ -101,6 +101,9 @@ impl StoreState {
                     self.place_order_again(order, outcome);
                 }
             }
+            (Request::Read(Read::OrderOf(part)), CallReply::OrderOf(order)) => {
+                self.part_read(part, order, outcome);
+            }
             (Request::Read(Read::Locations), CallReply::Locations(locations)) => {
                 self.locations_read(locations, raced, outcome);
             }
@@ -183,6 +186,9 @@ impl StoreState {
             self.postpone_order(order, outcome);
             return;
         }
+        if self.does_without_part(&in_flight.call.request, &error) {
+            return;
+        }
         self.step_aside(&in_flight.call.request, &error, outcome);
         if in_flight.is_sweep {
             self.sweep_stumbled(&in_flight.call.request, &error, outcome.at);
@@ -230,9 +236,11 @@ impl StoreState {
             // Asked again in halves.
             Read::Levels(items) | Read::Items(items) if items.len() > 1 => {}
             Read::Levels(items) | Read::Items(items) => self.items_swept(items, now),
-            Read::OrdersSince { .. } | Read::Order(_) | Read::Assignments(_) | Read::Locations => {
-                self.end_sweep(now);
-            }
+            Read::OrdersSince { .. }
+            | Read::Order(_)
+            | Read::OrderOf(_)
+            | Read::Assignments(_)
+            | Read::Locations => self.end_sweep(now),
         }
     }
 
@@ -258,7 +266,7 @@ impl StoreState {
                 }
             }
             Read::Locations => self.locations_not_read(now),
-            Read::Items(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
+            Read::Items(_) | Read::OrderOf(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
         }
     }
 
@@ -325,6 +333,8 @@ impl StoreState {
             Read::Order(order) => self.order_unreadable(order, outcome),
             Read::OrdersSince { .. } => self.end_sweep(outcome.at),
             Read::Assignments(order) => self.assignments_refused(order, outcome),
+            // Given up already.
+            Read::OrderOf(_) => {}
             Read::Locations => self.back_off(outcome.at, describe(errors)),
             Read::Subscriptions => self.subscriptions_swept(),
         }

@@ -101,6 +101,7 @@ impl StoreState {
             Ok(CallReply::OrdersPage { orders, .. }) => {
                 orders.iter().map(|order| order.order).collect()
             }
+            Ok(CallReply::OrderOf(order)) => order.iter().copied().collect(),
             Ok(_) | Err(_) => Vec::new(),
         };
         written.into_iter().chain(asked).chain(told).collect()

@@ -167,6 +167,7 @@ impl StoreState {
             Fact::LocationsTouched => self.locations_touched(),
             Fact::Level(_)
             | Fact::OrderTouched(_)
+            | Fact::PartTouched(_)
             | Fact::OrderDeleted(_)
             | Fact::LevelGone { .. }
             | Fact::Item(_)

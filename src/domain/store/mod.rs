@@ -15,6 +15,7 @@ mod locations;
 pub mod observation;
 mod order_answers;
 pub mod outcome;
+mod parts;
 pub mod patience;
 mod plan;
 pub mod policy;

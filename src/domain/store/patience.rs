@@ -21,6 +21,7 @@ pub enum Kind {
     Locations,
     Order,
     Stranger,
+    Part,
     Assignments,
     Adjust,
     Levels,

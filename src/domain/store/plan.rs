@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::domain::call::{
-    Adjustment, Call, Meter, READ_ITEMS_MAX, READ_POINTS_MAX, Read, Request, SettledCell,
-    WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write, items_points_max,
+    Adjustment, Call, Meter, ORDER_OF_POINTS_MAX, READ_ITEMS_MAX, READ_POINTS_MAX, Read, Request,
+    SettledCell, WRITE_ENTRIES_MAX, WRITE_POINTS_MAX, Write, items_points_max,
 };
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{CallRecord, Change};
@@ -14,7 +14,7 @@ use crate::domain::store::outcome::{Outcome, Reply};
 use crate::domain::store::patience::Kind;
 use crate::domain::store::state::{InFlight, StoreState};
 use crate::domain::store::sweep::SweepStep;
-use crate::ids::{CallId, ItemId, LocationId, OrderId};
+use crate::ids::{CallId, FulfillmentOrderId, ItemId, LocationId, OrderId};
 
 /// How many unsettled orders one adjustment looks at.
 const ORDERS_PER_ADJUSTMENT_MAX: usize = 500;
@@ -30,6 +30,8 @@ pub(super) enum Want {
     Order(OrderId),
     /// An order that the ledger does not have, and that parked rows wait for.
     Stranger(OrderId),
+    /// Whose fulfillment order it is.
+    Part(FulfillmentOrderId),
     Assignments(OrderId),
     /// Take components, or give them back.
     Adjust,
@@ -47,6 +49,7 @@ impl Want {
             Self::Locations => Kind::Locations,
             Self::Order(_) => Kind::Order,
             Self::Stranger(_) => Kind::Stranger,
+            Self::Part(_) => Kind::Part,
             Self::Assignments(_) => Kind::Assignments,
             Self::Adjust => Kind::Adjust,
             Self::Levels => Kind::Levels,
@@ -59,6 +62,7 @@ impl Want {
     const fn price(self) -> (Meter, i64) {
         match self {
             Self::Resend(_) | Self::Adjust | Self::Set => (Meter::Graphql, WRITE_POINTS_MAX),
+            Self::Part(_) => (Meter::Graphql, ORDER_OF_POINTS_MAX),
             Self::Items(items) => (Meter::Graphql, items_points_max(items)),
             Self::Sweep(SweepStep::Items) => (Meter::Graphql, items_points_max(READ_ITEMS_MAX)),
             Self::Assignments(_) | Self::Sweep(SweepStep::Subscriptions) => {
@@ -178,6 +182,7 @@ impl StoreState {
             self.lanes
                 .next_to_read(|order| self.ledger.may_read_stranger(order, now))
                 .map(Want::Stranger),
+            self.parts_touched.first().copied().map(Want::Part),
             self.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),
@@ -205,6 +210,7 @@ impl StoreState {
             )),
             Want::Locations => Request::Read(Read::Locations),
             Want::Order(order) | Want::Stranger(order) => Request::Read(Read::Order(order)),
+            Want::Part(part) => Request::Read(Read::OrderOf(part)),
             Want::Assignments(order) => Request::Read(Read::Assignments(order)),
             Want::Adjust => Request::Write(match self.stocking.pop() {
                 Some((item, location)) => Write::Activate {

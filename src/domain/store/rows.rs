@@ -90,7 +90,8 @@ impl StoreState {
                 in_flight.raced |= matches!(fact, Fact::Order(snapshot) if snapshot.order == *asked)
                     || matches!(fact, Fact::OrderTouched(order) if order == asked);
             }
-            Read::Levels(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
+            Read::Levels(_) | Read::OrderOf(_) | Read::OrdersSince { .. } | Read::Subscriptions => {
+            }
         }
     }
 
@@ -109,6 +110,7 @@ impl StoreState {
             Fact::Order(_)
             | Fact::Refund(_)
             | Fact::OrderTouched(_)
+            | Fact::PartTouched(_)
             | Fact::OrderDeleted(_)
             | Fact::Level(_)
             | Fact::LevelGone { .. }
@@ -129,6 +131,7 @@ impl StoreState {
             }
             Fact::Refund(refund) => self.take_refund(row, refund, outcome),
             Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
+            Fact::PartTouched(part) => self.touch_part(*part),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
             Fact::Level(level) if self.is_absurd(level.updated_at, outcome) => {
                 self.want_levels(level.item, outcome)

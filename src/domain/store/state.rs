@@ -20,12 +20,13 @@ use crate::domain::store::change::{
 use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
 use crate::domain::store::locations::Locations;
+use crate::domain::store::parts::PartsTouched;
 use crate::domain::store::patience::PassedOver;
 use crate::domain::store::policy::StorePolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::domain::store::stocking::Stocking;
 use crate::domain::store::sweep::SweepRun;
-use crate::ids::{CallId, DeadLetterId, ItemId, OrderId, StoreId};
+use crate::ids::{CallId, DeadLetterId, FulfillmentOrderId, ItemId, OrderId, StoreId};
 
 /// Everything a keeper reads when it is activated. The default is that of a store without history.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,8 @@ pub struct Memo {
     pub passed_over: PassedOver,
     /// Reads of orders that the ledger does not have, and that told too little.
     pub strangers_asked: BTreeMap<OrderId, Asked>,
+    /// Fulfillment orders that changed and may be of any order.
+    pub parts_touched: BTreeSet<FulfillmentOrderId>,
     /// How often the locations were asked about.
     pub locations_readings: i64,
     /// The last of these readings that found one location only: doubts about places that end with it, are over.
@@ -198,6 +201,7 @@ pub struct StoreState {
     pub(super) locations: Locations,
     pub(super) passed_over: PassedOver,
     pub(super) items_wanted: BTreeSet<ItemId>,
+    pub(super) parts_touched: PartsTouched,
     pub(super) items_checked: BTreeMap<ItemId, Timestamp>,
     pub(super) sweep: Option<SweepRun>,
     pub(super) sweep_memo: SweepMemo,
@@ -264,6 +268,7 @@ impl StoreState {
             locations: Locations::restore(&memo, !bundles.is_empty()),
             passed_over: memo.passed_over,
             items_wanted: memo.items_wanted,
+            parts_touched: memo.parts_touched,
             items_checked: BTreeMap::new(),
             sweep: None,
             sweep_memo: memo.sweep,
@@ -308,6 +313,7 @@ impl StoreState {
                 suspect: self.suspect.clone(),
                 platform_ahead_ms: self.platform_ahead_ms,
                 items_wanted: self.items_wanted.clone(),
+                parts_touched: self.parts_touched.clone(),
                 passed_over: self.passed_over.clone(),
                 strangers_asked: self.ledger.strangers_asked().clone(),
                 places_confirmed: self.ledger.places_confirmed(),

@@ -159,6 +159,7 @@ async fn perform_read(session: &mut Session<'_>, read: &Read) -> Result<Reply, C
             rest::orders_since(session, *since, page.as_deref()).await
         }
         Read::Assignments(order) => assignments::read(session, *order).await,
+        Read::OrderOf(part) => assignments::order_of(session, *part).await,
         Read::Locations => rest::locations(session).await,
         Read::Subscriptions => subscriptions::ensure(session).await,
     }

@@ -8,7 +8,9 @@ use storekeeper::domain::fact::{
     RefundSnapshot, Restock, VariantSnapshot,
 };
 use storekeeper::domain::interest::{Interest, Mentions};
-use storekeeper::ids::{ItemId, LineId, LocationId, OrderId, ProductId, RefundId, VariantId};
+use storekeeper::ids::{
+    FulfillmentOrderId, ItemId, LineId, LocationId, OrderId, ProductId, RefundId, VariantId,
+};
 use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};
 
 const STAMP: &str = "2021-12-31T19:00:00-05:00";
@@ -282,7 +284,7 @@ fn items_products_and_the_rest() {
 }
 
 #[test]
-fn fulfillment_orders_matter_when_they_name_their_order() {
+fn fulfillment_orders_name_their_order_or_themselves() {
     let touched = Ok(Fact::OrderTouched(OrderId(9)));
     for body in [
         json!({"fulfillment_order": {"id": 1, "order_id": 9}}),
@@ -293,10 +295,10 @@ fn fulfillment_orders_matter_when_they_name_their_order() {
     }
     let nameless =
         json!({"fulfillment_order": {"id": "gid://shopify/FulfillmentOrder/1", "status": "open"}});
-    assert_eq!(
-        read("fulfillment_orders/split", &nameless),
-        Ok(Fact::Unneeded)
-    );
+    let part = Ok(Fact::PartTouched(FulfillmentOrderId(1)));
+    assert_eq!(read("fulfillment_orders/split", &nameless), part);
+    let routed = read("fulfillment_orders/order_routing_complete", &nameless);
+    assert_eq!(routed, Ok(Fact::Unneeded));
 }
 
 #[test]

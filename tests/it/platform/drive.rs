@@ -461,7 +461,10 @@ fn understand(seen: &Seen, secrets: &[Secret], order: OrderId) -> String {
     }
     let always_stored = matches!(
         fact,
-        Fact::OrderTouched(_) | Fact::OrderDeleted(_) | Fact::LocationsTouched
+        Fact::OrderTouched(_)
+            | Fact::PartTouched(_)
+            | Fact::OrderDeleted(_)
+            | Fact::LocationsTouched
     );
     assert_eq!(
         mentions(headers.topic, &seen.raw).is_none(),

@@ -378,6 +378,7 @@ fn reply_to(request: &Request) -> Reply {
             next: None,
         },
         Request::Read(Read::Assignments(_)) => Reply::Assignments(Assignments::default()),
+        Request::Read(Read::OrderOf(_)) => Reply::OrderOf(None),
         Request::Read(Read::Locations) => Reply::Locations(vec![LocationSnapshot {
             location: LocationId(1),
             active: true,

@@ -189,6 +189,10 @@ impl Shop {
             Read::Order(order) => Reply::Order(self.order_snapshot(*order).map(Box::new)),
             Read::OrdersSince { since, page } => self.orders_page(*since, page.as_deref()),
             Read::Assignments(order) => Reply::Assignments(self.assignments(*order)),
+            Read::OrderOf(part) => {
+                let order = OrderId(part.0);
+                Reply::OrderOf(self.orders.contains_key(&order).then_some(order))
+            }
             Read::Locations => Reply::Locations(self.location_snapshots()),
             Read::Subscriptions => {
                 let lacked = !self.subscribed;
@@ -251,6 +255,7 @@ fn price(request: &Request) -> (i64, i64) {
             (4 + 4 * items, 2 + 3 * items)
         }
         Request::Read(Read::Assignments(_)) => (460, 18),
+        Request::Read(Read::OrderOf(_)) => (2, 2),
         Request::Read(Read::Subscriptions) => (480, 60),
         Request::Read(
             Read::Levels(_) | Read::Order(_) | Read::OrdersSince { .. } | Read::Locations,

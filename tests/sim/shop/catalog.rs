@@ -75,6 +75,8 @@ pub(crate) struct Shop {
     pub(super) last_id: i64,
     pub(crate) installed: bool,
     pub(crate) subscribed: bool,
+    /// A move is told of a fulfillment order alone, not of the order as well.
+    pub(crate) tells_moves_once: bool,
     /// When its orders take what bundles are made of.
     pub(crate) consumes_on: ConsumeOn,
     /// When the last order was made, platform time.
@@ -100,6 +102,7 @@ impl Shop {
             last_id: fresh.number * IDS_PER_STORE + 300_000,
             installed: true,
             subscribed: false,
+            tells_moves_once: false,
             consumes_on: ConsumeOn::default(),
             last_sale: Timestamp::EPOCH,
             reference: Reference::default(),

@@ -260,8 +260,10 @@ impl Shop {
             Some(())
         });
         if moved {
-            self.emit("fulfillment_orders/moved", Subject::OrderTouched(id));
-            self.emit("orders/updated", Subject::Order(id));
+            self.emit("fulfillment_orders/moved", Subject::PartTouched(id));
+            if !self.tells_moves_once {
+                self.emit("orders/updated", Subject::Order(id));
+            }
         }
     }
 

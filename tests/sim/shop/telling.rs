@@ -4,7 +4,7 @@ use storekeeper::clock::Timestamp;
 use storekeeper::domain::fact::{
     Fact, ItemSnapshot, LevelSnapshot, ProductSnapshot, VariantSnapshot,
 };
-use storekeeper::ids::{ItemId, OrderId, ProductId, RefundId};
+use storekeeper::ids::{FulfillmentOrderId, ItemId, OrderId, ProductId, RefundId};
 
 use super::catalog::Shop;
 use crate::reference::Place;
@@ -14,6 +14,8 @@ use crate::reference::Place;
 pub(crate) enum Subject {
     Order(OrderId),
     OrderTouched(OrderId),
+    /// A fulfillment order of the order, which is not named.
+    PartTouched(OrderId),
     OrderGone(OrderId),
     Refund(OrderId, RefundId),
     Level(Place),
@@ -74,6 +76,8 @@ impl Shop {
         Some(match subject {
             Subject::Order(order) => Fact::Order(self.order_snapshot(order)?),
             Subject::OrderTouched(order) => Fact::OrderTouched(order),
+            // One stands for all of the order's.
+            Subject::PartTouched(order) => Fact::PartTouched(FulfillmentOrderId(order.0)),
             Subject::OrderGone(order) => Fact::OrderDeleted(order),
             Subject::Refund(order, refund) => {
                 let refunds = self.order_snapshot(order)?.refunds;

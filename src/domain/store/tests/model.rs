@@ -384,6 +384,7 @@ impl Platform {
                 };
                 Reply::Locations(self.locations.iter().map(location).collect())
             }
+            Read::OrderOf(_) => Reply::OrderOf(None),
             Read::Subscriptions => Reply::Subscriptions { created: 0 },
         }
     }

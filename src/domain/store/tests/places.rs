@@ -1,6 +1,7 @@
 //! Locations of which the store hears late: in the end every order is where the platform says.
 
 use super::convergence::{World, settings};
+use super::faults::{failed, plan_until};
 use super::model::{BUNDLES, COMPONENTS, variant_of};
 use crate::clock::Timestamp;
 use crate::domain::call::*;
@@ -335,4 +336,22 @@ fn an_order_that_changes_while_the_locations_are_read_is_confirmed_by_the_next_r
         taken(&made).ends_with(&[(FIRST, 3), (UNHEARD, -3)]),
         "{made:?}"
     );
+}
+
+#[test]
+fn a_fulfillment_order_without_a_name_is_asked_whose_it_is() {
+    let mut world = world();
+    let part = FulfillmentOrderId(77);
+    let moved = "fulfillment_orders/moved";
+    world.take(moved.to_owned(), Fact::PartTouched(part));
+    world.restart();
+    let ask = Request::Read(Read::OrderOf(part));
+    let call = plan_until(&mut world, |request| *request == ask);
+    let scopeless = CallError::Barred(Bar::ScopeMissing);
+    world.apply(Command::CallAnswered {
+        call: call.id,
+        answer: failed(scopeless),
+    });
+    let shown = world.state.observation(world.platform.now);
+    assert_eq!(shown.paused, None, "no store is barred for that");
 }

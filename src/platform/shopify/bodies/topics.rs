@@ -111,7 +111,7 @@ pub fn parse(topic: &str, body: &[u8]) -> Result<Fact, Malformed> {
         Shape::Product => Fact::Product(read_object::<ProductBody>(body)?.into_snapshot()?),
         Shape::ProductDeletion => Fact::ProductGone(ProductId(read_subject(body)?)),
         Shape::Location => Fact::LocationsTouched,
-        Shape::FulfillmentOrder => fulfillment_order::parse(body)?,
+        Shape::FulfillmentOrder => fulfillment_order::parse(topic, body)?,
         Shape::Uninstallation => Fact::Uninstalled,
         Shape::Unneeded => Fact::Unneeded,
     })

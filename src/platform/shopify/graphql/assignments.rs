@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::call::{CallError, Meter, READ_POINTS_MAX, Reply};
 use crate::domain::fact::{Assignment, Assignments};
-use crate::ids::{LineId, LocationId, OrderId};
+use crate::ids::{FulfillmentOrderId, LineId, LocationId, OrderId};
 use crate::platform::shopify::errors;
 use crate::platform::shopify::graphql::gid::Gid;
 use crate::platform::shopify::scalar::{Id, Quantity, Scalar};
@@ -27,6 +27,31 @@ const MORE_LINES: &str = "query fulfillmentOrder($fulfillmentOrder: ID!, $after:
     fulfillmentOrder(id: $fulfillmentOrder) { id status assignedLocation { location { id } } \
     lineItems(first: 100, after: $after) { nodes { totalQuantity remainingQuantity lineItem { id } } \
     pageInfo { hasNextPage endCursor } } } }";
+
+const ORDER_OF: &str = "query orderOf($fulfillmentOrder: ID!) { fulfillmentOrder(id: $fulfillmentOrder) { order { id } } }";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PartVariables {
+    fulfillment_order: Gid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PartData {
+    fulfillment_order: Option<PartNode>,
+}
+
+#[derive(Deserialize)]
+struct PartNode {
+    order: Option<OrderName>,
+}
+
+#[derive(Deserialize)]
+struct OrderName {
+    #[serde(default)]
+    id: Scalar<Id>,
+}
 
 #[derive(Serialize)]
 struct OrderVariables<'call> {
@@ -148,6 +173,20 @@ pub(in crate::platform::shopify) async fn read(
         }
     }
     Ok(Reply::Assignments(pages.into_assignments()))
+}
+
+/// Reads whose a fulfillment order is.
+pub(in crate::platform::shopify) async fn order_of(
+    session: &mut Session<'_>,
+    part: FulfillmentOrderId,
+) -> Result<Reply, CallError> {
+    let variables = PartVariables {
+        fulfillment_order: Gid::fulfillment_order(part),
+    };
+    let data: PartData = session.graphql(ORDER_OF, variables).await?;
+    let order = data.fulfillment_order.and_then(|found| found.order);
+    let named = order.and_then(|order| order.id.known());
+    Ok(Reply::OrderOf(named.map(|Id(id)| OrderId(id))))
 }
 
 /// What has been read so far, and with how many requests.

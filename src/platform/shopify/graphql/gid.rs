@@ -26,6 +26,13 @@ impl Gid {
         }
     }
 
+    pub(super) const fn fulfillment_order(id: crate::ids::FulfillmentOrderId) -> Self {
+        Self {
+            kind: "FulfillmentOrder",
+            id: id.0,
+        }
+    }
+
     pub(super) const fn order(id: crate::ids::OrderId) -> Self {
         Self {
             kind: "Order",
