@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::options::{BodyBuiltAt, OrderLocationPolicy};
+
 /// Everything that may go wrong. Shares are per mille (0..=1000); every knob
 /// is off by default. Milliseconds are platform time where it says so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +15,23 @@ pub struct Faults {
     pub api: ApiFaults,
     /// Other apps and people at work in the same shop.
     pub outsiders: OutsiderFaults,
+    /// What real shops do in one way or the other.
+    pub quirks: Quirks,
+}
+
+/// What real shops do in one way or the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quirks {
+    /// From which location online orders take their stock; as the sandbox was
+    /// started when it is not given.
+    pub order_location_policy: Option<OrderLocationPolicy>,
+    /// When bodies are built; as the sandbox was started when it is not given.
+    pub body_built_at: Option<BodyBuiltAt>,
+    /// A move between locations is told by `fulfillment_orders/moved` alone.
+    pub silent_moves: bool,
+    /// A sale is told by `products/update`, too.
+    pub product_updates_on_sale: bool,
 }
 
 /// What goes wrong with webhooks.

@@ -323,7 +323,9 @@ impl Shop {
         });
         let subject = Subject::Fixed(moved.order, body);
         self.emit(action, "fulfillment_orders/moved", subject);
-        self.emit(action, "orders/updated", Subject::Order(moved.order));
+        if !action.quirks.silent_moves {
+            self.emit(action, "orders/updated", Subject::Order(moved.order));
+        }
         self.announce_levels(action);
     }
 }

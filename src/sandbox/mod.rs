@@ -41,7 +41,7 @@ mod versions;
 
 pub use clock::Moment;
 pub use edits::{EditRequest, RemoveRequest};
-pub use faults::{ApiFaults, Faults, Fight, OutsiderFaults, WebhookFaults};
+pub use faults::{ApiFaults, Faults, Fight, OutsiderFaults, Quirks, WebhookFaults};
 pub use fulfilment::{FulfilLineRequest, FulfilRequest};
 pub use ids::LevelKey;
 pub use levels::{Level, StockState};

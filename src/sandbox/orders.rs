@@ -1,6 +1,8 @@
 //! Owns what happens to orders: how placing, cancelling and deleting one moves
 //! stock, and what subscribers are told of it.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{
@@ -128,7 +130,19 @@ impl Shop {
         }
         self.emit(action, "orders/updated", Subject::Order(id));
         self.announce_levels(action);
+        if action.quirks.product_updates_on_sale {
+            self.announce_products(action, request);
+        }
         Ok(id)
+    }
+
+    fn announce_products(&mut self, action: Action, request: &OrderRequest) {
+        let bought = request.lines.iter();
+        let variants = bought.filter_map(|line| self.catalog.variant_of(line.item));
+        let products: BTreeSet<i64> = variants.map(|variant| variant.product).collect();
+        for product in products {
+            self.emit(action, "products/update", Subject::Product(product));
+        }
     }
 
     fn check_order(&self, request: &OrderRequest) -> Result<(), Refused> {
@@ -196,7 +210,8 @@ impl Shop {
             fulfilled: 0,
             returned: 0,
         };
-        let location = self.location_for(order.location, request);
+        let policy = action.quirks.order_location_policy.unwrap_or_default();
+        let location = self.location_for(order.location, request, policy);
         let key = LevelKey {
             item: request.item,
             location,
@@ -206,7 +221,12 @@ impl Shop {
         order.lines.push(line);
     }
 
-    fn location_for(&self, till: Option<i64>, line: &LineRequest) -> i64 {
+    fn location_for(
+        &self,
+        till: Option<i64>,
+        line: &LineRequest,
+        policy: OrderLocationPolicy,
+    ) -> i64 {
         let active = |location: i64| {
             let found = self.catalog.locations.get(&location);
             found.is_some_and(|place| place.active)
@@ -215,7 +235,7 @@ impl Shop {
             .levels_of(line.item)
             .filter(|(key, _)| active(key.location));
         let lowest = stocked.next();
-        let enough = match self.location_policy {
+        let enough = match policy {
             OrderLocationPolicy::LowestId => None,
             OrderLocationPolicy::FirstStocked => lowest
                 .into_iter()

@@ -15,7 +15,7 @@ use super::{
     chance::Chance,
     clock::PlatformClock,
     deliveries::{Delivery, Queue},
-    faults::Faults,
+    faults::{Faults, Quirks},
     ids::LevelKey,
     options::{BodyBuiltAt, SandboxOptions, ShopRequest},
     oracle::{Answer, Cause, Outsider},
@@ -99,6 +99,18 @@ impl Platform {
         self.faults.load_full()
     }
 
+    /// What the faults leave open is as the sandbox was started.
+    fn quirks(&self) -> Quirks {
+        let told = self.faults().quirks;
+        Quirks {
+            order_location_policy: told
+                .order_location_policy
+                .or(Some(self.options.order_location_policy)),
+            body_built_at: told.body_built_at.or(Some(self.options.body_built_at)),
+            ..told
+        }
+    }
+
     pub(super) fn set_faults(&self, mut faults: Faults) {
         let burst = std::mem::take(&mut faults.webhooks.replay_burst);
         self.faults.store(Arc::new(faults));
@@ -114,6 +126,7 @@ impl Platform {
         Action {
             now: self.clock.now(),
             event_id: self.chance.uuid(),
+            quirks: self.quirks(),
         }
     }
 
@@ -138,8 +151,7 @@ impl Platform {
         }
         let number = i64::try_from(shops.len()).unwrap_or(0) + 1;
         let now = self.clock.now();
-        let policy = self.options.order_location_policy;
-        let mut shop = Shop::open(number, now, request, policy);
+        let mut shop = Shop::open(number, now, request);
         shop.stock_up(now, request, &self.chance);
         let opened = self.hand_over(&mut shop, request);
         shops.insert(request.domain.clone(), Arc::new(Mutex::new(shop)));
@@ -238,7 +250,7 @@ impl Platform {
                     emission.clone(),
                     subscription,
                 );
-                if self.options.body_built_at == BodyBuiltAt::Trigger {
+                if self.quirks().body_built_at == Some(BodyBuiltAt::Trigger) {
                     delivery.freeze(shop);
                 }
                 delivery

@@ -10,10 +10,11 @@ use super::{
     catalog::Catalog,
     clock::Moment,
     deliveries::Delivery,
+    faults::Quirks,
     idempotency::Keys,
     ids::{Ids, Kind, LevelKey},
     levels::Level,
-    options::{OrderLocationPolicy, Plan, ShopRequest},
+    options::{Plan, ShopRequest},
     oracle::Log,
     order::Order,
     rate::LeakyBucket,
@@ -27,6 +28,7 @@ use super::{
 pub(super) struct Action {
     pub(super) now: Moment,
     pub(super) event_id: Uuid,
+    pub(super) quirks: Quirks,
 }
 
 /// What a webhook speaks of. Its body is built from this when it is sent.
@@ -124,7 +126,6 @@ pub(super) struct Shop {
     pub(super) plan: Plan,
     pub(super) frozen: bool,
     pub(super) created_at: Moment,
-    pub(super) location_policy: OrderLocationPolicy,
     pub(super) ids: Ids,
     pub(super) catalog: Catalog,
     pub(super) levels: BTreeMap<LevelKey, Level>,
@@ -147,12 +148,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    pub(super) fn open(
-        number: i64,
-        now: Moment,
-        request: &ShopRequest,
-        location_policy: OrderLocationPolicy,
-    ) -> Self {
+    pub(super) fn open(number: i64, now: Moment, request: &ShopRequest) -> Self {
         let mut ids = Ids::of_shop(number);
         let (rest_size, rest_leak) = request.plan.rest_limit();
         let (points, restored) = request.plan.graphql_limit();
@@ -162,7 +158,6 @@ impl Shop {
             plan: request.plan,
             frozen: false,
             created_at: now,
-            location_policy,
             ids,
             catalog: Catalog::default(),
             levels: BTreeMap::new(),

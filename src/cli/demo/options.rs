@@ -76,5 +76,6 @@ pub(super) fn faults() -> Faults {
             editor_units_max: 3,
             ..OutsiderFaults::default()
         },
+        ..Faults::default()
     }
 }

@@ -1,8 +1,8 @@
 //! Several locations: where a sale is taken, and what each mode shows.
 
 use reqwest::Method;
-use serde_json::json;
-use storekeeper::sandbox::{OrderRequest, ProductRequest, RestockType};
+use serde_json::{Value, json};
+use storekeeper::sandbox::{Faults, OrderRequest, ProductRequest, Quirks, RestockType};
 
 use super::kit::Kit;
 use super::shop::Shop;
@@ -10,6 +10,8 @@ use crate::support::database::{TestDb, on_both_databases};
 
 on_both_databases!(
     an_online_order_is_taken_where_it_ships_from_and_moves_along,
+    a_move_that_only_a_fulfillment_order_tells_of_is_followed,
+    a_component_is_stocked_where_an_order_takes_it,
     an_order_cancelled_without_restock_before_it_was_placed_stays_taken,
     an_order_at_the_till_is_taken_there,
     a_pooled_bundle_shows_the_sum,
@@ -45,6 +47,19 @@ async fn an_online_order_is_taken_where_it_ships_from_and_moves_along(database: 
     assert_eq!(shop.levels(shop.item(0)), [Some(6), Some(40)]);
     assert_eq!(shop.levels(kit), [Some(6), Some(10)]);
 
+    move_elsewhere(&shop, order).await;
+    shop.comes_right().await;
+    assert_eq!(shop.levels(shop.item(0)), [Some(10), Some(36)]);
+    assert_eq!(shop.levels(shop.item(1)), [Some(60), Some(12)]);
+    assert_eq!(shop.levels(kit), [Some(10), Some(6)]);
+
+    shop.refund(order, 1, RestockType::Cancel);
+    shop.comes_right().await;
+    assert_eq!(shop.levels(shop.item(0)), [Some(10), Some(37)]);
+}
+
+/// What the order takes at the first location ships from the second from now on.
+async fn move_elsewhere(shop: &Shop, order: i64) {
     let query = format!(
         r#"{{ order(id: "gid://shopify/Order/{order}") {{ fulfillmentOrders(first: 5) {{ nodes {{ id }} }} }} }}"#
     );
@@ -57,14 +72,42 @@ async fn an_online_order_is_taken_where_it_ships_from_and_moves_along(database: 
     let path = format!("/fulfilment-orders/{number}/move");
     let elsewhere = json!({ "location": shop.location(1) });
     shop.control(Method::POST, &path, &elsewhere).await;
+}
+
+async fn a_move_that_only_a_fulfillment_order_tells_of_is_followed(database: TestDb) {
+    let (shop, kit) = two_places(database, |kit| kit).await;
+    let order = shop.sell(&[(kit, 4)]);
+    shop.comes_right().await;
+    shop.sandbox.set_faults(Faults {
+        quirks: Quirks {
+            silent_moves: true,
+            ..Quirks::default()
+        },
+        ..Faults::default()
+    });
+    move_elsewhere(&shop, order).await;
     shop.comes_right().await;
     assert_eq!(shop.levels(shop.item(0)), [Some(10), Some(36)]);
-    assert_eq!(shop.levels(shop.item(1)), [Some(60), Some(12)]);
     assert_eq!(shop.levels(kit), [Some(10), Some(6)]);
+}
 
-    shop.refund(order, 1, RestockType::Cancel);
-    shop.comes_right().await;
-    assert_eq!(shop.levels(shop.item(0)), [Some(10), Some(37)]);
+async fn a_component_is_stocked_where_an_order_takes_it(database: TestDb) {
+    let (shop, kit) = two_places(database, |kit| kit).await;
+    let (item, there) = (shop.item(0), shop.location(1));
+    let path = format!("/inventory_levels.json?inventory_item_id={item}&location_id={there}");
+    shop.rival(Method::DELETE, &path).await;
+    shop.rests().await;
+    assert_eq!(shop.levels(item), [Some(10), None]);
+    shop.order(&OrderRequest {
+        location: Some(there),
+        ..OrderRequest::online(&[(kit, 3)])
+    });
+    shop.rests().await;
+    assert_eq!(shop.levels(item), [Some(10), Some(-3)]);
+    let letters = shop
+        .operator(Method::GET, "/v1/admin/dead-letters", &Value::Null)
+        .await;
+    assert_eq!(letters.json()["items"], json!([]));
 }
 
 async fn an_order_cancelled_without_restock_before_it_was_placed_stays_taken(database: TestDb) {

@@ -401,6 +401,17 @@ impl Shop {
     }
 
     /// Asks the platform as an app would.
+    /// Somebody else's app asks something of the platform.
+    pub(crate) async fn rival(&self, method: Method, path: &str) {
+        let url = format!("{}/admin/api/2026-10{path}", self.sandbox.shop_url(DOMAIN));
+        let request = self
+            .client
+            .request(method, url)
+            .header("x-shopify-access-token", &self.opened.access_token);
+        let answer = Answer::of(request).await;
+        assert!(answer.status < 300, "{}", answer.text);
+    }
+
     pub(crate) async fn graphql(&self, query: &str) -> Value {
         let url = format!(
             "{}/admin/api/2026-10/graphql.json",
