@@ -20,6 +20,8 @@ pub struct Breaker {
     writes_max: usize,
     window_ms: i64,
     levels: BTreeMap<(ItemId, LocationId), Watched>,
+    /// No level is open from then on.
+    all_closed_at: Timestamp,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,6 +51,7 @@ impl Breaker {
             writes_max,
             window_ms: window_ms.max(1),
             levels: BTreeMap::new(),
+            all_closed_at: Timestamp::EPOCH,
         }
     }
 
@@ -95,7 +98,8 @@ impl Breaker {
         }
         let until = now.plus_millis(self.window_ms);
         watched.open_until = Some(until);
-        watched.open_until
+        self.all_closed_at = self.all_closed_at.max(until);
+        Some(until)
     }
 
     /// The levels that are not to be written now, with the end of that.
@@ -103,17 +107,13 @@ impl Breaker {
         &self,
         now: Timestamp,
     ) -> impl Iterator<Item = (ItemId, LocationId, Timestamp)> + '_ {
-        self.levels
-            .iter()
+        let any = (now < self.all_closed_at).then_some(&self.levels);
+        any.into_iter()
+            .flatten()
             .filter_map(move |((item, location), watched)| {
                 let until = watched.open_until.filter(|until| now < *until)?;
                 Some((*item, *location, until))
             })
-    }
-
-    /// Lets a person's word close the breaker.
-    pub fn close(&mut self, item: ItemId, location: LocationId) {
-        self.levels.remove(&(item, location));
     }
 
     fn make_room(&mut self, item: ItemId, location: LocationId, now: Timestamp) {

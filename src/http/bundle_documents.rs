@@ -197,6 +197,8 @@ pub(crate) struct WhyComponent {
     unlimited: bool,
     /// Units of the level that no bundle is made of.
     safety_stock: i64,
+    /// So many were sold that are not there.
+    oversold: i64,
 }
 
 impl WhyDocument {
@@ -244,6 +246,10 @@ impl WhyComponent {
             level: leaf.level.and_then(units),
             unlimited: leaf.level == Some(Stock::Unlimited),
             safety_stock: leaf.safety_stock,
+            oversold: leaf
+                .level
+                .and_then(units)
+                .map_or(0, |units| units.min(0).saturating_neg()),
         }
     }
 }

@@ -24,6 +24,7 @@ mod state;
 
 mod admin;
 mod advice;
+mod attention;
 mod availability;
 mod bundles;
 mod dashboard;

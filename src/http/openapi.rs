@@ -15,7 +15,8 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::{
-    admin, availability, boundary, bundles, dashboard, docs, intake, oauth, policy, status,
+    admin, attention, availability, boundary, bundles, dashboard, docs, intake, oauth, policy,
+    status,
 };
 use crate::platform::PlatformKind;
 
@@ -54,7 +55,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
         intake::door::receive_by_domain, intake::door::receive_by_token,
         bundles::create_bundle, bundles::list_bundles, bundles::get_bundle, bundles::replace_bundle,
         bundles::delete_bundle, bundles::explain_bundle,
-        policy::get_policy, policy::replace_policy,
+        attention::get_attention, policy::get_policy, policy::replace_policy,
         availability::availability, availability::preflight,
         admin::stores::create_store, admin::stores::list_stores, admin::stores::get_store,
         admin::stores::change_store, admin::stores::delete_store,

@@ -3,7 +3,8 @@
 use actix_web::{Resource, web};
 
 use crate::http::{
-    admin, availability, boundary, bundles, dashboard, intake, oauth, openapi, policy, status,
+    admin, attention, availability, boundary, bundles, dashboard, intake, oauth, openapi, policy,
+    status,
 };
 
 /// Puts every door into an application whose data is an [`AppState`](super::AppState), behind the boundary.
@@ -13,6 +14,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(intake::configure)
         .configure(bundles::configure)
         .configure(policy::configure)
+        .configure(attention::configure)
         .configure(availability::configure)
         .configure(admin::configure)
         .configure(oauth::configure)

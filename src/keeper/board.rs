@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::domain::store::attention::Attention;
 use crate::domain::store::state::StoreState;
 use crate::domain::store::{BundleView, LeafView, StorePolicy};
 use crate::ids::{ItemId, LocationId, StoreId};
@@ -23,6 +24,7 @@ pub struct Board {
     bundles: Arc<BTreeMap<ItemId, BundleView>>,
     locations: Arc<Vec<LocationId>>,
     policy: Arc<StorePolicy>,
+    attention: Arc<Attention>,
 }
 
 impl Board {
@@ -35,6 +37,7 @@ impl Board {
             bundles: Arc::new(BTreeMap::new()),
             locations: Arc::new(Vec::new()),
             policy: Arc::default(),
+            attention: Arc::default(),
         };
         board.renew_bundles(state);
         board.renew_items(state, state.leaves().map(|leaf| leaf.item), at);
@@ -61,6 +64,10 @@ impl Board {
         let locations = state.active_locations();
         if *self.locations != locations {
             self.locations = Arc::new(locations);
+        }
+        let attention = state.attention(at);
+        if *self.attention != attention {
+            self.attention = Arc::new(attention);
         }
         if *self.policy != *state.policy() {
             self.policy = Arc::new(state.policy().clone());
@@ -99,6 +106,25 @@ impl Board {
     #[must_use]
     pub fn policy(&self) -> &StorePolicy {
         &self.policy
+    }
+
+    /// What the merchant should look at.
+    #[must_use]
+    pub fn attention(&self) -> &Attention {
+        &self.attention
+    }
+
+    /// Levels of which more was sold than there is, with how much is lacking.
+    pub fn oversold(&self) -> impl Iterator<Item = (ItemId, LocationId, i64)> + '_ {
+        let leaves = self.shelves.iter().flat_map(|shelf| shelf.values());
+        let limiting = leaves.filter(|leaf| !leaf.unlimited);
+        limiting.flat_map(|leaf| {
+            let negative = leaf.levels.iter().filter_map(|(location, level)| {
+                let lacking = level.filter(|units| *units < 0)?.saturating_neg();
+                Some((leaf.item, *location, lacking))
+            });
+            negative
+        })
     }
 
     /// Active locations, ascending.

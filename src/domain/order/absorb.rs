@@ -34,6 +34,7 @@ impl OrderState {
             updated_at: snapshot.updated_at,
             digest: digest(snapshot),
             deleted: false,
+            cancelled: false,
             deletion_told: false,
             awaits_payment: false,
             location: None,
@@ -223,6 +224,7 @@ impl OrderState {
     ) {
         self.updated_at = snapshot.updated_at;
         self.digest = digest(snapshot);
+        self.cancelled = snapshot.cancelled;
         self.location = snapshot.location.or(self.location);
         for line in &snapshot.lines {
             let quantity = line.quantity.max(0);

@@ -23,6 +23,8 @@ pub struct OrderState {
     /// Digest of that snapshot: tells an equal repetition from an equal stamp with other content.
     pub digest: u64,
     pub deleted: bool,
+    #[serde(default)]
+    pub cancelled: bool,
     /// A webhook says that it was deleted; believed once the platform does not have it either.
     #[serde(default)]
     pub deletion_told: bool,

@@ -305,6 +305,7 @@ impl StoreState {
     /// Keeps an order as it is.
     pub(super) fn write_order(&mut self, mut order: OrderState, outcome: &mut Outcome) {
         order.line_up(outcome.at);
+        self.note_cancellation(&order);
         outcome.changes.put(Change::PutOrder(order.clone()));
         self.ledger.put(order);
     }

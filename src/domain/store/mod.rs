@@ -5,6 +5,7 @@
 
 mod answers;
 mod apply;
+pub mod attention;
 mod buckets;
 pub mod change;
 pub mod command;

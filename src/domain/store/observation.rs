@@ -27,6 +27,8 @@ pub struct Observation {
     pub unsure_levels: usize,
     /// Writes without a definite answer.
     pub open_calls: usize,
+    /// Levels that somebody else keeps changing back, and that are left alone for now.
+    pub contested_levels: usize,
     pub buckets: BTreeMap<String, BucketView>,
     pub paused: Option<Pause>,
     pub last_sweep_at: Option<Timestamp>,

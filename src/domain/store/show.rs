@@ -94,6 +94,7 @@ impl StoreState {
             unsettled_orders: self.ledger.unsettled_count(),
             unsure_levels: self.stock.unread_count() + self.items_wanted.len(),
             open_calls: self.open_calls.len(),
+            contested_levels: self.breaker.open_levels(now).count(),
             buckets: self.buckets.views(),
             paused: self.paused.clone(),
             last_sweep_at: self.sweep_memo.finished_at,
@@ -147,6 +148,8 @@ impl StoreState {
             "an order, to be asked about again"
         } else if self.stock.next_read_at() == until {
             "an item, to be asked about again"
+        } else if self.dirty.next_postponed() == until {
+            "to write a level again that somebody else keeps changing back"
         } else if self.locations_due_at(now) == until {
             "the locations, to be read again"
         } else {

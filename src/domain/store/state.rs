@@ -13,6 +13,7 @@ use crate::domain::fact::LocationSnapshot;
 use crate::domain::ledger::Ledger;
 use crate::domain::order::{Asked, OrderState};
 use crate::domain::stock::StockBook;
+use crate::domain::store::attention::Unrestocked;
 use crate::domain::store::buckets::Buckets;
 use crate::domain::store::change::{
     CallRecord, ItemRecord, KeeperRecord, LevelRecord, ParkedRecord,
@@ -71,6 +72,8 @@ pub struct Memo {
     pub strangers_asked: BTreeMap<OrderId, Asked>,
     /// Fulfillment orders that changed and may be of any order.
     pub parts_touched: BTreeSet<FulfillmentOrderId>,
+    /// Cancelled orders whose components were not given back.
+    pub unrestocked: BTreeSet<OrderId>,
     /// How often the locations were asked about.
     pub locations_readings: i64,
     /// The last of these readings that found one location only: doubts about places that end with it, are over.
@@ -202,6 +205,7 @@ pub struct StoreState {
     pub(super) passed_over: PassedOver,
     pub(super) items_wanted: BTreeSet<ItemId>,
     pub(super) parts_touched: PartsTouched,
+    pub(super) unrestocked: Unrestocked,
     pub(super) items_checked: BTreeMap<ItemId, Timestamp>,
     pub(super) sweep: Option<SweepRun>,
     pub(super) sweep_memo: SweepMemo,
@@ -269,6 +273,7 @@ impl StoreState {
             passed_over: memo.passed_over,
             items_wanted: memo.items_wanted,
             parts_touched: memo.parts_touched,
+            unrestocked: memo.unrestocked,
             items_checked: BTreeMap::new(),
             sweep: None,
             sweep_memo: memo.sweep,
@@ -314,6 +319,7 @@ impl StoreState {
                 platform_ahead_ms: self.platform_ahead_ms,
                 items_wanted: self.items_wanted.clone(),
                 parts_touched: self.parts_touched.clone(),
+                unrestocked: self.unrestocked.clone(),
                 passed_over: self.passed_over.clone(),
                 strangers_asked: self.ledger.strangers_asked().clone(),
                 places_confirmed: self.ledger.places_confirmed(),

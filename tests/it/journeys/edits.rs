@@ -1,5 +1,7 @@
 //! Other hands in the shop: edits of components and of bundles, and a program that sets ours back.
 
+use reqwest::Method;
+use serde_json::{Value, json};
 use storekeeper::sandbox::{Cause, Faults, Fight, Outsider, OutsiderFaults};
 
 use super::kit::Kit;
@@ -11,6 +13,7 @@ on_both_databases!(
     an_edit_of_a_bundle_is_put_right,
     an_editor_between_read_and_write_is_not_overwritten,
     a_rival_program_is_not_fought_for_ever,
+    a_merchant_is_shown_what_nobody_else_will_mend,
 );
 
 async fn two_kits(database: TestDb) -> (Shop, [i64; 2]) {
@@ -110,4 +113,35 @@ async fn a_rival_program_is_not_fought_for_ever(database: TestDb) {
     })
     .await;
     assert!(writes(&shop) <= before + 25, "{}", writes(&shop) - before);
+
+    let attention = shop.merchant(Method::GET, "/attention", &Value::Null).await;
+    let contested = &attention.json()["contested"];
+    assert_eq!(contested[0]["item"], kits[0].to_string(), "{contested}");
+    let told = shop.observation().await;
+    assert_eq!(told["contested_levels"], 1, "{told:#}");
+}
+
+async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {
+    let (shop, kits) = two_kits(database).await;
+    let attention = || shop.merchant(Method::GET, "/attention", &Value::Null);
+    let nothing = attention().await.json();
+    for kind in ["oversold", "contested", "cancelled_without_restock"] {
+        assert_eq!(nothing[kind], json!([]), "{kind}");
+    }
+    // Of the second component there are 20 and 24 are sold.
+    shop.sell(&[(kits[0], 23)]);
+    let lost = shop.sell(&[(kits[0], 1)]);
+    shop.cancel(lost, false);
+    let returned = shop.sell(&[(kits[1], 1)]);
+    shop.cancel(returned, true);
+    shop.comes_right().await;
+    let shown = attention().await.json();
+    let component = shop.item(1).to_string();
+    let lacking =
+        json!([{"item": component, "location": shop.location(0).to_string(), "units": 4}]);
+    assert_eq!(shown["oversold"], lacking);
+    assert_eq!(
+        shown["cancelled_without_restock"],
+        json!([lost.to_string()])
+    );
 }
