@@ -119,11 +119,10 @@ impl Board {
         let leaves = self.shelves.iter().flat_map(|shelf| shelf.values());
         let limiting = leaves.filter(|leaf| !leaf.unlimited);
         limiting.flat_map(|leaf| {
-            let negative = leaf.levels.iter().filter_map(|(location, level)| {
+            leaf.levels.iter().filter_map(|(location, level)| {
                 let lacking = level.filter(|units| *units < 0)?.saturating_neg();
                 Some((leaf.item, *location, lacking))
-            });
-            negative
+            })
         })
     }
 
