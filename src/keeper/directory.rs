@@ -342,7 +342,8 @@ async fn wake_all(shared: &Arc<Shared>, slots: &Slots, now: Timestamp) -> Result
     let page_max = u32::try_from(limit).unwrap_or(u32::MAX);
     let mut after = None;
     loop {
-        let page = fleet::stores_to_wake(&shared.deps.db, now, after, page_max);
+        let db = shared.deps.db.clone();
+        let page = async move { fleet::stores_to_wake(&db, now, after, page_max).await };
         let page = shared.home.serve(page).await?;
         for &store in &page {
             let slot = slots.find_or_make(store);

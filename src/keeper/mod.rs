@@ -47,6 +47,7 @@ mod core;
 mod dead_letters;
 mod take_turn;
 
+mod activations;
 mod actor;
 mod arbiters;
 mod beat;

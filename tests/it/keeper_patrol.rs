@@ -9,7 +9,7 @@ use storekeeper::app::AppParts;
 use storekeeper::db::keepers;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{Doing, Envelope, KeeperSettings, PatrolSettings};
+use storekeeper::keeper::{Doing, Envelope, KeeperSettings, PatrolSettings, Silence};
 use tokio::process;
 
 use crate::support::app::{sign, store_body};
@@ -28,6 +28,11 @@ const QUICK: PatrolSettings = PatrolSettings {
     stuck_ms: 100,
 };
 
+const GIVES_UP: PatrolSettings = PatrolSettings {
+    silent_exit_ms: 200,
+    ..QUICK
+};
+
 /// Rows of the first store go through a gate on their way, on the thread of its keeper.
 fn gated(settings: &mut KeeperSettings, patrol: PatrolSettings) -> Arc<Gate> {
     let gate: Arc<Gate> = Arc::default();
@@ -39,6 +44,18 @@ fn gated(settings: &mut KeeperSettings, patrol: PatrolSettings) -> Arc<Gate> {
         }
     }));
     gate
+}
+
+async fn given_up(rig: &Rig) -> Silence {
+    let lost = tokio::time::timeout(Duration::from_secs(20), rig.directory.lost());
+    lost.await.expect("given up")
+}
+
+/// The row that is written down as one that crashes, and how often it did.
+async fn suspect(rig: &Rig, store: StoreId) -> Option<(i64, u32)> {
+    let record = keepers::find(&rig.db, store).await.expect("read");
+    let suspect = record.and_then(|record| record.memo.suspect)?;
+    Some((suspect.seq, suspect.crashes))
 }
 
 #[tokio::test]
@@ -95,30 +112,73 @@ async fn a_handler_that_hangs_is_told_of_and_newcomers_go_to_another_thread() {
 #[tokio::test]
 async fn the_row_that_holds_up_a_thread_for_good_is_written_down_as_one_that_crashes() {
     let mut gate = Arc::default();
-    let rig = Rig::start(|settings| {
-        let patrol = PatrolSettings {
-            silent_exit_ms: 200,
-            ..QUICK
-        };
-        gate = gated(settings, patrol);
-    })
-    .await;
+    let rig = Rig::start(|settings| gate = gated(settings, GIVES_UP)).await;
     rig.accept_malformed(STORE).await;
     rig.directory.ring(STORE);
     eventually("the row", || gate.is_reached()).await;
-    let silence = tokio::time::timeout(Duration::from_secs(20), rig.directory.lost())
-        .await
-        .expect("given up");
+    let silence = given_up(&rig).await;
     assert_eq!((silence.store, silence.row), (Some(STORE), Some(1)));
-    let record = keepers::find(&rig.db, STORE).await.expect("read");
-    let suspect = record
-        .and_then(|record| record.memo.suspect)
-        .expect("written");
-    assert_eq!((suspect.seq, suspect.crashes), (1, 1));
+    assert_eq!(suspect(&rig, STORE).await, Some((1, 1)));
     // The keeper that hung is not the store's any more.
     gate.open();
     rig.let_restart(STORE).await;
     eventually("the row", || rig.cursor(STORE) == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_whose_parser_does_not_come_to_an_end_is_written_down_as_well() {
+    let gate: Arc<Gate> = Arc::default();
+    let rig = Rig::start(|settings| settings.patrol = GIVES_UP).await;
+    rig.platform.parse_through(&gate);
+    rig.accept_malformed(STORE).await;
+    rig.directory.ring(STORE);
+    eventually("the row", || gate.is_reached()).await;
+    let silence = given_up(&rig).await;
+    assert_eq!((silence.store, silence.row), (Some(STORE), Some(1)));
+    assert_eq!(suspect(&rig, STORE).await, Some((1, 1)));
+    gate.open();
+}
+
+/// At a start with many stores that have work, those on the thread that stands still have taken nothing with them: no
+/// connection, no place among those that read their stores.
+#[tokio::test]
+async fn a_thread_that_stands_still_takes_nothing_from_other_stores() {
+    const STORES: i64 = 60;
+    const HANGS: StoreId = StoreId(20);
+    let mut gate = Arc::default();
+    let rig = Rig::start_with(STORES, |settings| {
+        settings.activations_in_flight_max = 4;
+        gate = gated(settings, GIVES_UP);
+    })
+    .await;
+    let stores: Vec<_> = (1..=STORES).map(StoreId).collect();
+    for &store in &stores {
+        if store == HANGS {
+            rig.accept_malformed(store).await;
+        } else {
+            rig.accept_level(store, 1).await;
+        }
+    }
+    for &store in &stores {
+        rig.directory.ring(store);
+    }
+    eventually("the row", || gate.is_reached()).await;
+    let accepting = tokio::time::timeout(Duration::from_secs(5), rig.accept_level(StoreId(2), 2));
+    assert!(accepting.await.is_ok(), "nothing can be accepted any more");
+    let silence = given_up(&rig).await;
+    assert_eq!((silence.store, silence.row), (Some(HANGS), Some(1)));
+    assert_eq!(suspect(&rig, HANGS).await, Some((1, 1)));
+    let stands_still = |store: StoreId| {
+        let status = rig.directory.status(store);
+        status.is_none_or(|status| status.arbiter == silence.arbiter)
+    };
+    let others = || stores.iter().filter(|store| !stands_still(**store));
+    eventually("the stores elsewhere", || {
+        others().all(|store| rig.cursor(*store) >= 1)
+    })
+    .await;
+    assert!(others().count() >= 20, "{}", others().count());
+    gate.open();
 }
 
 fn settings_file(directory: &std::path::Path, patrol: &str) -> String {
