@@ -126,6 +126,24 @@ fn one_that_flickers_stays_raised() {
 }
 
 #[test]
+fn whoever_sees_nothing_says_of_nothing_that_it_is_over() {
+    let mut server = Server::new(RULES);
+    server.oldest_received_at = Some(server.now);
+    server.backlog = 3;
+    assert_eq!(server.pass(600, |_| {}), ["+no_turns", "+oldest_unapplied"]);
+    server.dead += 10;
+    assert_eq!(server.pass(5, |_| {}), ["+dead_letters"]);
+    server.is_blind = true;
+    assert_eq!(server.pass(600, |_| {}), ["+blind"]);
+    server.is_blind = false;
+    (server.backlog, server.oldest_received_at) = (0, None);
+    assert_eq!(
+        server.pass(600, |_| {}),
+        ["-blind", "-no_turns", "-oldest_unapplied", "-dead_letters"]
+    );
+}
+
+#[test]
 fn a_webhook_that_waits_too_long_is_told_of() {
     let mut server = Server::new(RULES);
     server.oldest_received_at = Some(server.now);

@@ -98,12 +98,23 @@ impl Watch {
         }
         let mut turned = Vec::new();
         for alarm in Alarm::ALL {
+            if reading.totals.is_none() && alarm.needs_totals() {
+                // Whoever sees nothing cannot say that it is over.
+                self.keep(alarm, reading.at);
+                continue;
+            }
             match self.judge(alarm, reading) {
                 Some(summary) => turned.extend(self.raise(alarm, reading.at, summary)),
                 None => turned.extend(self.clear(alarm, reading.at)),
             }
         }
         turned
+    }
+
+    fn keep(&mut self, alarm: Alarm, now: Timestamp) {
+        if let Some((_, seen_at)) = self.raised.get_mut(&alarm) {
+            *seen_at = now;
+        }
     }
 
     /// What is raised, the most pressing first.
