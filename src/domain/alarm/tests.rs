@@ -212,6 +212,23 @@ fn dead_letters_and_restarts_count_when_they_come() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_neither_keeps_alarms_nor_holds_them_off() {
+    let mut server = Server::new(RULES);
+    server.pass(60, |_| {});
+    server.restarts += 5;
+    assert_eq!(server.pass(5, |_| {}), ["+restarts"]);
+    server.now = server.now.plus_millis(-7_200_000);
+    assert_eq!(server.pass(60, |_| {}), ["-restarts"]);
+    server.dead += 10;
+    assert_eq!(server.pass(5, |_| {}), ["+dead_letters"]);
+    server.backlog = 3;
+    server.now = server.now.plus_millis(-7_200_000);
+    assert_eq!(server.pass(70, |_| {}), ["-dead_letters", "+no_turns"]);
+    let since = server.watch.raised().map(|raised| raised.since);
+    assert!(since.into_iter().all(|since| since <= server.now));
+}
+
+#[test]
 fn a_database_that_does_not_tell_is_told_of() {
     let mut server = Server::new(RULES);
     server.is_blind = true;

@@ -62,6 +62,7 @@ pub struct Watch {
     pub(super) history: VecDeque<Sample>,
     progress: Option<Progress>,
     raised: BTreeMap<Alarm, (Raised, Timestamp)>,
+    looked_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +89,16 @@ impl Watch {
             history: VecDeque::new(),
             progress: None,
             raised: BTreeMap::new(),
+            looked_at: None,
         }
     }
 
     /// Judges a reading; returns what turned by it.
     pub fn look(&mut self, reading: &Reading) -> Vec<Turned> {
+        let before = self.looked_at.replace(reading.at);
+        if before.is_some_and(|before| reading.at < before) {
+            self.begin_anew(reading.at);
+        }
         if let Some(totals) = reading.totals {
             self.remember(reading, totals);
         }
@@ -109,6 +115,19 @@ impl Watch {
             }
         }
         turned
+    }
+
+    /// The clock was set back: what was read bears stamps that are still to come, and says nothing of how long ago it
+    /// was.
+    fn begin_anew(&mut self, now: Timestamp) {
+        self.history.clear();
+        if let Some(progress) = &mut self.progress {
+            progress.since = now;
+        }
+        for (raised, seen_at) in self.raised.values_mut() {
+            raised.since = raised.since.min(now);
+            *seen_at = now;
+        }
     }
 
     fn keep(&mut self, alarm: Alarm, now: Timestamp) {
