@@ -137,6 +137,12 @@ impl Directory {
         self.inner.slots.find_or_make(store).count_naked();
     }
 
+    /// Naked webhooks that no commit has counted yet.
+    #[must_use]
+    pub fn naked_since_commit(&self, store: StoreId) -> i64 {
+        self.inner.slots.find(store).map_or(0, |slot| slot.naked())
+    }
+
     /// Asks something of a store; answered once it is durable.
     ///
     /// # Errors
