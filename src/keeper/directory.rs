@@ -31,6 +31,9 @@ use crate::keeper::status::{KeeperState, KeeperStatus};
 /// For writing down, at the end of the process, what ended it.
 const WRITING_MAX: Duration = Duration::from_secs(10);
 
+/// For threads to end that keepers did not leave in time.
+const THREADS_END_MAX: Duration = Duration::from_millis(250);
+
 /// The only door to keepers. Cheap to clone; the keepers' threads end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -307,7 +310,9 @@ impl Directory {
             .take();
         if let Some(mut engine) = engine {
             engine.stop();
-            if tokio::time::timeout(deadline, engine.ended())
+            // A thread on which keepers are left over may never end.
+            let patience = if in_time { deadline } else { THREADS_END_MAX };
+            if tokio::time::timeout(patience, engine.ended())
                 .await
                 .is_err()
             {
