@@ -40,7 +40,7 @@ pub(super) async fn serve(config: Config, parts: AppParts) -> Result<(), CliErro
         Err(error) => tracing::error!(%error, "the server ends itself; nothing accepted is lost"),
     }
     app.stop().await;
-    Ok(ended.map(drop)?)
+    Ok(ended.map(|_signal| ())?)
 }
 
 /// What the exit code says when there is no orderly end.

@@ -61,6 +61,7 @@ mod purge;
 mod safe_mode;
 mod scheduler;
 mod shared;
+mod teller;
 
 pub use board::Board;
 pub use directory::Directory;
