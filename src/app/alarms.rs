@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::hooks::Hook;
 use crate::clock::{Clock, Timestamp};
-use crate::db::fleet::{self, Totals};
+use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::alarm::{
     Alarm, AlarmRules, Raised, ReadTotals, Reading, Silence, Turned, Watch,
@@ -74,6 +74,12 @@ impl Alarms {
         }
     }
 
+    /// All webhooks of a store, stored or not: a store without bundles has none but naked ones.
+    fn heard(&self, counts: &StoreCounts) -> i64 {
+        let uncounted = self.directory.naked_since_commit(counts.store);
+        counts.received + counts.naked + uncounted
+    }
+
     /// Looks at how many webhooks each store has had. Of one that has uninstalled the app nothing is to be heard.
     async fn listen(
         &self,
@@ -87,7 +93,7 @@ impl Alarms {
             if page.is_empty() {
                 break;
             }
-            received.extend(page.iter().map(|counts| (counts.store, counts.received)));
+            received.extend(page.iter().map(|counts| (counts.store, self.heard(counts))));
         }
         let has_left = |store: StoreId| {
             let status = statuses.binary_search_by_key(&store, |status| status.store);

@@ -187,16 +187,12 @@ impl App {
                 let fatal = failed.ok().and_then(|fatal| *fatal);
                 Err(fatal.unwrap_or(Fatal::ServerEnded).into())
             }
-            silence = self.directory.lost() => {
-                let error = AppError::KeepersSilent(silence.into());
-                tracing::error!(%error, "the server ends itself, to be started again; nothing accepted is lost");
-                Err(error)
-            }
+            silence = self.directory.lost() => Err(AppError::KeepersSilent(silence.into())),
         }
     }
 
     /// Stops without losing anything: no longer ready, HTTP drains, turns finish, tasks end, the database closes and
-    /// the locks go. Takes at most three times the configured deadline.
+    /// the locks go. Takes at most four times the configured deadline, as long as the log takes what it is told.
     pub async fn stop(self) {
         let Self {
             storage,
@@ -222,14 +218,14 @@ impl App {
             );
         }
         tasks.shutdown().await;
-        if tokio::time::timeout(stop_deadline, accounts.settle())
-            .await
-            .is_err()
-        {
-            tracing::warn!("a renewal of an access token did not end in time");
-        }
-        if let Err(error) = storage.close().await {
-            tracing::warn!(%error, "failed to close the database");
+        let closing = async {
+            accounts.settle().await;
+            storage.close().await
+        };
+        match tokio::time::timeout(stop_deadline, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "failed to close the database"),
+            Err(_elapsed) => tracing::warn!("the database did not close in time"),
         }
         tracing::info!("stopped");
     }

@@ -22,12 +22,11 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the next of them.
-    pub async fn next(&mut self) {
-        let name = tokio::select! {
+    /// Waits for the next of them and gives its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "asked to stop");
+        }
     }
 }

@@ -58,7 +58,8 @@ impl Storage {
 
     /// The lock to be watched; `None` for the embedded database, whose lock cannot be lost.
     pub(super) fn database_lock(&self) -> Option<Arc<DatabaseLock>> {
-        self.database_lock.clone()
+        let lock = self.database_lock.clone();
+        lock.filter(|lock| lock.can_be_lost())
     }
 
     /// Closes the database and lets the next process in.

@@ -6,7 +6,7 @@ use crate::app::AppError;
 /// All went well.
 pub(super) const SUCCESS: u8 = 0;
 /// It did not; the last line on standard error says why.
-const FAILURE: u8 = 1;
+pub(super) const FAILURE: u8 = 1;
 /// The command line cannot be understood, as shells expect it.
 pub(super) const USAGE: u8 = 2;
 /// A thread of the keepers stood still, and the server ended itself to be started again (`EX_SOFTWARE`).

@@ -19,11 +19,11 @@ settings! {
         /// How long gathering a transaction may last.
         group_gather_ms_max: u64 = 5, "milliseconds", Range::Between(0, 1_000);
         /// How long a transaction may last before it is given up.
-        group_timeout_ms: u64 = 10_000, "milliseconds", Range::Between(100, 60_000);
+        group_timeout_ms: u64 = 10_000, "milliseconds", Range::Between(1_000, 60_000);
         /// Rows in one transaction of bulk work, such as purging.
         bulk_rows_max: u32 = 500, "rows", Range::Between(1, 10_000);
         /// Delivery ids that gather in memory before they are filed, some 100 bytes each; up to twice as many while they
         /// are. SQLite only.
-        recent_ids_max: u32 = 100_000, "delivery ids", Range::Between(1, 10_000_000);
+        recent_ids_max: u32 = 100_000, "delivery ids", Range::Between(1, 1_000_000);
     }
 }

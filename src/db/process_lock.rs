@@ -1,17 +1,20 @@
-//! One process for one data directory, and for one PostgreSQL database.
+//! One process for one data directory, and for one database, whichever directory names it.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sea_orm::sqlx::{Connection, PgConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
+use super::connect::sqlite_path;
 use super::error::DbError;
 use super::options::DatabaseOptions;
 
 /// The file that is locked, inside the data directory.
 const LOCK_FILE: &str = "storekeeper.lock";
+/// What the name of the file that is locked beside an embedded database ends with.
+const LOCK_SUFFIX: &str = ".lock";
 /// The advisory lock's key: the ASCII codes of "storekpr".
 const ADVISORY_KEY: i64 = 0x7374_6f72_656b_7072;
 
@@ -41,28 +44,40 @@ pub enum LockError {
 impl DataDirLock {
     /// Creates the directory when missing and locks it against a second process.
     pub fn acquire(data_dir: &Path) -> Result<Self, LockError> {
-        let path = data_dir.join(LOCK_FILE);
-        let shown = path.display().to_string();
-        let failed = |error| LockError::Io {
-            path: shown.clone(),
-            error,
-        };
         create_private_dir(data_dir).map_err(|error| LockError::Directory {
             path: data_dir.display().to_string(),
             error,
         })?;
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken(data_dir.display().to_string())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-        }
+        let file = lock_file(&data_dir.join(LOCK_FILE), data_dir)?;
+        Ok(Self { _file: file })
     }
+}
+
+/// Locks this file against other processes, which are told that `what` is taken.
+fn lock_file(path: &Path, what: &Path) -> Result<File, LockError> {
+    let failed = |error| LockError::Io {
+        path: path.display().to_string(),
+        error,
+    };
+    let mut open = OpenOptions::new();
+    open.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    let file = open.open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LockError::Taken(what.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The file beside an embedded database that is locked for it. Links lead to the same one.
+fn beside(database: &Path) -> PathBuf {
+    let found = database.canonicalize();
+    let found = found.unwrap_or_else(|_not_there_yet| database.to_owned());
+    let mut path = found.into_os_string();
+    path.push(LOCK_SUFFIX);
+    path.into()
 }
 
 /// Creates what is missing of the directory, for this user only: it holds the sealing key and customers' orders.
@@ -74,18 +89,37 @@ fn create_private_dir(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-/// An advisory lock on a PostgreSQL database, on a connection of its own.
+/// A lock on a database.
 #[derive(Debug)]
 pub struct DatabaseLock {
-    connection: DatabaseConnection,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// A file beside an embedded database: another process may name the same database from another data directory.
+    File(File),
+    /// An advisory lock of PostgreSQL, on a connection of its own.
+    Advisory(DatabaseConnection),
 }
 
 impl DatabaseLock {
-    /// Locks the database against a second process; `None` on SQLite, where the data directory's lock does it.
+    /// Locks the database against a second process; `None` for one in memory, which nobody else can reach.
     pub async fn acquire(options: &DatabaseOptions) -> Result<Option<Self>, LockError> {
         if options.url.starts_with("sqlite:") {
-            return Ok(None);
+            let Some(path) = sqlite_path(&options.url).map(Path::new) else {
+                return Ok(None);
+            };
+            let held = Held::File(lock_file(&beside(path), path)?);
+            return Ok(Some(Self { held }));
         }
+        let connection = Self::advisory(options).await?;
+        Ok(Some(Self {
+            held: Held::Advisory(connection),
+        }))
+    }
+
+    async fn advisory(options: &DatabaseOptions) -> Result<DatabaseConnection, LockError> {
         let mut connect = ConnectOptions::new(options.url.clone());
         connect
             // Without a minimum, for the reason given in `connect`.
@@ -108,13 +142,29 @@ impl DatabaseLock {
                 () = tokio::time::sleep(BETWEEN_ATTEMPTS) => {}
             }
         }
-        Ok(Some(Self { connection }))
+        Ok(connection)
+    }
+
+    /// Whether it can be lost while it is held.
+    #[must_use]
+    pub const fn can_be_lost(&self) -> bool {
+        match self.held {
+            Held::File(_) => false,
+            Held::Advisory(_) => true,
+        }
     }
 
     /// Lets the next process in; without it the database lets go only some time after the connection broke.
     pub async fn release(&self) -> Result<(), DbError> {
-        hold(&self.connection, "SELECT pg_advisory_unlock($1)").await?;
-        Ok(self.connection.clone().close().await?)
+        match &self.held {
+            Held::File(file) => file
+                .unlock()
+                .map_err(|error| DbError::Unavailable(error.to_string())),
+            Held::Advisory(connection) => {
+                hold(connection, "SELECT pg_advisory_unlock($1)").await?;
+                Ok(connection.clone().close().await?)
+            }
+        }
     }
 
     /// Makes sure of the lock: a broken connection loses it, and then it is taken again. `false`: another process has
@@ -127,7 +177,10 @@ impl DatabaseLock {
         const RENEW: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' \
             AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = $1) THEN true \
             ELSE pg_try_advisory_lock($1) END";
-        hold(&self.connection, RENEW).await
+        match &self.held {
+            Held::File(_) => Ok(true),
+            Held::Advisory(connection) => hold(connection, RENEW).await,
+        }
     }
 }
 

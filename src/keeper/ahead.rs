@@ -10,6 +10,7 @@ use crate::db::inbox::InboxRow;
 use crate::deps::Platform;
 use crate::domain::store::command::Row;
 use crate::keeper::exit::panic_reason;
+use crate::keeper::slot::Slot;
 
 /// Rows in ascending order; bounded by what is read at once.
 #[derive(Debug, Default)]
@@ -34,10 +35,10 @@ impl Ahead {
     }
 
     /// The next row, parsed.
-    pub(super) fn peek(&mut self, platform: &dyn Platform) -> Option<&Row> {
+    pub(super) fn peek(&mut self, platform: &dyn Platform, slot: &Slot) -> Option<&Row> {
         if self.parsed.is_empty() {
             let row = self.read.pop_front()?;
-            self.parsed.push_back(parse(platform, row, false));
+            self.parsed.push_back(parse(platform, slot, row, false));
         }
         self.parsed.front()
     }
@@ -53,9 +54,12 @@ impl Ahead {
     }
 }
 
-/// Parses a row. A parser that panics holds nothing of the store: it is the body that cannot be understood.
-pub(super) fn parse(platform: &dyn Platform, row: InboxRow, from_lane: bool) -> Row {
+/// Parses a row. A parser that panics holds nothing of the store: it is the body that cannot be understood. While it
+/// runs the slot shows the row, should it not come to an end.
+pub(super) fn parse(platform: &dyn Platform, slot: &Slot, row: InboxRow, from_lane: bool) -> Row {
+    slot.take_row_in_hand(row.seq);
     let parsed = catch_unwind(AssertUnwindSafe(|| platform.parse(&row.topic, &row.body)));
+    slot.put_down_row();
     let fact = parsed.unwrap_or_else(|payload| {
         let reason = panic_reason(payload.as_ref());
         Err(format!("its parser panicked: {reason}"))

@@ -155,6 +155,11 @@ impl Arbiters {
 }
 
 impl Arbiters {
+    /// Threads that keepers are spread over.
+    pub(super) const fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
     /// All threads.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Desk>> {
         let seated = std::iter::once(&self.first).chain(&self.others);

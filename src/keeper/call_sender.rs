@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use metrics::counter;
 
 use crate::domain::call::{Answer, Call, CallError};
+use crate::ids::StoreId;
 use crate::keeper::exit::panic_reason;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -19,33 +20,31 @@ pub(super) fn send(shared: &Arc<Shared>, slot: &Arc<Slot>, call: Call) {
     let (shared, slot) = (Arc::clone(shared), Arc::clone(slot));
     // Ends by itself at the time limit; the slot says that it is under way.
     drop(actix::spawn(async move {
-        let answer = ask(&shared, &slot, &call).await;
+        let id = call.id;
+        let asked = ask(Arc::clone(&shared), slot.store, call);
+        let answer = shared.home.serve(asked).await;
         count(&shared, &answer);
-        slot.call_answered(call.id, answer);
+        slot.call_answered(id, answer);
         // The keeper that asked may be gone; the answer still matters.
         shared.activate(&slot);
     }));
 }
 
-async fn ask(shared: &Shared, slot: &Slot, call: &Call) -> Answer {
+async fn ask(shared: Arc<Shared>, store: StoreId, call: Call) -> Answer {
     // The semaphore is never closed; without a permit the call is still right, only less bounded.
     let _permit = shared.calls.acquire().await.ok();
     let clock = &shared.deps.clock;
     let too_late = clock.now().plus_millis(shared.settings.call_timeout_ms);
-    let asked = AssertUnwindSafe(
-        shared
-            .home
-            .serve(async { shared.deps.platform.send(slot.store, call).await }),
-    )
-    .catch_unwind();
+    let asked = AssertUnwindSafe(async { shared.deps.platform.send(store, &call).await });
+    let asked = asked.catch_unwind();
     tokio::select! {
         answer = asked => answer.unwrap_or_else(|payload| {
             let reason = panic_reason(payload.as_ref());
-            tracing::error!(store = %slot.store, call = %call.id, reason, "platform client panicked");
+            tracing::error!(%store, call = %call.id, reason, "platform client panicked");
             ambiguous(reason)
         }),
         () = clock.sleep_until(too_late) => {
-            tracing::warn!(store = %slot.store, operation = call.request.name(), "no answer within the time limit");
+            tracing::warn!(%store, operation = call.request.name(), "no answer within the time limit");
             ambiguous("no answer within the time limit".to_owned())
         }
     }

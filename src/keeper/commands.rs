@@ -142,10 +142,11 @@ impl KeeperCore {
 
     /// Whether the store has this dead letter, as of the last commit; nobody else writes it.
     async fn has_dead_letter(&self, id: DeadLetterId) -> Result<bool, Exit> {
+        let db = self.shared.deps.db.clone();
         let found = self
             .shared
             .home
-            .serve(dead_letters::get(&self.shared.deps.db, id))
+            .serve(async move { dead_letters::get(&db, id).await })
             .await;
         match found {
             Ok(letter) => Ok(letter.store == self.slot.store),
@@ -166,14 +167,12 @@ impl KeeperCore {
         if let Some(earlier) = undurable_reply(decided, &key.key) {
             return Ok(Some(repeated(key, earlier)));
         }
+        let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
+        let asked = key.key.clone();
         let earlier = self
             .shared
             .home
-            .serve(idempotency::find(
-                &self.shared.deps.db,
-                self.slot.store,
-                &key.key,
-            ))
+            .serve(async move { idempotency::find(&db, store, &asked).await })
             .await
             .map_err(|error| Exit::load_failed("look up an idempotency key", &error))?;
         Ok(earlier.map(|earlier| repeated(key, &earlier)))

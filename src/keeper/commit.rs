@@ -69,7 +69,15 @@ impl KeeperCore {
             record,
             changes: decided.changes,
         };
-        let written = self.shared.deps.writer.commit(share).await;
+        let writer = self.shared.deps.writer.clone();
+        let written = match writer.offer(share) {
+            Ok(written) => written.await,
+            // Nobody stands in that line from a thread that may stand still.
+            Err(share) => {
+                let waiting = async move { writer.commit(*share).await };
+                self.shared.home.serve(waiting).await
+            }
+        };
         written.map_err(|error| self.failed(error, naked, decided.only_row))?;
         self.fence.applied_seq = fence.applied_seq + 1;
         self.state.committed();

@@ -84,9 +84,10 @@ impl KeeperCore {
     ) -> Result<Box<Self>, Exit> {
         let grant = GrantId(shared.deps.ids.random_uuid());
         let now = shared.deps.clock.now();
+        let (db, store) = (shared.deps.db.clone(), slot.store);
         let activation = shared
             .home
-            .serve(keepers::activate(&shared.deps.db, slot.store, grant, now))
+            .serve(async move { keepers::activate(&db, store, grant, now).await })
             .await
             .map_err(|error| match error {
                 DbError::NotFound(_) => Exit::NoSuchStore,
@@ -284,10 +285,11 @@ impl KeeperCore {
             return Ok(());
         }
         let needed: Vec<_> = needed.into_iter().collect();
+        let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
         let orders = self
             .shared
             .home
-            .serve(orders::load(&self.shared.deps.db, self.slot.store, &needed))
+            .serve(async move { orders::load(&db, store, &needed).await })
             .await
             .map_err(|error| Exit::load_failed("load orders", &error))?;
         self.state.admit(orders);

@@ -14,7 +14,8 @@ impl KeeperCore {
         let store = self.slot.store;
         let ids: Vec<_> = buried.iter().map(|record| record.id).collect();
         // Only the database knows them all: a row that waited in a lane has left its topic there.
-        let topics = dead_letters::topics(&self.shared.deps.db, store, &ids);
+        let db = self.shared.deps.db.clone();
+        let topics = async move { dead_letters::topics(&db, store, &ids).await };
         // Without them the lines say less.
         let topics = self.shared.home.serve(topics).await.unwrap_or_default();
         for record in buried {

@@ -17,7 +17,7 @@ use crate::keeper::arbiters::{self, Engine};
 use crate::keeper::board::Board;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::crowd::keep_within_memory;
-use crate::keeper::exit::Aftermath;
+use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
 use crate::keeper::patrol::{Patrol, Silence};
@@ -27,9 +27,13 @@ use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 use crate::keeper::status::{KeeperState, KeeperStatus};
+use crate::keeper::teller::Finding;
 
 /// For writing down, at the end of the process, what ended it.
 const WRITING_MAX: Duration = Duration::from_secs(10);
+
+/// For threads to end that keepers did not leave in time.
+const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// The only door to keepers. Cheap to clone; the keepers' threads end when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -41,7 +45,7 @@ pub struct Directory {
 struct Inner {
     shared: Arc<Shared>,
     slots: Arc<Slots>,
-    _patrol: Patrol,
+    patrol: Patrol,
     /// Absent once it has been stopped.
     engine: Mutex<Option<Engine>>,
 }
@@ -110,7 +114,7 @@ impl Directory {
             inner: Arc::new(Inner {
                 shared,
                 slots,
-                _patrol: patrol,
+                patrol,
                 engine: Mutex::new(Some(engine)),
             }),
         })
@@ -135,6 +139,12 @@ impl Directory {
     /// Counts a naked webhook that was answered without being stored.
     pub fn count_naked(&self, store: StoreId) {
         self.inner.slots.find_or_make(store).count_naked();
+    }
+
+    /// Naked webhooks that no commit has counted yet.
+    #[must_use]
+    pub fn naked_since_commit(&self, store: StoreId) -> i64 {
+        self.inner.slots.find(store).map_or(0, |slot| slot.naked())
     }
 
     /// Asks something of a store; answered once it is durable.
@@ -249,27 +259,30 @@ impl Directory {
     pub async fn lost(&self) -> Silence {
         let silence = self.inner.shared.findings.lost().await;
         if let (Some(store), Some(row)) = (silence.store, silence.row) {
-            let written = self.write_down_hang(store, row);
-            if tokio::time::timeout(WRITING_MAX, written).await.is_err() {
-                tracing::error!(%store, row, "no time to write down which row does not come to an end");
-            }
+            let writing = self.write_down_hang(store, row);
+            let written = match tokio::time::timeout(WRITING_MAX, writing).await {
+                Ok(written) => written.map_err(|exit| exit.to_string()),
+                Err(_elapsed) => Err("no time".to_owned()),
+            };
+            let teller = &self.inner.patrol.teller;
+            teller.tell(Finding::Hang {
+                store,
+                row,
+                written,
+            });
         }
         silence
     }
 
     /// A keeper of another grant writes it down, in a place of its own; the one that hangs is fenced by it.
-    async fn write_down_hang(&self, store: StoreId, row: i64) {
+    async fn write_down_hang(&self, store: StoreId, row: i64) -> Result<(), Exit> {
         let (shared, slot) = (Arc::clone(&self.inner.shared), Arc::new(Slot::new(store)));
         let mut aftermath = Aftermath {
             crash: Some((row, "it did not come to an end".to_owned())),
             ..Aftermath::default()
         };
-        match KeeperCore::activate(shared, slot, &mut aftermath).await {
-            Ok(_core) => tracing::warn!(%store, row, "this row does not come to an end"),
-            Err(exit) => {
-                tracing::error!(%store, row, %exit, "this row does not come to an end, and that is not written down");
-            }
-        }
+        let written = KeeperCore::activate(shared, slot, &mut aftermath).await;
+        written.map(drop)
     }
 
     /// Ends all keepers: no new turn begins, what runs is finished, up to `deadline` from now. Gives back the stores
@@ -301,7 +314,9 @@ impl Directory {
             .take();
         if let Some(mut engine) = engine {
             engine.stop();
-            if tokio::time::timeout(deadline, engine.ended())
+            // A thread on which keepers are left over may never end.
+            let patience = if in_time { deadline } else { THREADS_END_MAX };
+            if tokio::time::timeout(patience, engine.ended())
                 .await
                 .is_err()
             {
@@ -342,7 +357,8 @@ async fn wake_all(shared: &Arc<Shared>, slots: &Slots, now: Timestamp) -> Result
     let page_max = u32::try_from(limit).unwrap_or(u32::MAX);
     let mut after = None;
     loop {
-        let page = fleet::stores_to_wake(&shared.deps.db, now, after, page_max);
+        let db = shared.deps.db.clone();
+        let page = async move { fleet::stores_to_wake(&db, now, after, page_max).await };
         let page = shared.home.serve(page).await?;
         for &store in &page {
             let slot = slots.find_or_make(store);

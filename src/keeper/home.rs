@@ -1,15 +1,18 @@
-//! Where sockets live: the runtime that keepers were started from, not the threads that keepers run on.
+//! Where the work that keepers wait for is done: on the runtime that they were started from, never on the threads that
+//! they run on.
 //!
-//! A socket is served by the runtime that was current when it was opened, for as long as it stays in its pool. Opened
-//! from a keeper's thread it would stand still whenever that thread is busy with somebody else's turn, and die with it.
+//! Such a thread may stand still, with all its keepers, at one row. What one of them had taken by then, a connection or
+//! a place in the line for one, would be lost to all others: a fair line gives to who is next, also to who never looks.
+//! And a socket is served by the runtime that was current when it was opened: opened from a keeper's thread, it would
+//! stand still with it.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::pending;
+use std::panic::resume_unwind;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-/// The runtime that serves sockets; `None`: that of whoever asks.
+/// The runtime that does the work; `None`: whoever asks does it.
 #[derive(Clone, Debug)]
 pub(super) struct Home(Option<Handle>);
 
@@ -19,28 +22,39 @@ impl Home {
         Self(Handle::try_current().ok())
     }
 
-    /// Polls `visit` on this thread, with what it opens and starts belonging to the home runtime.
-    pub(super) async fn serve<Visit: Future>(&self, visit: Visit) -> Visit::Output {
-        let visit = Box::pin(visit);
-        Entered {
-            handle: self.0.as_ref(),
-            visit,
+    /// No runtime: whoever asks does the work.
+    #[cfg(test)]
+    pub(super) const fn nowhere() -> Self {
+        Self(None)
+    }
+
+    /// Does `work` at home and waits for it; a panic comes back to who waits. Who stops waiting ends the work at its
+    /// next `await`, as if it had done the work itself; who does not look any more lets it come to its end.
+    pub(super) async fn serve<Work, Output>(&self, work: Work) -> Output
+    where
+        Work: Future<Output = Output> + Send + 'static,
+        Output: Send + 'static,
+    {
+        let Some(handle) = &self.0 else {
+            return work.await;
+        };
+        let mut errand = Errand(handle.spawn(work));
+        match (&mut errand.0).await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(payload) => resume_unwind(payload),
+                // The runtime has ended, and with it the process.
+                Err(_cancelled) => pending().await,
+            },
         }
-        .await
     }
 }
 
-struct Entered<'home, Visit> {
-    handle: Option<&'home Handle>,
-    visit: Pin<Box<Visit>>,
-}
+/// Ends the work when nobody waits for it.
+struct Errand<Output>(JoinHandle<Output>);
 
-impl<Visit: Future> Future for Entered<'_, Visit> {
-    type Output = Visit::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let _entered = this.handle.map(Handle::enter);
-        this.visit.as_mut().poll(context)
+impl<Output> Drop for Errand<Output> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -47,6 +47,7 @@ mod core;
 mod dead_letters;
 mod take_turn;
 
+mod activations;
 mod actor;
 mod arbiters;
 mod beat;
@@ -60,6 +61,7 @@ mod purge;
 mod safe_mode;
 mod scheduler;
 mod shared;
+mod teller;
 
 pub use board::Board;
 pub use directory::Directory;

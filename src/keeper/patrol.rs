@@ -21,6 +21,7 @@ use crate::keeper::beat::{Heard, Heartbeat};
 use crate::keeper::progress::Watchlist;
 use crate::keeper::settings::PatrolSettings;
 use crate::keeper::shared::Shared;
+use crate::keeper::teller::{Finding, Teller};
 use crate::telemetry::metric_name;
 
 /// A round counts for at most so many intervals.
@@ -84,13 +85,15 @@ impl Findings {
 #[derive(Debug)]
 pub(super) struct Patrol {
     _stop: mpsc::SyncSender<()>,
+    pub(super) teller: Teller,
 }
 
 impl Patrol {
     /// Starts to patrol.
     pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let (stop, stopped) = mpsc::sync_channel(1);
-        let mut rounds = Rounds::new(Arc::clone(shared));
+        let teller = Teller::start()?;
+        let mut rounds = Rounds::new(Arc::clone(shared), teller.clone());
         thread::Builder::new()
             .name("keepers-patrol".to_owned())
             .spawn(move || {
@@ -100,7 +103,10 @@ impl Patrol {
                     rounds.go();
                 }
             })?;
-        Ok(Self { _stop: stop })
+        Ok(Self {
+            _stop: stop,
+            teller,
+        })
     }
 }
 
@@ -115,10 +121,11 @@ struct Rounds {
     since_last: Stopwatch,
     heartbeats: Vec<Heartbeat>,
     watchlist: Watchlist,
+    teller: Teller,
 }
 
 impl Rounds {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>, teller: Teller) -> Self {
         let PatrolSettings {
             interval_ms,
             beats_missed_max,
@@ -135,6 +142,7 @@ impl Rounds {
             since_last: Stopwatch::start(),
             heartbeats: heartbeats.collect(),
             watchlist: Watchlist::new(Duration::from_millis(stuck_ms)),
+            teller,
             shared,
         }
     }
@@ -156,8 +164,7 @@ impl Rounds {
             let slot = slots.iter().find(|slot| slot.store == store);
             let newly = slot.and_then(|slot| slot.progress.mark(number));
             if let Some(stuck) = newly {
-                let doing = stuck.doing.text();
-                tracing::warn!(%store, doing, since = %stuck.since, "keeper does not get on");
+                self.teller.tell(Finding::Stuck { store, stuck });
             }
         }
         let stuck = slots.iter().filter(|slot| slot.progress.stuck().is_some());
@@ -176,17 +183,13 @@ impl Rounds {
                 Heard::Beating => continue,
                 Heard::Returns => {
                     desk.set_silent(false);
-                    tracing::info!(arbiter, "a thread of the keepers answers again");
+                    self.teller.tell(Finding::Returned { arbiter });
                     continue;
                 }
                 Heard::FallsSilent(lasted) => {
                     desk.set_silent(true);
-                    let store = desk.in_hand().map(|store| store.0);
-                    tracing::error!(
-                        arbiter,
-                        store,
-                        "a thread of the keepers does not answer; the stores on it stand still"
-                    );
+                    let store = desk.in_hand();
+                    self.teller.tell(Finding::Silent { arbiter, store });
                     lasted
                 }
                 Heard::Silent(lasted) => lasted,

@@ -22,6 +22,8 @@ pub(super) struct RestartBudget {
     /// Crashes of any kind since it was last healthy.
     in_a_row: u32,
     quarantines: u32,
+    /// When its last crash was, or its last quarantine ends.
+    unwell_until: Option<Timestamp>,
 }
 
 impl RestartBudget {
@@ -31,6 +33,7 @@ impl RestartBudget {
             crashes: VecDeque::new(),
             in_a_row: 0,
             quarantines: 0,
+            unwell_until: None,
         }
     }
 
@@ -39,9 +42,11 @@ impl RestartBudget {
         self.crashes.is_empty() && self.in_a_row == 0 && self.quarantines == 0
     }
 
-    /// Takes note of a keeper that ran from `began` to `ended`: long enough, and the record is clean.
+    /// Takes note of a keeper that ran from `began` to `ended`. The record is clean after a life long enough, or when
+    /// for so long no keeper has crashed or was kept from running: those of a quiet store live but briefly.
     pub(super) fn ran(&mut self, began: Timestamp, ended: Timestamp) {
-        if ended.millis_since(began) >= self.settings.healthy_ms {
+        let since = self.unwell_until.map_or(began, |until| until.min(began));
+        if ended.millis_since(since) >= self.settings.healthy_ms {
             self.forgive();
         }
     }
@@ -51,11 +56,13 @@ impl RestartBudget {
         self.crashes.clear();
         self.in_a_row = 0;
         self.quarantines = 0;
+        self.unwell_until = None;
     }
 
     /// Decides what follows a crash at `now`; `chance` spreads the delay.
     pub(super) fn crashed(&mut self, now: Timestamp, blame: Blame, chance: u8) -> Verdict {
         self.in_a_row = self.in_a_row.saturating_add(1);
+        self.unwell_until = Some(now);
         if blame == Blame::Store {
             self.crashes.push_back(now);
         }
@@ -89,9 +96,9 @@ impl RestartBudget {
         self.quarantines = self.quarantines.saturating_add(1);
         self.crashes.clear();
         self.in_a_row = 0;
-        Verdict::Quarantine {
-            until: now.plus_millis(rest),
-        }
+        let until = now.plus_millis(rest);
+        self.unwell_until = Some(until);
+        Verdict::Quarantine { until }
     }
 
     /// `delay` longer or shorter by up to the jitter, evenly over `chance`.
@@ -195,6 +202,25 @@ mod tests {
             budget.crashed(at(0), Blame::Store, 0),
             Verdict::Restart { at: at(100) }
         );
+    }
+
+    #[test]
+    fn five_minutes_without_a_crash_clean_the_record_however_briefly_keepers_live() {
+        let mut budget = RestartBudget::new(NO_JITTER);
+        assert_eq!(
+            budget.quarantine(at(0)),
+            Verdict::Quarantine { until: at(900_000) }
+        );
+        // It crashes as soon as it may run again.
+        budget.ran(at(900_000), at(900_001));
+        let again = Verdict::Quarantine {
+            until: at(2_700_001),
+        };
+        assert_eq!(budget.quarantine(at(900_001)), again);
+        budget.ran(at(2_800_000), at(2_900_000));
+        assert!(!budget.is_clean(), "it is not well for long enough");
+        budget.ran(at(3_000_000), at(3_000_001));
+        assert!(budget.is_clean());
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl SafeMode {
         let oldest = now.plus_millis(-self.settings.window_ms);
         state
             .crashed
-            .retain(|(at, known)| *at > oldest && *known != store);
+            .retain(|(at, known)| *at > oldest && *at <= now && *known != store);
         if state.crashed.len() >= CRASHED_MAX {
             state.crashed.pop_front();
         }
@@ -102,9 +102,14 @@ impl SafeMode {
         Some(status)
     }
 
-    /// Ends it if its time has come; `true` when it ends now.
+    /// Ends it if its time has come; `true` when it ends now. A clock that was set back does not make it longer.
     pub(super) fn look(&self, now: Timestamp) -> bool {
         let mut state = self.state();
+        let latest = now.plus_millis(self.settings.quiet_ms);
+        if let Some(status) = &mut state.status {
+            status.since = status.since.min(now);
+            status.until = status.until.min(latest);
+        }
         let is_over = state.status.is_some_and(|status| status.until <= now);
         if is_over {
             self.clear(&mut state);
@@ -166,6 +171,22 @@ mod tests {
             !begins([1, 2, 3, 4, 4, 3, 2, 1, 1, 1], 4),
             "no store counts twice"
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_make_it_longer_nor_crashes_count_for_longer() {
+        let safe_mode = SafeMode::new(SETTINGS);
+        let hour = 3_600_000;
+        for store in 1..=5 {
+            safe_mode.crashed(StoreId(store), 5, at(hour));
+        }
+        assert!(!safe_mode.look(at(0)) && safe_mode.is_on());
+        assert!(!safe_mode.look(at(299_999)));
+        assert!(safe_mode.look(at(300_000)));
+        for store in 1..=4 {
+            safe_mode.crashed(StoreId(store), 5, at(hour));
+        }
+        assert_eq!(safe_mode.crashed(StoreId(5), 5, at(hour / 2)), None);
     }
 
     #[test]

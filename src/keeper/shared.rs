@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::deps::Deps;
 use crate::ids::StoreId;
+use crate::keeper::activations::Activations;
 use crate::keeper::arbiters::{Arbiters, Seat};
 use crate::keeper::guard;
 use crate::keeper::home::Home;
@@ -30,7 +31,7 @@ pub(super) struct Shared {
     pub(super) calls: Semaphore,
     pub(super) lifecycle: Lifecycle,
     /// Stores being read from the database.
-    pub(super) activations: Semaphore,
+    pub(super) activations: Activations,
     purges: mpsc::Sender<Purge>,
     pub(super) arbiters: Arbiters,
     shutting_down: AtomicBool,
@@ -52,7 +53,7 @@ impl Shared {
             turns: Scheduler::new(settings.turns_in_flight_max, settings.turn_quantum_us),
             calls: Semaphore::new(settings.calls_in_flight_max.max(1)),
             lifecycle: Lifecycle::new(settings.lifecycle_events_max),
-            activations: Semaphore::new(settings.activations_in_flight_max.max(1)),
+            activations: Activations::new(settings.activations_in_flight_max, arbiters.count()),
             purges,
             arbiters,
             shutting_down: AtomicBool::new(false),

@@ -339,6 +339,10 @@ impl Slot {
         (seq != 0).then_some(seq)
     }
 
+    pub(super) fn naked(&self) -> i64 {
+        self.naked.load(Ordering::Relaxed)
+    }
+
     pub(super) fn take_naked(&self) -> i64 {
         self.naked.swap(0, Ordering::Relaxed)
     }

@@ -27,6 +27,7 @@ use crate::keeper::exit::{Deactivation, Exit, panic_reason};
 use crate::keeper::progress::Doing;
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
+use crate::keeper::slot::Slot;
 use crate::telemetry::metric_name;
 
 /// A turn parses new rows for at most this part of its time, so that it decides what it has parsed.
@@ -50,9 +51,9 @@ enum Parked {
 }
 
 impl Parked {
-    fn parse(self, platform: &dyn Platform) -> Row {
+    fn parse(self, platform: &dyn Platform, slot: &Slot) -> Row {
         match self {
-            Self::Found(row) => ahead::parse(platform, row, true),
+            Self::Found(row) => ahead::parse(platform, slot, row, true),
             Self::Missing(seq) => Row {
                 seq,
                 topic: String::new(),
@@ -190,10 +191,11 @@ impl KeeperCore {
         if due.is_empty() {
             return Ok(Vec::new());
         }
+        let (db, store, wanted) = (self.shared.deps.db.clone(), self.slot.store, due.clone());
         let mut found = self
             .shared
             .home
-            .serve(parking::load(&self.shared.deps.db, self.slot.store, &due))
+            .serve(async move { parking::load(&db, store, &wanted).await })
             .await
             .map_err(|error| Exit::load_failed("read parked rows", &error))?;
         // The order in which the rules want them, whatever the order in which the database gave them.
@@ -214,13 +216,9 @@ impl KeeperCore {
         } else {
             0
         };
-        let look = inbox::look_ahead(
-            &self.shared.deps.db,
-            self.slot.store,
-            self.read_to,
-            rows_max,
-            settings.turn_bytes_max,
-        );
+        let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
+        let (read_to, bytes_max) = (self.read_to, settings.turn_bytes_max);
+        let look = async move { inbox::look_ahead(&db, store, read_to, rows_max, bytes_max).await };
         let found = self
             .shared
             .home
@@ -243,6 +241,7 @@ impl KeeperCore {
     /// nothing with it when it does so again; after a refused commit, so is every row.
     fn select(&mut self, parked: Vec<Parked>, backlog: usize) -> Vec<Row> {
         let (watch, platform) = (Stopwatch::start(), &*self.shared.deps.platform);
+        let slot = &*self.slot;
         let settings = &self.shared.settings;
         let parsing_max = Duration::from_micros(settings.turn_decide_us_max / PARSING_PART);
         let alone = self.state.suspect().map(|suspect| suspect.seq);
@@ -256,10 +255,11 @@ impl KeeperCore {
         };
         let mut resources = BTreeSet::new();
         let mut rows = Vec::new();
-        let mut parked = parked.into_iter().map(|row| row.parse(platform)).peekable();
+        let parked = parked.into_iter().map(|row| row.parse(platform, slot));
+        let mut parked = parked.peekable();
         // Once the parked rows have filled a turn, those of the log wait for the next.
         while rows.len() < rows_max && (rows.is_empty() || watch.elapsed() < parsing_max) {
-            let Some(next) = parked.peek().or_else(|| self.ahead.peek(platform)) else {
+            let Some(next) = parked.peek().or_else(|| self.ahead.peek(platform, slot)) else {
                 break;
             };
             let is_alone = alone == Some(next.seq);

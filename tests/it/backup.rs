@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoAc
 use storekeeper::db::backup::{self, BackupError, Copied, Restored, Stores};
 use storekeeper::db::inbox::{self, Acceptance};
 use storekeeper::db::sealing::{KEY_BYTES, Sealer};
-use storekeeper::db::{DataDirLock, DatabaseOptions, Db, keepers, migrate};
+use storekeeper::db::{DataDirLock, DatabaseLock, DatabaseOptions, Db, keepers, migrate};
 use storekeeper::domain::bundle::{Bundle, Mode};
 use storekeeper::domain::call::Bar;
 use storekeeper::domain::store::change::Change;
@@ -417,6 +417,12 @@ async fn refuses_a_database_in_use_or_not_empty(test: TestDb) {
     let refused = backup::restore(&place.options, &file, None, Stores::Pause).await;
     assert!(matches!(refused, Err(BackupError::Lock(_))), "{refused:?}");
     drop(held);
+    // Of a server with another data directory.
+    let held = DatabaseLock::acquire(&place.options).await.unwrap();
+    let held = held.unwrap();
+    let refused = backup::restore(&place.options, &file, None, Stores::Pause).await;
+    assert!(matches!(refused, Err(BackupError::Lock(_))), "{refused:?}");
+    held.release().await.unwrap();
     // A refusal leaves nothing in the way of another attempt.
     assert_eq!(restored(&file, &place).await.stores, 1);
 }

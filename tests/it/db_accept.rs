@@ -294,13 +294,16 @@ async fn a_full_database_refuses_and_recovers() {
         writer.accept(delivery(store, "d2")).await,
         Ok(Acceptance::Accepted { seq: 1 })
     );
+    full.close().await.unwrap();
+    let roomy = Db::connect(&test.options).await.unwrap();
+    let writer = storekeeper::db::writer::Writer::start(&roomy);
     assert_eq!(
-        test.writer.accept(large("d1")).await,
+        writer.accept(large("d1")).await,
         Ok(Acceptance::Accepted { seq: 2 })
     );
     for known in ["d1", "d2"] {
         assert_eq!(
-            test.writer.accept(delivery(store, known)).await,
+            writer.accept(delivery(store, known)).await,
             Ok(Acceptance::Duplicate),
             "{known}"
         );
@@ -344,6 +347,35 @@ async fn recent_ids_are_known_wherever_their_filing_breaks_off() {
         recent + filed >= last && filed > last / 2,
         "{filed} of {last} filed"
     );
+}
+
+/// However many ids an earlier process left, a new connection knows them all before it takes another.
+#[tokio::test]
+async fn a_list_of_recent_ids_longer_than_a_transaction_may_last_is_read_all_the_same() {
+    const IDS: i64 = 600_000;
+    let test = TestDb::sqlite().await;
+    let store = test.store("a").await;
+    let connection = Database::connect(&test.options.url).await.unwrap();
+    let listed = format!(
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {IDS}) \
+         INSERT INTO recent_delivery (store, delivery_id, received_at) \
+         SELECT {store}, 'd' || (n * 7919 % 1000003), {} FROM c",
+        NOW.as_millis()
+    );
+    connection.execute_unprepared(&listed).await.unwrap();
+    connection.close().await.unwrap();
+    let mut options = test.options.clone();
+    options.writer.group_timeout = Duration::from_millis(400);
+    options.writer.recent_ids_max = 10_000_000;
+    let db = Db::connect(&options).await.unwrap();
+    let writer = storekeeper::db::writer::Writer::start(&db);
+    for number in [1, IDS] {
+        let known = format!("d{}", number * 7_919 % 1_000_003);
+        let again = writer.accept(delivery(store, &known)).await;
+        assert_eq!(again, Ok(Acceptance::Duplicate), "{known}");
+    }
+    let fresh = writer.accept(delivery(store, "fresh")).await;
+    assert_eq!(fresh, Ok(Acceptance::Accepted { seq: 1 }));
 }
 
 /// An id that is filed is kept to the end of its hour, and one that is not as long as it says.

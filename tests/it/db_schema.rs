@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Schema, Statement};
 use storekeeper::clock::Timestamp;
 use storekeeper::db::inbox::Acceptance;
-use storekeeper::db::{DataDirLock, DatabaseOptions, Db, LockError, NotDurable, migrate};
+use storekeeper::db::{
+    DataDirLock, DatabaseLock, DatabaseOptions, Db, LockError, NotDurable, migrate,
+};
 
 use crate::support::database::{NOW, TestDb, delivery, for_each_table, on_both_databases};
 
@@ -156,14 +158,37 @@ fn one_process_holds_a_data_directory() {
 }
 
 #[tokio::test]
+async fn one_process_holds_an_embedded_database_whatever_its_data_directory() {
+    let test = TestDb::sqlite().await;
+    let acquire = async |url: &str| {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let _directory = DataDirLock::acquire(elsewhere.path()).unwrap();
+        DatabaseLock::acquire(&DatabaseOptions::new(url, elsewhere.path())).await
+    };
+    let held = DatabaseLock::acquire(&test.options).await.unwrap().unwrap();
+    assert_eq!(held.renew().await, Ok(true));
+    let links = tempfile::tempdir().unwrap();
+    let link = links.path().join("link.db");
+    let database = test.options.url.strip_prefix("sqlite://").unwrap();
+    std::os::unix::fs::symlink(database, &link).unwrap();
+    for url in [
+        test.options.url.clone(),
+        format!("sqlite://{}", link.display()),
+    ] {
+        let second = acquire(&url).await;
+        assert!(matches!(second, Err(LockError::Taken(_))), "{second:?}");
+    }
+    held.release().await.unwrap();
+    let next = acquire(&test.options.url).await.unwrap();
+    assert!(next.is_some());
+}
+
+#[tokio::test]
 #[ignore = "needs a PostgreSQL server; run tests/run"]
 async fn one_process_holds_a_postgres_database() {
     let test = TestDb::postgres().await;
-    let held = storekeeper::db::DatabaseLock::acquire(&test.options)
-        .await
-        .unwrap()
-        .unwrap();
+    let held = DatabaseLock::acquire(&test.options).await.unwrap().unwrap();
     assert_eq!(held.renew().await, Ok(true));
-    let second = storekeeper::db::DatabaseLock::acquire(&test.options).await;
+    let second = DatabaseLock::acquire(&test.options).await;
     assert!(matches!(second, Err(LockError::Taken(_))));
 }

@@ -1,6 +1,10 @@
 //! What is told of keepers that do not get on and of threads that stand still, and that it is not told of a process
 //! that was frozen.
 
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +13,8 @@ use storekeeper::app::AppParts;
 use storekeeper::db::keepers;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{Doing, Envelope, KeeperSettings, PatrolSettings};
+use storekeeper::keeper::{Doing, Envelope, KeeperSettings, PatrolSettings, Silence};
+use tokio::io::AsyncWriteExt;
 use tokio::process;
 
 use crate::support::app::{sign, store_body};
@@ -20,12 +25,27 @@ const NEIGHBOURS: [StoreId; 3] = [StoreId(2), StoreId(3), StoreId(4)];
 
 /// Set for the process that is to hang: where its data is.
 const HANGING: &str = "STOREKEEPER_TEST_HANGING";
+/// Set if it is to hang only until there is something to be read at this address.
+const HANGING_UNTIL: &str = "STOREKEEPER_TEST_HANGING_UNTIL";
+/// Its settings, beside its data.
+const SETTINGS: &str = "settings.toml";
+
+/// Of Linux: who writes does not wait.
+const O_NONBLOCK: i32 = 0o4000;
+
+/// How long a process may take to end; far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const QUICK: PatrolSettings = PatrolSettings {
     interval_ms: 10,
     beats_missed_max: 3,
     silent_exit_ms: 0,
     stuck_ms: 100,
+};
+
+const GIVES_UP: PatrolSettings = PatrolSettings {
+    silent_exit_ms: 200,
+    ..QUICK
 };
 
 /// Rows of the first store go through a gate on their way, on the thread of its keeper.
@@ -39,6 +59,18 @@ fn gated(settings: &mut KeeperSettings, patrol: PatrolSettings) -> Arc<Gate> {
         }
     }));
     gate
+}
+
+async fn given_up(rig: &Rig) -> Silence {
+    let lost = tokio::time::timeout(Duration::from_secs(20), rig.directory.lost());
+    lost.await.expect("given up")
+}
+
+/// The row that is written down as one that crashes, and how often it did.
+async fn suspect(rig: &Rig, store: StoreId) -> Option<(i64, u32)> {
+    let record = keepers::find(&rig.db, store).await.expect("read");
+    let suspect = record.and_then(|record| record.memo.suspect)?;
+    Some((suspect.seq, suspect.crashes))
 }
 
 #[tokio::test]
@@ -95,41 +127,83 @@ async fn a_handler_that_hangs_is_told_of_and_newcomers_go_to_another_thread() {
 #[tokio::test]
 async fn the_row_that_holds_up_a_thread_for_good_is_written_down_as_one_that_crashes() {
     let mut gate = Arc::default();
-    let rig = Rig::start(|settings| {
-        let patrol = PatrolSettings {
-            silent_exit_ms: 200,
-            ..QUICK
-        };
-        gate = gated(settings, patrol);
-    })
-    .await;
+    let rig = Rig::start(|settings| gate = gated(settings, GIVES_UP)).await;
     rig.accept_malformed(STORE).await;
     rig.directory.ring(STORE);
     eventually("the row", || gate.is_reached()).await;
-    let silence = tokio::time::timeout(Duration::from_secs(20), rig.directory.lost())
-        .await
-        .expect("given up");
+    let silence = given_up(&rig).await;
     assert_eq!((silence.store, silence.row), (Some(STORE), Some(1)));
-    let record = keepers::find(&rig.db, STORE).await.expect("read");
-    let suspect = record
-        .and_then(|record| record.memo.suspect)
-        .expect("written");
-    assert_eq!((suspect.seq, suspect.crashes), (1, 1));
+    assert_eq!(suspect(&rig, STORE).await, Some((1, 1)));
     // The keeper that hung is not the store's any more.
     gate.open();
     rig.let_restart(STORE).await;
     eventually("the row", || rig.cursor(STORE) == 1).await;
 }
 
-fn settings_file(directory: &std::path::Path, patrol: &str) -> String {
-    let file = directory.join("settings.toml");
-    let settings =
-        format!("[keeper]\narbiters = 1\n[server]\nstop_deadline_ms = 1000\n[patrol]\n{patrol}\n");
-    std::fs::write(&file, settings).unwrap();
-    file.to_str().unwrap().to_owned()
+#[tokio::test]
+async fn a_body_whose_parser_does_not_come_to_an_end_is_written_down_as_well() {
+    let gate: Arc<Gate> = Arc::default();
+    let rig = Rig::start(|settings| settings.patrol = GIVES_UP).await;
+    rig.platform.parse_through(&gate);
+    rig.accept_malformed(STORE).await;
+    rig.directory.ring(STORE);
+    eventually("the row", || gate.is_reached()).await;
+    let silence = given_up(&rig).await;
+    assert_eq!((silence.store, silence.row), (Some(STORE), Some(1)));
+    assert_eq!(suspect(&rig, STORE).await, Some((1, 1)));
+    gate.open();
 }
 
-/// Not a test of its own: what the next one starts as another process, the program with a handler that hangs.
+/// At a start with many stores that have work, those on the thread that stands still have taken nothing with them: no
+/// connection, no place among those that read their stores.
+#[tokio::test]
+async fn a_thread_that_stands_still_takes_nothing_from_other_stores() {
+    const STORES: i64 = 60;
+    const HANGS: StoreId = StoreId(20);
+    let mut gate = Arc::default();
+    let rig = Rig::start_with(STORES, |settings| {
+        settings.activations_in_flight_max = 4;
+        gate = gated(settings, GIVES_UP);
+    })
+    .await;
+    let stores: Vec<_> = (1..=STORES).map(StoreId).collect();
+    for &store in &stores {
+        if store == HANGS {
+            rig.accept_malformed(store).await;
+        } else {
+            rig.accept_level(store, 1).await;
+        }
+    }
+    for &store in &stores {
+        rig.directory.ring(store);
+    }
+    eventually("the row", || gate.is_reached()).await;
+    let accepting = tokio::time::timeout(Duration::from_secs(5), rig.accept_level(StoreId(2), 2));
+    assert!(accepting.await.is_ok(), "nothing can be accepted any more");
+    let silence = given_up(&rig).await;
+    assert_eq!((silence.store, silence.row), (Some(HANGS), Some(1)));
+    assert_eq!(suspect(&rig, HANGS).await, Some((1, 1)));
+    let stands_still = |store: StoreId| {
+        let status = rig.directory.status(store);
+        status.is_none_or(|status| status.arbiter == silence.arbiter)
+    };
+    let others = || stores.iter().filter(|store| !stands_still(**store));
+    eventually("the stores elsewhere", || {
+        others().all(|store| rig.cursor(*store) >= 1)
+    })
+    .await;
+    assert!(others().count() >= 20, "{}", others().count());
+    gate.open();
+}
+
+fn settings_file(directory: &std::path::Path, patrol: &str) {
+    let settings =
+        format!("[keeper]\narbiters = 1\n[server]\nstop_deadline_ms = 1000\n[patrol]\n{patrol}\n");
+    std::fs::write(directory.join(SETTINGS), settings).unwrap();
+}
+
+/// Not a test of its own: what others start as another process, the program with a handler that hangs; until there is
+/// something to be read at an address, if one is given.
 #[test]
 fn a_process_with_a_handler_that_hangs() {
     let Some(directory) = std::env::var_os(HANGING) else {
@@ -137,10 +211,7 @@ fn a_process_with_a_handler_that_hangs() {
     };
     drop(rustls::crypto::ring::default_provider().install_default());
     let directory = directory.into_string().unwrap();
-    let file = settings_file(
-        directory.as_ref(),
-        "interval_ms = 20\nbeats_missed_max = 3\nsilent_exit_ms = 1000",
-    );
+    let settings = format!("{directory}/{SETTINGS}");
     let arguments = [
         "storekeeper",
         "serve",
@@ -148,19 +219,27 @@ fn a_process_with_a_handler_that_hangs() {
         "127.0.0.1:0",
         "--data-dir",
         &directory,
+        "--config",
+        &settings,
     ];
-    let arguments = arguments.into_iter().chain(["--config", &file]);
+    let until = std::env::var_os(HANGING_UNTIL).map(|address| address.into_string().unwrap());
     let parts = AppParts {
-        before_apply: Some(Arc::new(|_row: &Row| Gate::default().pass())),
+        before_apply: Some(Arc::new(move |_row: &Row| match &until {
+            None => Gate::default().pass(),
+            Some(address) => {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.read_exact(&mut [0]).unwrap();
+            }
+        })),
         ..AppParts::of_system()
     };
-    let code = storekeeper::cli::run_with(arguments.map(Into::into), parts);
+    let code = storekeeper::cli::run_with(arguments.map(Into::into).into_iter(), parts);
     std::process::exit(i32::from(code));
 }
 
-#[tokio::test]
-async fn a_process_whose_keepers_stand_still_ends_itself_and_its_successor_goes_on() {
-    let directory = tempfile::tempdir().unwrap();
+/// The program, to hang at its first row, with these settings of its patrol.
+fn hanging(directory: &std::path::Path, patrol: &str) -> process::Command {
+    settings_file(directory, patrol);
     let mut command = process::Command::new(std::env::current_exe().unwrap());
     command
         .args([
@@ -168,13 +247,22 @@ async fn a_process_whose_keepers_stand_still_ends_itself_and_its_successor_goes_
             "keeper_patrol::a_process_with_a_handler_that_hangs",
         ])
         .arg("--nocapture")
-        .env(HANGING, directory.path());
+        .env(HANGING, directory);
+    command
+}
+
+#[tokio::test]
+async fn a_process_whose_keepers_stand_still_ends_itself_and_its_successor_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = hanging(
+        directory.path(),
+        "interval_ms = 20\nbeats_missed_max = 3\nsilent_exit_ms = 1000",
+    );
     let errors = directory.path().join("errors");
     command.stderr(std::fs::File::create(&errors).unwrap());
     let mut hanging = Serving::of(&mut command).await;
-    let told = accept_webhook(&hanging).await;
-    assert_eq!(told["outcome"], "accepted");
-    let code = hanging.ends_within(Duration::from_secs(60)).await;
+    accept_webhook(&hanging).await;
+    let code = hanging.ends_within(PATIENCE).await;
     let errors = std::fs::read_to_string(&errors).unwrap();
     assert_eq!(code, Some(Some(70)), "{errors}");
     assert!(
@@ -192,7 +280,61 @@ async fn a_process_whose_keepers_stand_still_ends_itself_and_its_successor_goes_
     assert_eq!(successor.end_with("-TERM").await, Some(0));
 }
 
-async fn accept_webhook(server: &Serving) -> Value {
+#[tokio::test]
+async fn a_process_whose_keepers_stand_still_ends_in_order_when_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = hanging(directory.path(), "silent_exit_ms = 0");
+    command.stderr(Stdio::null());
+    let mut hanging = Serving::of(&mut command).await;
+    accept_webhook(&hanging).await;
+    hanging.signal("-TERM").await;
+    assert_eq!(hanging.ends_within(PATIENCE).await, Some(Some(0)));
+}
+
+/// Writes to a pipe until not a byte more fits.
+fn fill(mut pipe: std::fs::File) {
+    for bytes in [4_096, 1] {
+        let full = loop {
+            if let Err(full) = pipe.write(&vec![b'\n'; bytes]) {
+                break full;
+            }
+        };
+        assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+/// The code with which it ends when what it says is read no more, so that whoever says something stands still as well.
+async fn ends_unheard(patrol: &str, signal: Option<&str>) -> Option<Option<i32>> {
+    let directory = tempfile::tempdir().unwrap();
+    let (_never_read, errors) = std::io::pipe().unwrap();
+    let end = format!("/proc/self/fd/{}", errors.as_raw_fd());
+    let mut filling = std::fs::OpenOptions::new();
+    filling.write(true).custom_flags(O_NONBLOCK);
+    let filling = filling.open(end).unwrap();
+    let mut command = hanging(directory.path(), patrol);
+    command.stderr(errors);
+    let mut hanging = Serving::of(&mut command).await;
+    accept_webhook(&hanging).await;
+    fill(filling);
+    if let Some(signal) = signal {
+        hanging.signal(signal).await;
+    }
+    hanging.ends_within(PATIENCE).await
+}
+
+#[tokio::test]
+async fn a_process_that_nobody_listens_to_ends_when_it_is_told_to() {
+    let ended = ends_unheard("silent_exit_ms = 0", Some("-TERM")).await;
+    assert_eq!(ended, Some(Some(1)));
+}
+
+#[tokio::test]
+async fn a_process_that_nobody_listens_to_ends_itself() {
+    let patrol = "interval_ms = 250\nbeats_missed_max = 4\nsilent_exit_ms = 2000";
+    assert_eq!(ends_unheard(patrol, None).await, Some(Some(70)));
+}
+
+async fn accept_webhook(server: &Serving) {
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = |path: &str| format!("http://{}{path}", server.address);
@@ -216,27 +358,35 @@ async fn accept_webhook(server: &Serving) -> Value {
         .send()
         .await
         .unwrap();
-    answer.json().await.unwrap()
+    let told: Value = answer.json().await.unwrap();
+    assert_eq!(told["outcome"], "accepted");
 }
 
+/// Frozen while a thread has not answered yet: what was seen standing still before it froze is not seen longer for that.
 #[tokio::test]
 async fn a_process_that_was_frozen_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let file = settings_file(
+    let gate = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut command = hanging(
         directory.path(),
-        "interval_ms = 250\nbeats_missed_max = 2\nsilent_exit_ms = 1000",
+        "interval_ms = 500\nbeats_missed_max = 2\nsilent_exit_ms = 5000",
     );
-    let mut frozen = Serving::start(directory.path(), &["--config", &file]).await;
-    for _nap in 0..2 {
-        frozen.signal("-STOP").await;
-        assert_eq!(frozen.ends_within(Duration::from_secs(3)).await, None);
-        frozen.signal("-CONT").await;
-        assert_eq!(frozen.ends_within(Duration::from_secs(1)).await, None);
-    }
-    let (_status, metrics) = frozen.get("/metrics").await;
-    assert!(
-        metrics.contains("storekeeper_arbiters_silent 0"),
-        "{metrics}"
+    command
+        .stderr(Stdio::null())
+        .env(HANGING_UNTIL, gate.local_addr().unwrap().to_string());
+    let mut frozen = Serving::of(&mut command).await;
+    accept_webhook(&frozen).await;
+    let (mut row, _address) = gate.accept().await.unwrap();
+    frozen.signal("-STOP").await;
+    assert_eq!(frozen.ends_within(Duration::from_secs(6)).await, None);
+    frozen.signal("-CONT").await;
+    // The patrol has gone round since.
+    let (silent, answers) = (
+        "storekeeper_arbiters_silent 1",
+        "storekeeper_arbiters_silent 0",
     );
+    frozen.wait_for("/metrics", silent).await;
+    row.write_all(b".").await.unwrap();
+    frozen.wait_for("/metrics", answers).await;
     assert_eq!(frozen.end_with("-TERM").await, Some(0));
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{CommandError, Control, Envelope, KeeperState};
+use storekeeper::keeper::{CommandError, Control, Envelope, KeeperState, Moment};
 
-use crate::support::keepers::{Rig, eventually};
+use crate::support::keepers::{Gate, Rig, eventually};
 
 const STORES: i64 = 10;
 const QUIET: StoreId = StoreId(10);
@@ -100,4 +100,69 @@ async fn an_operator_ends_safe_mode_and_what_waited_is_applied() {
     rig.directory.end_safe_mode();
     assert_eq!(rig.directory.safe_mode(), None);
     all_rows(&rig).await;
+}
+
+/// Its thread was busy when safe mode began and its turn came, so that it finds both at once.
+#[tokio::test]
+async fn a_turn_that_was_waited_for_is_not_taken_once_safe_mode_has_begun() {
+    const WAITS: StoreId = StoreId(1);
+    const HOLDS: StoreId = StoreId(2);
+    const CRASHES: StoreId = StoreId(3);
+    const BUSY: StoreId = StoreId(4);
+    let (turn, command): (Arc<Gate>, Arc<Gate>) = Default::default();
+    let (turn_of_hook, command_of_hook) = (Arc::clone(&turn), Arc::clone(&command));
+    let rig = Rig::start_with(4, |settings| {
+        (settings.arbiters, settings.turns_in_flight_max) = (3, 1);
+        settings.turn_spacing_ms = 0;
+        settings.safe_mode.crashed_stores_min = 1;
+        settings.safe_mode.crashed_percent = 1;
+        settings.before_apply = Some(Arc::new(move |row: &Row| {
+            if row.topic == "orders/create" {
+                turn_of_hook.pass();
+            }
+        }));
+        settings.on_moment = Some(Arc::new(move |store, moment| {
+            if (store, moment) == (BUSY, Moment::Command) {
+                command_of_hook.pass();
+            }
+            assert!(
+                (store, moment) != (CRASHES, Moment::Command),
+                "told to panic"
+            );
+        }));
+    })
+    .await;
+    let turns = |store| rig.directory.status(store).map_or(0, |status| status.turns);
+    let thread = |store| rig.directory.status(store).map(|status| status.arbiter);
+    for store in [WAITS, HOLDS, CRASHES, BUSY] {
+        rig.deliver(store, 1).await;
+        eventually("a turn", || turns(store) == 1).await;
+    }
+    let threads = [HOLDS, CRASHES, BUSY].map(|store| thread(store) == thread(WAITS));
+    assert_eq!(threads, [false, false, true]);
+    rig.accept_malformed(HOLDS).await;
+    rig.directory.ring(HOLDS);
+    eventually("the only turn", || turn.is_reached()).await;
+    rig.deliver(WAITS, 1).await;
+    let ask = |store| {
+        let directory = rig.directory.clone();
+        let asked = Envelope::plain(Command::Resume);
+        // How it is answered is not the matter.
+        drop(tokio::spawn(async move {
+            directory.command(store, asked).await
+        }));
+    };
+    ask(BUSY);
+    eventually("its command", || command.is_reached()).await;
+    ask(CRASHES);
+    eventually("safe mode", || rig.directory.safe_mode().is_some()).await;
+    turn.open();
+    eventually("the end of the turn", || turns(HOLDS) == 2).await;
+    command.open();
+    let leave = rig
+        .directory
+        .control(WAITS, Control::Deactivate, "test".to_owned());
+    leave.await.expect("told");
+    eventually("its end", || rig.state(WAITS) == KeeperState::Stopped).await;
+    assert_eq!((turns(WAITS), rig.cursor(WAITS)), (1, 1));
 }

@@ -72,12 +72,12 @@ async fn play(
             let limit = tokio::time::timeout(Duration::from_secs(seconds), traffic);
             tokio::select! {
                 ended = limit => if let Ok(ended) = ended { ended?; },
-                () = signals.next() => {}
+                _signal = signals.next() => {}
             }
         }
         None => tokio::select! {
             ended = traffic => ended?,
-            () = signals.next() => {}
+            _signal = signals.next() => {}
         },
     }
     let seconds = watch.elapsed().as_secs();

@@ -43,9 +43,26 @@ impl Filing {
         }
     }
 
-    /// Ends what an earlier process left, before anything is accepted: else the list would grow with every crash.
+    /// Opens the index and ends what an earlier process left, before anything is accepted: else the list would grow with
+    /// every crash.
     pub(super) async fn catch_up(&mut self, db: &Db) {
-        while self.try_step(db).await && self.round.is_some() {}
+        if let Err(error) = recent::open(db).await {
+            tracing::warn!(%error, "recent delivery ids not read; the next delivery tries again");
+            return;
+        }
+        loop {
+            match self.step_in_time(db).await {
+                Ok(()) if self.round.is_some() => {}
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(
+                        error,
+                        "delivery ids that an earlier process left are not filed"
+                    );
+                    return;
+                }
+            }
+        }
     }
 
     /// Goes on after these deliveries, by one transaction, once half as many came as it can file: so what gathers
@@ -64,15 +81,17 @@ impl Filing {
 
     /// Whether the next step was done; one that fails ends its round.
     async fn try_step(&mut self, db: &Db) -> bool {
-        let step = tokio::time::timeout(db.options().writer.group_timeout, self.step(db)).await;
-        let error = match step {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => DbError::from(error).to_string(),
-            Err(_elapsed) => "a transaction did not end in time".to_owned(),
-        };
+        let step = self.step_in_time(db).await;
         // The next delivery meets the same trouble, and tells those who wait for it.
-        tracing::debug!(error, "delivery ids not filed");
-        false
+        step.inspect_err(|error| tracing::debug!(error, "delivery ids not filed"))
+            .is_ok()
+    }
+
+    async fn step_in_time(&mut self, db: &Db) -> Result<(), String> {
+        match tokio::time::timeout(db.options().writer.group_timeout, self.step(db)).await {
+            Ok(step) => step.map_err(|error| DbError::from(error).to_string()),
+            Err(_elapsed) => Err("a transaction did not end in time".to_owned()),
+        }
     }
 
     /// One transaction of the round; begins one when it is time.

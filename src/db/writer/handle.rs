@@ -132,6 +132,23 @@ impl Writer {
         answered.await.unwrap_or(Err(WriteError::Ended))
     }
 
+    /// Puts a keeper's share in line, and gives what waits for its commit as [`commit`](Self::commit) does; `Err`: the
+    /// line is full, and here is the share again.
+    pub fn offer(
+        &self,
+        share: Share,
+    ) -> Result<impl Future<Output = Result<(), CommitError>> + use<>, Box<Share>> {
+        let (answer, answered) = oneshot::channel();
+        let offered = self.shares.try_send(WaitingShare { share, answer });
+        match offered {
+            // When the writer has ended, nobody answers.
+            Ok(()) | Err(TrySendError::Closed(_)) => {
+                Ok(async move { answered.await.unwrap_or(Err(CommitError::Unavailable)) })
+            }
+            Err(TrySendError::Full(waiting)) => Err(Box::new(waiting.share)),
+        }
+    }
+
     /// Commits a keeper's share under its fence; returns after the commit (INV-E).
     pub async fn commit(&self, share: Share) -> Result<(), CommitError> {
         let (answer, answered) = oneshot::channel();

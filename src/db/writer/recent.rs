@@ -3,35 +3,77 @@
 //! The platform's ids come in no order, so a table keyed by them has a page to write for every single one. An accepted
 //! id is therefore only added at the end of `recent_delivery`, and to an index in memory. That index is a temporary table
 //! of the writing connection: it takes part in the connection's transactions, and so holds what is committed, neither more
-//! nor less. A connection that has none yet fills it from `recent_delivery`. When many ids have gathered they are filed
-//! into `delivery` in the order of its key ([`Filing`](super::filing::Filing)).
+//! nor less. When many ids have gathered they are filed into `delivery` in the order of its key
+//! ([`Filing`](super::filing::Filing)).
+//!
+//! A connection that has no index yet is given one page by page, before anything is accepted on it: however long the
+//! list is, no single transaction is.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Value,
+};
 
 use crate::clock::Timestamp;
-use crate::db::connect::statement;
+use crate::db::connect::{Db, statement};
+use crate::db::error::DbError;
 use crate::db::grid::Grid;
 use crate::ids::StoreId;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+/// Ids that are added to a new index at once: some 20 ms.
+const FILL_ROWS_MAX: i64 = 5_000;
 
 /// An id as it is told apart from others.
 pub(super) type Key<'id> = (StoreId, &'id str);
 
-/// Makes sure that this connection has the index.
-pub(super) async fn open(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+/// Whether this connection has the index, with everything in it.
+pub(super) async fn is_open(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
     const IS_THERE: &str = "SELECT 1 FROM temp.sqlite_master WHERE name = 'recent_id'";
-    const CREATE: &str = "CREATE TEMP TABLE recent_id (store BIGINT, delivery_id TEXT, received_at BIGINT, \
+    let is_there = statement(connection, IS_THERE, []);
+    Ok(connection.query_one_raw(is_there).await?.is_some())
+}
+
+/// Makes sure that the writing connection has the index. Nobody else may write delivery ids meanwhile.
+pub(super) async fn open(db: &Db) -> Result<(), DbError> {
+    const BEGIN: &str = "DROP TABLE IF EXISTS temp.recent_id_filling; \
+        CREATE TEMP TABLE recent_id_filling (store BIGINT, delivery_id TEXT, received_at BIGINT, \
         PRIMARY KEY (store, delivery_id)) WITHOUT ROWID";
-    // An id that outlived its place in `delivery` may have come again: the later counts.
-    const FILL: &str = "INSERT OR REPLACE INTO temp.recent_id \
-        SELECT store, delivery_id, received_at FROM recent_delivery ORDER BY number";
-    let is_there = statement(transaction, IS_THERE, []);
-    if transaction.query_one_raw(is_there).await?.is_none() {
-        transaction.execute_unprepared(CREATE).await?;
-        transaction.execute_unprepared(FILL).await?;
+    // Only now is it what others look for.
+    const END: &str = "ALTER TABLE temp.recent_id_filling RENAME TO recent_id";
+    let connection = db.accepts();
+    if is_open(connection).await? {
+        return Ok(());
     }
+    connection.execute_unprepared(BEGIN).await?;
+    let mut after = Some(i64::MIN);
+    while let Some(number) = after {
+        let page = tokio::time::timeout(
+            db.options().writer.group_timeout,
+            fill_page(connection, number),
+        );
+        after = page.await.map_err(|_elapsed| DbError::Busy)??;
+    }
+    connection.execute_unprepared(END).await?;
     Ok(())
+}
+
+/// Adds the next ids behind this number of the list; gives the last number added.
+async fn fill_page(connection: &DatabaseConnection, after: i64) -> Result<Option<i64>, DbErr> {
+    const LAST: &str = "SELECT MAX(number) FROM \
+        (SELECT number FROM recent_delivery WHERE number > $1 ORDER BY number LIMIT $2)";
+    // An id that outlived its place in `delivery` may have come again: the later counts.
+    const FILL: &str = "INSERT OR REPLACE INTO temp.recent_id_filling SELECT store, delivery_id, received_at \
+        FROM recent_delivery WHERE number > $1 AND number <= $2 ORDER BY number";
+    let page = statement(connection, LAST, [after.into(), FILL_ROWS_MAX.into()]);
+    let last: Option<i64> = match connection.query_one_raw(page).await? {
+        Some(row) => row.try_get_by_index(0)?,
+        None => None,
+    };
+    if let Some(last) = last {
+        let fill = statement(connection, FILL, [after.into(), last.into()]);
+        connection.execute_raw(fill).await?;
+    }
+    Ok(last)
 }
 
 /// Those of the ids that came before.
@@ -74,7 +116,8 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// Forgets the oldest ids that came before this moment, at most `rows_max`; returns how many went.
+/// Forgets the oldest ids that came before this moment, at most `rows_max`; returns how many went. A connection without
+/// the index forgets none: it has it before the next id comes, and the next purge finds them.
 pub(super) async fn forget(
     transaction: &DatabaseTransaction,
     before: Timestamp,
@@ -82,7 +125,9 @@ pub(super) async fn forget(
 ) -> Result<u64, DbErr> {
     const OLDEST: &str =
         "received_at < $1 AND number < (SELECT MIN(number) FROM recent_delivery) + $2";
-    open(transaction).await?;
+    if !is_open(transaction).await? {
+        return Ok(0);
+    }
     let values = || [before.as_millis().into(), i64::from(rows_max).into()];
     let from_index = format!(
         "DELETE FROM temp.recent_id WHERE received_at < $1 AND (store, delivery_id) IN \
@@ -125,7 +170,11 @@ pub(super) async fn file(
         WHERE (store, delivery_id) > ($1, $2) AND (store, delivery_id) <= ($3, $4)";
     let run =
         |sql, values: Vec<Value>| transaction.execute_raw(statement(transaction, sql, values));
-    open(transaction).await?;
+    if !is_open(transaction).await? {
+        return Err(DbErr::Custom(
+            "the connection has no index of ids yet".to_owned(),
+        ));
+    }
     let (store, id) = after.clone();
     let behind: [Value; 2] = [store.into(), id.into()];
     let [store, id] = behind.clone();

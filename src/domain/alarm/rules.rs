@@ -56,6 +56,19 @@ impl Alarm {
             Self::SilentStores => "silent_stores",
         }
     }
+
+    /// Whether it is judged by what the database tells.
+    pub(super) const fn needs_totals(self) -> bool {
+        match self {
+            Self::NoTurns | Self::OldestUnapplied | Self::BacklogGrows | Self::DeadLetters => true,
+            Self::Blind
+            | Self::SafeMode
+            | Self::SilentThreads
+            | Self::StuckKeepers
+            | Self::Restarts
+            | Self::SilentStores => false,
+        }
+    }
 }
 
 /// When alarms are raised. A bound of 0 turns its alarm off.

@@ -42,9 +42,11 @@ impl Silence {
         }
     }
 
-    /// Whether a period is over, so that [`look`](Self::look) has something to see.
+    /// Whether a period is over, so that [`look`](Self::look) has something to see. When the clock was set back, the
+    /// period begins anew.
     #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        self.looked_at = self.looked_at.map(|looked_at| looked_at.min(now));
         let is_over = |looked_at: Timestamp| now.millis_since(looked_at) >= self.period_ms;
         self.period_ms > 0 && self.periods > 0 && self.looked_at.is_none_or(is_over)
     }
@@ -133,6 +135,15 @@ mod tests {
     #[test]
     fn a_store_that_is_often_silent_is_not_worth_a_word() {
         assert_eq!(silence_after(&[5, 6, 7, 7, 8, 9, 9]), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_keep_it_from_looking() {
+        let mut silence = Silence::new(&RULES);
+        silence.look(Timestamp::from_millis(9 * RULES.silence_ms), []);
+        assert!(!silence.is_due(Timestamp::from_millis(0)));
+        assert!(!silence.is_due(Timestamp::from_millis(RULES.silence_ms - 1)));
+        assert!(silence.is_due(Timestamp::from_millis(RULES.silence_ms)));
     }
 
     #[test]

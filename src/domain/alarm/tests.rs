@@ -126,6 +126,24 @@ fn one_that_flickers_stays_raised() {
 }
 
 #[test]
+fn whoever_sees_nothing_says_of_nothing_that_it_is_over() {
+    let mut server = Server::new(RULES);
+    server.oldest_received_at = Some(server.now);
+    server.backlog = 3;
+    assert_eq!(server.pass(600, |_| {}), ["+no_turns", "+oldest_unapplied"]);
+    server.dead += 10;
+    assert_eq!(server.pass(5, |_| {}), ["+dead_letters"]);
+    server.is_blind = true;
+    assert_eq!(server.pass(600, |_| {}), ["+blind"]);
+    server.is_blind = false;
+    (server.backlog, server.oldest_received_at) = (0, None);
+    assert_eq!(
+        server.pass(600, |_| {}),
+        ["-blind", "-no_turns", "-oldest_unapplied", "-dead_letters"]
+    );
+}
+
+#[test]
 fn a_webhook_that_waits_too_long_is_told_of() {
     let mut server = Server::new(RULES);
     server.oldest_received_at = Some(server.now);
@@ -191,6 +209,23 @@ fn dead_letters_and_restarts_count_when_they_come() {
     assert!(server.pass(60, |_| {}).is_empty());
     server.restarts = 7;
     assert_eq!(server.pass(5, |_| {}), ["+restarts"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_neither_keeps_alarms_nor_holds_them_off() {
+    let mut server = Server::new(RULES);
+    server.pass(60, |_| {});
+    server.restarts += 5;
+    assert_eq!(server.pass(5, |_| {}), ["+restarts"]);
+    server.now = server.now.plus_millis(-7_200_000);
+    assert_eq!(server.pass(60, |_| {}), ["-restarts"]);
+    server.dead += 10;
+    assert_eq!(server.pass(5, |_| {}), ["+dead_letters"]);
+    server.backlog = 3;
+    server.now = server.now.plus_millis(-7_200_000);
+    assert_eq!(server.pass(70, |_| {}), ["-dead_letters", "+no_turns"]);
+    let since = server.watch.raised().map(|raised| raised.since);
+    assert!(since.into_iter().all(|since| since <= server.now));
 }
 
 #[test]

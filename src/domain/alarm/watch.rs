@@ -62,6 +62,7 @@ pub struct Watch {
     pub(super) history: VecDeque<Sample>,
     progress: Option<Progress>,
     raised: BTreeMap<Alarm, (Raised, Timestamp)>,
+    looked_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,22 +89,51 @@ impl Watch {
             history: VecDeque::new(),
             progress: None,
             raised: BTreeMap::new(),
+            looked_at: None,
         }
     }
 
     /// Judges a reading; returns what turned by it.
     pub fn look(&mut self, reading: &Reading) -> Vec<Turned> {
+        let before = self.looked_at.replace(reading.at);
+        if before.is_some_and(|before| reading.at < before) {
+            self.begin_anew(reading.at);
+        }
         if let Some(totals) = reading.totals {
             self.remember(reading, totals);
         }
         let mut turned = Vec::new();
         for alarm in Alarm::ALL {
+            if reading.totals.is_none() && alarm.needs_totals() {
+                // Whoever sees nothing cannot say that it is over.
+                self.keep(alarm, reading.at);
+                continue;
+            }
             match self.judge(alarm, reading) {
                 Some(summary) => turned.extend(self.raise(alarm, reading.at, summary)),
                 None => turned.extend(self.clear(alarm, reading.at)),
             }
         }
         turned
+    }
+
+    /// The clock was set back: what was read bears stamps that are still to come, and says nothing of how long ago it
+    /// was.
+    fn begin_anew(&mut self, now: Timestamp) {
+        self.history.clear();
+        if let Some(progress) = &mut self.progress {
+            progress.since = now;
+        }
+        for (raised, seen_at) in self.raised.values_mut() {
+            raised.since = raised.since.min(now);
+            *seen_at = now;
+        }
+    }
+
+    fn keep(&mut self, alarm: Alarm, now: Timestamp) {
+        if let Some((_, seen_at)) = self.raised.get_mut(&alarm) {
+            *seen_at = now;
+        }
     }
 
     /// What is raised, the most pressing first.

@@ -20,6 +20,7 @@ use crate::ids::{IdSource, StoreId};
 use crate::keeper::arbiters;
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::{Aftermath, Exit};
+use crate::keeper::home::Home;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -81,6 +82,11 @@ impl Bench {
 
     /// With settings that differ from the defaults as `adjust` says.
     pub(super) async fn set_up_with(adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
+        Self::set_up_at(Home::here(), adjust).await
+    }
+
+    /// With keepers' work done there.
+    pub(super) async fn set_up_at(home: Home, adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", files.path().join("store.db").display());
         let db = Db::connect(&DatabaseOptions::new(&url, files.path()))
@@ -100,7 +106,9 @@ impl Bench {
         let (purges, _nobody_purges) = mpsc::channel(1);
         let mut settings = KeeperSettings::new(StoreSettings::default());
         adjust(&mut settings);
-        let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
+        let mut shared = Shared::new(deps, settings, arbiters, purges);
+        shared.home = home;
+        let shared = Arc::new(shared);
         Self {
             shared,
             slot: Arc::new(Slot::new(STORE)),

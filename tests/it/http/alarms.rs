@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use storekeeper::clock::{Clock, ManualClock};
 use storekeeper::config::Secret;
 
 use crate::sandbox::receiver::{Received, Receiver};
-use crate::support::app::{Answer, PATIENCE, TestApp};
+use crate::support::app::{Answer, PATIENCE, TestApp, TestStore};
+use crate::support::keepers::START;
 
 async fn status(app: &TestApp) -> Value {
     let request = app.anyone().request(Method::GET, "/status");
@@ -70,5 +72,52 @@ async fn a_dead_letter_is_told_of_where_people_look_and_where_it_is_posted() {
     );
     assert_eq!(posted["since"], alarm["since"]);
     assert_eq!(posted["text"], format!("Storekeeper: {summary}"));
+    app.stop().await;
+}
+
+/// Its keeper does not leave, so that what it does not store is counted in memory only.
+#[tokio::test]
+async fn a_store_that_has_naked_webhooks_only_is_not_silent() {
+    const FOREIGN_ORDER: &str =
+        r#"{"id":7,"line_items":[{"id":1,"variant_id":2,"product_id":3,"quantity":1}]}"#;
+    let clock = ManualClock::starting_at(START);
+    let app = TestApp::start_from(|config, parts| {
+        (config.alarms.silence_ms, config.alarms.silence_periods) = (60_000, 1);
+        config.keeper.idle_ms = 86_400_000;
+        parts.clock = Clock::Manual(clock.clone());
+    })
+    .await;
+    let stores = [
+        app.register("one.myshopify.com", "shpss_1").await,
+        app.register("two.myshopify.com", "shpss_2").await,
+    ];
+    let runs = |keeper: &Value| keeper["state"] == "running" && !keeper["observation"].is_null();
+    for store in &stores {
+        app.keeper_until(store, runs).await;
+    }
+    let has_webhook = async |store: &TestStore, round: u32| {
+        let order = app.platform(store).body(FOREIGN_ORDER);
+        let sent = order.id(&format!("delivery-{round}")).send().await;
+        assert_eq!(sent.json()["outcome"], "naked");
+    };
+    let round = std::cell::Cell::new(0);
+    let alarm = until(async || {
+        round.set(round.get() + 1);
+        clock.advance_millis(5_000);
+        has_webhook(&stores[0], round.get()).await;
+        // The other has them for three minutes, and then for as long none.
+        if round.get() / 36 % 2 == 0 {
+            has_webhook(&stores[1], round.get()).await;
+        }
+        let alarms = &status(&app).await["alarms"];
+        let alarms = alarms.as_array().unwrap().iter();
+        alarms
+            .clone()
+            .find(|alarm| alarm["alarm"] == "silent_stores")
+            .cloned()
+    })
+    .await;
+    let summary = "store 2 always has webhooks and has none";
+    assert_eq!(alarm["summary"], summary);
     app.stop().await;
 }

@@ -5,6 +5,7 @@ use crate::db::connect::Db;
 use crate::db::error::DbError;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::{WaitingDelivery, WriteError};
+use crate::db::writer::recent;
 
 /// What became of each delivery of a group, in their order.
 pub(super) type Outcomes = Vec<Result<Acceptance, WriteError>>;
@@ -56,7 +57,17 @@ async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
     outcomes
 }
 
+/// On a connection that is new, the index of recent ids comes first, in its own time.
 async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
+    if let Some(outcomes) = write_in_time(db, deliveries).await? {
+        return Ok(outcomes);
+    }
+    recent::open(db).await?;
+    let written = write_in_time(db, deliveries).await?;
+    written.ok_or_else(|| DbError::Unavailable("the connection was lost again".to_owned()))
+}
+
+async fn write_in_time(db: &Db, deliveries: &[Delivery]) -> Result<Option<Outcomes>, DbError> {
     match tokio::time::timeout(db.options().writer.group_timeout, write_all(db, deliveries)).await {
         Ok(outcomes) => Ok(outcomes?),
         Err(_elapsed) => Err(DbError::Unavailable(
@@ -65,9 +76,9 @@ async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
     }
 }
 
-async fn write_all(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, sea_orm::DbErr> {
+async fn write_all(db: &Db, deliveries: &[Delivery]) -> Result<Option<Outcomes>, sea_orm::DbErr> {
     if db.is_postgres() {
-        at_once::write(db.accepts(), deliveries).await
+        at_once::write(db.accepts(), deliveries).await.map(Some)
     } else {
         in_steps::write(db.accepts(), deliveries).await
     }

@@ -16,19 +16,23 @@ use crate::db::writer::handle::WriteError;
 use crate::db::writer::recent;
 use crate::ids::StoreId;
 
-/// Writes the group in a transaction.
+/// Writes the group in a transaction; `None`: nothing is written, since the connection has no index of recent ids.
 pub(super) async fn write(
     connection: &DatabaseConnection,
     deliveries: &[Delivery],
-) -> Result<Outcomes, DbErr> {
+) -> Result<Option<Outcomes>, DbErr> {
     let transaction = begin_writing(connection).await?;
+    if !recent::is_open(&transaction).await? {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
     let shared = refuse_shared_bodies(&transaction, deliveries).await?;
     let fresh = note_delivery_ids(&transaction, deliveries, &shared).await?;
     let heads = advance_heads(&transaction, deliveries, &fresh).await?;
     let outcomes = number(deliveries, &shared, &fresh, heads);
     insert_rows(&transaction, deliveries, &outcomes).await?;
     transaction.commit().await?;
-    Ok(outcomes)
+    Ok(Some(outcomes))
 }
 
 /// The positions of deliveries whose body another store accepted under the same secret; remembers the other bodies.
@@ -73,7 +77,6 @@ async fn note_delivery_ids(
                 .or_insert((position, delivery.received_at));
         }
     }
-    recent::open(transaction).await?;
     let known = recent::known(transaction, fresh.keys().copied()).await?;
     let known: BTreeSet<recent::Key<'_>> = known
         .iter()
