@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::handle::WaitingBulk;
-use super::recent;
+use super::{recent, within_time};
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing, statement};
 use crate::db::error::DbError;
@@ -29,17 +29,7 @@ pub(super) struct Deleted {
 
 /// Deletes at most one transaction's worth and answers what went.
 pub(super) async fn write(db: &Db, waiting: WaitingBulk) {
-    let deleted = match tokio::time::timeout(
-        db.options().writer.group_timeout,
-        delete(db, waiting.job),
-    )
-    .await
-    {
-        Ok(deleted) => deleted,
-        Err(_elapsed) => Err(DbError::Unavailable(
-            "a transaction did not end in time".to_owned(),
-        )),
-    };
+    let deleted = within_time(db, delete(db, waiting.job)).await;
     // Whoever asked may have gone; what is deleted stays deleted.
     let _gone = waiting.answer.send(deleted).is_err();
 }

@@ -6,9 +6,8 @@
 
 use sea_orm::DbErr;
 
-use super::recent;
+use super::{recent, within_time};
 use crate::db::connect::{Db, begin_writing};
-use crate::db::error::DbError;
 
 /// Rows struck off for one that could be filed in the same time: they stand together.
 const STRUCK_FOR_FILED: u32 = 8;
@@ -64,15 +63,12 @@ impl Filing {
 
     /// Whether the next step was done; one that fails ends its round.
     async fn try_step(&mut self, db: &Db) -> bool {
-        let step = tokio::time::timeout(db.options().writer.group_timeout, self.step(db)).await;
-        let error = match step {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => DbError::from(error).to_string(),
-            Err(_elapsed) => "a transaction did not end in time".to_owned(),
-        };
-        // The next delivery meets the same trouble, and tells those who wait for it.
-        tracing::debug!(error, "delivery ids not filed");
-        false
+        let step = within_time(db, async { Ok(self.step(db).await?) }).await;
+        if let Err(error) = &step {
+            // The next delivery meets the same trouble, and tells those who wait for it.
+            tracing::debug!(%error, "delivery ids not filed");
+        }
+        step.is_ok()
     }
 
     /// One transaction of the round; begins one when it is time.

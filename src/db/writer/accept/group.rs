@@ -1,34 +1,63 @@
 //! Writes a group of deliveries and answers each.
 
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
 use super::{at_once, in_steps};
 use crate::db::connect::Db;
 use crate::db::error::DbError;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::{WaitingDelivery, WriteError};
+use crate::db::writer::within_time;
 
 /// What became of each delivery of a group, in their order.
-pub(super) type Outcomes = Vec<Result<Acceptance, WriteError>>;
+pub(in crate::db::writer) type Outcomes = Vec<Result<Acceptance, WriteError>>;
+
+/// Deliveries that are written in one transaction, and who waits for each.
+pub(in crate::db::writer) struct Group {
+    pub(in crate::db::writer) deliveries: Vec<Delivery>,
+    answers: Vec<(
+        oneshot::Sender<Result<Acceptance, WriteError>>,
+        OwnedSemaphorePermit,
+    )>,
+}
+
+impl Group {
+    pub(in crate::db::writer) fn of(waiting: Vec<WaitingDelivery>) -> Self {
+        let (deliveries, answers) = waiting
+            .into_iter()
+            .map(|waiting| (waiting.delivery, (waiting.answer, waiting.room)))
+            .unzip();
+        Self {
+            deliveries,
+            answers,
+        }
+    }
+
+    pub(in crate::db::writer) fn answer(self, outcomes: Outcomes) {
+        for (outcome, (answer, _room)) in outcomes.into_iter().zip(self.answers) {
+            // Whoever asked may have gone; the row is durable all the same.
+            let _gone = answer.send(outcome).is_err();
+        }
+    }
+
+    /// What is the matter with the database is the matter with every delivery.
+    pub(in crate::db::writer) fn fail(self, error: &DbError) {
+        let outcome = |_: &Delivery| Err(error.clone().into());
+        let outcomes = self.deliveries.iter().map(outcome).collect();
+        self.answer(outcomes);
+    }
+}
 
 /// Writes a group and answers each; a failed group is written one by one, so that a bad delivery fails alone.
-pub(in crate::db::writer) async fn write_group(db: &Db, group: Vec<WaitingDelivery>) {
-    let (deliveries, answers): (Vec<_>, Vec<_>) = group
-        .into_iter()
-        .map(|waiting| (waiting.delivery, (waiting.answer, waiting.room)))
-        .unzip();
-    let outcomes = match write(db, &deliveries).await {
+pub(in crate::db::writer) async fn write_group(db: &Db, group: Group) {
+    let deliveries = &group.deliveries;
+    let outcomes = match write(db, deliveries).await {
         Ok(outcomes) => outcomes,
-        // What is the matter with the database is the matter with every delivery.
-        Err(error) if error.is_transient() => deliveries
-            .iter()
-            .map(|_| Err(error.clone().into()))
-            .collect(),
-        Err(_error) if deliveries.len() > 1 => one_by_one(db, &deliveries).await,
+        Err(error) if error.is_transient() => return group.fail(&error),
+        Err(_error) if deliveries.len() > 1 => one_by_one(db, deliveries).await,
         Err(error) => vec![Err(refusal(error))],
     };
-    for (outcome, (answer, _room)) in outcomes.into_iter().zip(answers) {
-        // Whoever asked may have gone; the row is durable all the same.
-        let _gone = answer.send(outcome).is_err();
-    }
+    group.answer(outcomes);
 }
 
 /// What one delivery alone failed with.
@@ -57,18 +86,13 @@ async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
 }
 
 async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
-    match tokio::time::timeout(db.options().writer.group_timeout, write_all(db, deliveries)).await {
-        Ok(outcomes) => Ok(outcomes?),
-        Err(_elapsed) => Err(DbError::Unavailable(
-            "a transaction did not end in time".to_owned(),
-        )),
-    }
-}
-
-async fn write_all(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, sea_orm::DbErr> {
-    if db.is_postgres() {
-        at_once::write(db.accepts(), deliveries).await
-    } else {
-        in_steps::write(db.accepts(), deliveries).await
-    }
+    within_time(db, async {
+        let written = if db.is_postgres() {
+            at_once::write(db.accepts(), deliveries).await
+        } else {
+            in_steps::write(db.accepts(), deliveries).await
+        };
+        Ok(written?)
+    })
+    .await
 }

@@ -22,12 +22,21 @@ pub(super) async fn write(
     deliveries: &[Delivery],
 ) -> Result<Outcomes, DbErr> {
     let transaction = begin_writing(connection).await?;
-    let shared = refuse_shared_bodies(&transaction, deliveries).await?;
-    let fresh = note_delivery_ids(&transaction, deliveries, &shared).await?;
-    let heads = advance_heads(&transaction, deliveries, &fresh).await?;
-    let outcomes = number(deliveries, &shared, &fresh, heads);
-    insert_rows(&transaction, deliveries, &outcomes).await?;
+    let outcomes = write_rows(&transaction, deliveries).await?;
     transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// Writes the group into a transaction that another commits.
+pub(in crate::db::writer) async fn write_rows(
+    transaction: &DatabaseTransaction,
+    deliveries: &[Delivery],
+) -> Result<Outcomes, DbErr> {
+    let shared = refuse_shared_bodies(transaction, deliveries).await?;
+    let fresh = note_delivery_ids(transaction, deliveries, &shared).await?;
+    let heads = advance_heads(transaction, deliveries, &fresh).await?;
+    let outcomes = number(deliveries, &shared, &fresh, heads);
+    insert_rows(transaction, deliveries, &outcomes).await?;
     Ok(outcomes)
 }
 
