@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::checkpoint::RowsWritten;
 use super::filing::Filing;
 use super::handle::{WaitingBulk, WaitingDelivery, WaitingShare};
+use super::recent::RecentIds;
 use super::{accept, bulk, checkpoint, share, together};
 use crate::db::connect::Db;
 use crate::db::options::WriterOptions;
@@ -65,6 +66,7 @@ struct Lane {
     deliveries_next: bool,
     since_bulk: u32,
     written: RowsWritten,
+    recent: RecentIds,
     /// Of recent delivery ids (SQLite).
     filing: Option<Filing>,
 }
@@ -86,19 +88,20 @@ impl Lane {
             deliveries_next: true,
             since_bulk: 0,
             written: RowsWritten::default(),
+            recent: RecentIds::default(),
             filing: (!db.is_postgres()).then(|| Filing::new(db)),
         }
     }
 
     async fn run(mut self) {
         if let Some(filing) = &mut self.filing {
-            filing.catch_up(&self.db).await;
+            filing.catch_up(&self.db, &mut self.recent).await;
         }
         while let Some(next) = self.next().await {
             match next {
                 Next::Bulk(waiting) => {
                     self.since_bulk = 0;
-                    bulk::write(&self.db, waiting).await;
+                    bulk::write(&self.db, &mut self.recent, waiting).await;
                 }
                 Next::Delivery(first) => {
                     self.deliveries_next = false;
@@ -126,13 +129,13 @@ impl Lane {
         if accepted == 0 {
             share::write_group(&self.db, shares).await;
         } else if changed == 0 {
-            accept::write_group(&self.db, deliveries).await;
+            accept::write_group(&self.db, &mut self.recent, deliveries).await;
         } else {
-            together::write_group(&self.db, deliveries, shares).await;
+            together::write_group(&self.db, &mut self.recent, deliveries, shares).await;
         }
         self.count(accepted + changed);
         if let Some(filing) = &mut self.filing {
-            let filed = filing.go_on(&self.db, accepted).await;
+            let filed = filing.go_on(&self.db, &mut self.recent, accepted).await;
             self.count(filed);
         }
     }

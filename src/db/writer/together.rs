@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use sea_orm::{DatabaseTransaction, TransactionTrait};
 
 use super::handle::Share;
+use super::recent::RecentIds;
 use super::{accept, share, within_time};
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
@@ -15,8 +16,13 @@ use crate::db::inbox::Delivery;
 use crate::ids::StoreId;
 
 /// Writes both and answers each. Where one could be the other's misfortune, each is written by itself.
-pub(super) async fn write_group(db: &Db, deliveries: accept::Group, shares: share::Group) {
-    let written = write(db, &deliveries.deliveries, &shares.shares);
+pub(super) async fn write_group(
+    db: &Db,
+    recent: &mut RecentIds,
+    deliveries: accept::Group,
+    shares: share::Group,
+) {
+    let written = write(db, recent, &deliveries.deliveries, &shares.shares);
     match within_time(db, written).await {
         Ok((outcomes, Some(winners))) => {
             deliveries.answer(outcomes);
@@ -31,10 +37,8 @@ pub(super) async fn write_group(db: &Db, deliveries: accept::Group, shares: shar
             shares.fail(&error);
         }
         // Less than both may find room on the disk.
-        Err(
-            DbError::Full | DbError::NotFound(_) | DbError::Conflict | DbError::Broken(_),
-        ) => {
-            accept::write_group(db, deliveries).await;
+        Err(DbError::Full | DbError::NotFound(_) | DbError::Conflict | DbError::Broken(_)) => {
+            accept::write_group(db, recent, deliveries).await;
             share::write_group(db, shares).await;
         }
     }
@@ -43,13 +47,15 @@ pub(super) async fn write_group(db: &Db, deliveries: accept::Group, shares: shar
 /// Commits the deliveries, and the shares if they can be written; returns the stores whose fence held.
 async fn write(
     db: &Db,
+    recent: &mut RecentIds,
     deliveries: &[Delivery],
     shares: &[Share],
 ) -> Result<(accept::Outcomes, Option<BTreeSet<StoreId>>), DbError> {
     let transaction = begin_writing(db.accepts()).await?;
-    let outcomes = accept::write_rows(&transaction, deliveries).await?;
+    let outcomes = accept::write_rows(&transaction, recent, deliveries).await?;
     let winners = write_shares(&transaction, shares).await?;
     transaction.commit().await?;
+    recent.settle();
     Ok((outcomes, winners))
 }
 

@@ -7,6 +7,7 @@ use crate::db::connect::Db;
 use crate::db::error::DbError;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::{WaitingDelivery, WriteError};
+use crate::db::writer::recent::RecentIds;
 use crate::db::writer::within_time;
 
 /// What became of each delivery of a group, in their order.
@@ -49,12 +50,12 @@ impl Group {
 }
 
 /// Writes a group and answers each; a failed group is written one by one, so that a bad delivery fails alone.
-pub(in crate::db::writer) async fn write_group(db: &Db, group: Group) {
+pub(in crate::db::writer) async fn write_group(db: &Db, recent: &mut RecentIds, group: Group) {
     let deliveries = &group.deliveries;
-    let outcomes = match write(db, deliveries).await {
+    let outcomes = match write(db, recent, deliveries).await {
         Ok(outcomes) => outcomes,
         Err(error) if error.is_transient() => return group.fail(&error),
-        Err(_error) if deliveries.len() > 1 => one_by_one(db, deliveries).await,
+        Err(_error) if deliveries.len() > 1 => one_by_one(db, recent, deliveries).await,
         Err(error) => vec![Err(refusal(error))],
     };
     group.answer(outcomes);
@@ -72,10 +73,10 @@ fn refusal(error: DbError) -> WriteError {
     }
 }
 
-async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
+async fn one_by_one(db: &Db, recent: &mut RecentIds, deliveries: &[Delivery]) -> Outcomes {
     let mut outcomes = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        let outcome = write(db, std::slice::from_ref(delivery)).await;
+        let outcome = write(db, recent, std::slice::from_ref(delivery)).await;
         outcomes.push(
             outcome
                 .map_err(refusal)
@@ -85,12 +86,16 @@ async fn one_by_one(db: &Db, deliveries: &[Delivery]) -> Outcomes {
     outcomes
 }
 
-async fn write(db: &Db, deliveries: &[Delivery]) -> Result<Outcomes, DbError> {
+async fn write(
+    db: &Db,
+    recent: &mut RecentIds,
+    deliveries: &[Delivery],
+) -> Result<Outcomes, DbError> {
     within_time(db, async {
         let written = if db.is_postgres() {
             at_once::write(db.accepts(), deliveries).await
         } else {
-            in_steps::write(db.accepts(), deliveries).await
+            in_steps::write(db.accepts(), recent, deliveries).await
         };
         Ok(written?)
     })
