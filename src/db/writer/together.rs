@@ -25,11 +25,11 @@ pub(super) async fn write_group(
     let written = write(db, recent, &deliveries.deliveries, &shares.shares);
     match within_time(db, written).await {
         Ok((outcomes, Some(winners))) => {
-            deliveries.answer(outcomes);
+            deliveries.answer(db, outcomes);
             shares.answer(&winners);
         }
         Ok((outcomes, None)) => {
-            deliveries.answer(outcomes);
+            deliveries.answer(db, outcomes);
             share::write_group(db, shares).await;
         }
         Err(error @ (DbError::Busy | DbError::Unavailable(_))) => {

@@ -13,13 +13,16 @@ use crate::db::writer::within_time;
 /// What became of each delivery of a group, in their order.
 pub(in crate::db::writer) type Outcomes = Vec<Result<Acceptance, WriteError>>;
 
+/// Who waits, and the body's part of what may wait.
+type Answer = (
+    oneshot::Sender<Result<Acceptance, WriteError>>,
+    OwnedSemaphorePermit,
+);
+
 /// Deliveries that are written in one transaction, and who waits for each.
 pub(in crate::db::writer) struct Group {
     pub(in crate::db::writer) deliveries: Vec<Delivery>,
-    answers: Vec<(
-        oneshot::Sender<Result<Acceptance, WriteError>>,
-        OwnedSemaphorePermit,
-    )>,
+    answers: Vec<Answer>,
 }
 
 impl Group {
@@ -34,18 +37,29 @@ impl Group {
         }
     }
 
-    pub(in crate::db::writer) fn answer(self, outcomes: Outcomes) {
-        for (outcome, (answer, _room)) in outcomes.into_iter().zip(self.answers) {
-            // Whoever asked may have gone; the row is durable all the same.
-            let _gone = answer.send(outcome).is_err();
-        }
+    /// They are committed, those that the outcomes say. They are kept for their keepers, whom the answers call.
+    pub(in crate::db::writer) fn answer(self, db: &Db, outcomes: Outcomes) {
+        let numbered = self.deliveries.into_iter().zip(&outcomes);
+        db.fresh()
+            .keep(numbered.filter_map(|(delivery, outcome)| match outcome {
+                Ok(Acceptance::Accepted { seq }) => Some(delivery.into_row(*seq)),
+                Ok(Acceptance::Duplicate | Acceptance::SharedBody) | Err(_) => None,
+            }));
+        tell(self.answers, outcomes);
     }
 
     /// What is the matter with the database is the matter with every delivery.
     pub(in crate::db::writer) fn fail(self, error: &DbError) {
         let outcome = |_: &Delivery| Err(error.clone().into());
         let outcomes = self.deliveries.iter().map(outcome).collect();
-        self.answer(outcomes);
+        tell(self.answers, outcomes);
+    }
+}
+
+fn tell(answers: Vec<Answer>, outcomes: Outcomes) {
+    for (outcome, (answer, _room)) in outcomes.into_iter().zip(answers) {
+        // Whoever asked may have gone; the row is durable all the same.
+        let _gone = answer.send(outcome).is_err();
     }
 }
 
@@ -58,7 +72,7 @@ pub(in crate::db::writer) async fn write_group(db: &Db, recent: &mut RecentIds, 
         Err(_error) if deliveries.len() > 1 => one_by_one(db, recent, deliveries).await,
         Err(error) => vec![Err(refusal(error))],
     };
-    group.answer(outcomes);
+    group.answer(db, outcomes);
 }
 
 /// What one delivery alone failed with.
