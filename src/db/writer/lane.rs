@@ -204,7 +204,8 @@ impl Lane {
         }
     }
 
-    /// Everything that waits, while there is room in the transaction, at most one share of each store.
+    /// Everything that waits, while there is room in the transaction, at most one share of each store. One that is too
+    /// large for what is left waits for the next.
     fn gather_shares(&mut self, first: Option<WaitingShare>, room: &mut Room) -> Vec<WaitingShare> {
         let mut stores = BTreeSet::new();
         let mut group = Vec::new();
@@ -217,8 +218,13 @@ impl Lane {
                 next = held.or_else(|| self.queues.shares.try_recv().ok());
             }
             let Some(waiting) = next.take() else { break };
+            let rows = row_count(&waiting);
+            if !room.holds(rows) {
+                still_held.push_back(waiting);
+                break;
+            }
             if stores.insert(waiting.share.store) {
-                room.take(row_count(&waiting), 0);
+                room.take(rows, 0);
                 group.push(waiting);
             } else {
                 still_held.push_back(waiting);
@@ -235,6 +241,7 @@ struct Room {
     rows: usize,
     bytes: usize,
     until: Instant,
+    is_untouched: bool,
 }
 
 impl Room {
@@ -244,6 +251,7 @@ impl Room {
             bytes: options.group_bytes_max,
             // The runtime's clock: measures how long gathering lasts, and is never compared with a stamp.
             until: Instant::now() + options.group_gather_max,
+            is_untouched: true,
         }
     }
 
@@ -251,7 +259,13 @@ impl Room {
         self.rows > 0 && self.bytes > 0 && Instant::now() < self.until
     }
 
+    /// Whether there is room for a share. Whatever its size, it has room when it comes first.
+    fn holds(&self, rows: usize) -> bool {
+        self.is_untouched || rows <= self.rows
+    }
+
     fn take(&mut self, rows: usize, bytes: usize) {
+        self.is_untouched = false;
         self.rows = self.rows.saturating_sub(rows);
         self.bytes = self.bytes.saturating_sub(bytes);
     }

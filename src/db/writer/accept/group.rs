@@ -106,12 +106,11 @@ async fn write(
     deliveries: &[Delivery],
 ) -> Result<Outcomes, DbError> {
     within_time(db, async {
-        let written = if db.is_postgres() {
+        if db.is_postgres() {
             at_once::write(db.accepts(), deliveries).await
         } else {
-            in_steps::write(db.accepts(), recent, deliveries).await
-        };
-        Ok(written?)
+            Ok(in_steps::write(db.accepts(), recent, deliveries).await?)
+        }
     })
     .await
 }
