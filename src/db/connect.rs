@@ -15,6 +15,7 @@ use sea_orm::{
 };
 
 use super::error::DbError;
+use super::fresh::FreshRows;
 use super::options::DatabaseOptions;
 
 /// Prepared statements kept for each connection: more than the texts that occur.
@@ -32,6 +33,7 @@ const POSTGRES_WRITERS: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Db {
     inner: Arc<Connections>,
+    fresh: Arc<FreshRows>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,7 @@ impl Db {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            fresh: Arc::default(),
         })
     }
 
@@ -100,6 +103,11 @@ impl Db {
 
     pub(super) fn is_postgres(&self) -> bool {
         self.backend() == DbBackend::Postgres
+    }
+
+    /// Webhooks that were accepted through this handle or a clone of it, a moment ago.
+    pub(super) fn fresh(&self) -> &FreshRows {
+        &self.fresh
     }
 
     pub(super) fn readers(&self) -> &DatabaseConnection {

@@ -162,24 +162,30 @@ fn pad(rows: &mut Vec<Vec<Value>>) {
 }
 
 fn with_rows(backend: DbBackend, columns: &[&str], rows: usize, statement: &str) -> String {
-    let mut sql = format!("WITH g({}) AS (SELECT * FROM (VALUES ", columns.join(", "));
+    let values = if backend == DbBackend::Postgres {
+        numbered_values(columns.len(), rows)
+    } else {
+        let row = format!("({})", vec!["?"; columns.len()].join(", "));
+        vec![row; rows].join(", ")
+    };
+    let columns = columns.join(", ");
+    format!(
+        "WITH g({columns}) AS (SELECT * FROM (VALUES {values}) AS rows WHERE column1 IS NOT NULL) {statement}"
+    )
+}
+
+fn numbered_values(columns: usize, rows: usize) -> String {
+    let mut values = String::new();
     for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 0..columns.len() {
+        values.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
             let comma = if column == 0 { "" } else { ", " };
-            let number = row * columns.len() + column + 1;
             // Writing to a string cannot fail.
-            let _written = if backend == DbBackend::Postgres {
-                write!(sql, "{comma}${number}").is_ok()
-            } else {
-                write!(sql, "{comma}?").is_ok()
-            };
+            let _written = write!(values, "{comma}${}", row * columns + column + 1).is_ok();
         }
-        sql.push(')');
+        values.push(')');
     }
-    sql.push_str(") AS rows WHERE column1 IS NOT NULL) ");
-    sql.push_str(statement);
-    sql
+    values
 }
 
 /// Inserts the rows, or replaces those with the same primary key. No key may occur twice.

@@ -70,8 +70,8 @@ struct Size {
     bytes: Option<i64>,
 }
 
-/// What lies ahead in the log: where it ends, for which installation, and the rows after `after_seq` in order, at most `limit` and no more than
-/// fit into `max_bytes` of bodies, but at least one when there is one.
+/// What lies ahead in the log: where it ends, for which installation, and the rows after `after_seq` in order, at most
+/// `limit` and no more than fit into `max_bytes` of bodies, but at least one when there is one.
 pub async fn look_ahead(
     db: &Db,
     store: StoreId,
@@ -79,6 +79,29 @@ pub async fn look_ahead(
     limit: u64,
     max_bytes: usize,
 ) -> Result<Ahead, DbError> {
+    let rows = db.fresh().take(store, after_seq, limit, max_bytes);
+    if let Some(last) = rows.last().map(|row| row.seq) {
+        let (ahead, _sizes) = look(db, store, after_seq, 0).await?;
+        // A database that lost them, put back to an earlier state, is believed.
+        if last <= ahead.last_seq {
+            return Ok(Ahead { rows, ..ahead });
+        }
+    }
+    let (ahead, sizes) = look(db, store, after_seq, limit).await?;
+    let rows = match last_within(&sizes, max_bytes) {
+        Some(last) => rows_between(db, store, after_seq, last).await?,
+        None => Vec::new(),
+    };
+    Ok(Ahead { rows, ..ahead })
+}
+
+/// Where the log ends and for which installation, and how large the rows after `after_seq` are, at most `limit`.
+async fn look(
+    db: &Db,
+    store: StoreId,
+    after_seq: i64,
+    limit: u64,
+) -> Result<(Ahead, Vec<Size>), DbError> {
     let sizes = Size::find_by_statement(statement(
         db.readers(),
         "SELECT head.next_seq, store.installed_at, ahead.seq, ahead.bytes FROM inbox_head head \
@@ -93,16 +116,12 @@ pub async fn look_ahead(
     ));
     let sizes = db.reading(sizes.all(db.readers())).await?;
     let head = sizes.first().ok_or(DbError::NotFound("store"))?;
-    let (last_seq, installed_at) = (head.next_seq - 1, head.installed_at);
-    let rows = match last_within(&sizes, max_bytes) {
-        Some(last) => rows_between(db, store, after_seq, last).await?,
-        None => Vec::new(),
+    let ahead = Ahead {
+        last_seq: head.next_seq - 1,
+        installed_at: head.installed_at.map(Timestamp::from_millis),
+        rows: Vec::new(),
     };
-    Ok(Ahead {
-        last_seq,
-        installed_at: installed_at.map(Timestamp::from_millis),
-        rows,
-    })
+    Ok((ahead, sizes))
 }
 
 /// The rows after `after_seq` up to `last_seq`, in order.
@@ -134,6 +153,23 @@ fn last_within(sizes: &[Size], max_bytes: usize) -> Option<i64> {
         last = size.seq;
     }
     last
+}
+
+impl Delivery {
+    /// The row that it became.
+    pub(super) fn into_row(self, seq: i64) -> InboxRow {
+        InboxRow {
+            store: self.store,
+            seq,
+            topic: self.topic,
+            delivery_id: self.delivery_id,
+            event_id: self.event_id,
+            triggered_at: self.triggered_at,
+            api_version: self.api_version,
+            received_at: self.received_at,
+            body: self.body,
+        }
+    }
 }
 
 impl From<inbox::Model> for InboxRow {

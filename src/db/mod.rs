@@ -10,6 +10,7 @@ mod connect;
 mod document;
 mod durability;
 mod error;
+mod fresh;
 mod grid;
 mod options;
 mod process_lock;

@@ -111,18 +111,11 @@ impl AppState {
         self.is_durable.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a webhook for which the disk had no room.
+    /// Takes note of a webhook for which the disk had no room. That a smaller one found some changes nothing.
     pub(crate) fn note_full(&self) {
         let until = self.clock().now().plus_millis(FULL_FOR_MS);
         self.full_until_ms
             .store(until.as_millis(), Ordering::Relaxed);
-    }
-
-    /// Takes note of a webhook that was made durable.
-    pub(crate) fn note_room(&self) {
-        if self.full_until_ms.load(Ordering::Relaxed) > 0 {
-            self.full_until_ms.store(0, Ordering::Relaxed);
-        }
     }
 
     /// Whether the disk had no room for a webhook a moment ago.

@@ -60,7 +60,14 @@ async fn goes_on_when_the_disk_was_full() {
     let ballast = disk.fill();
     refuses(&mut stage, 503).await;
     assert_eq!(server.status_of("/healthz").await, Some(200));
-    assert_eq!(server.status_of("/readyz").await, Some(503));
+    let ready = server.status_of("/readyz").await;
+    assert_eq!(
+        ready,
+        Some(503),
+        "{:#?} {}",
+        stage.answers(),
+        stage.launch.printed()
+    );
     assert_eq!(stage.database.integrity().await, "ok");
 
     std::fs::remove_file(ballast).unwrap();

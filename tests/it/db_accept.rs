@@ -18,6 +18,7 @@ on_both_databases!(
     refuses_unknown_stores_alone,
     refuses_a_body_that_another_store_accepted,
     reads_rows_within_bounds,
+    reads_the_same_from_memory_and_from_the_inbox,
     purges_only_behind_the_cursor,
     wakes_stores_with_backlog_or_deadline_or_a_new_installation,
     forgets_old_delivery_ids,
@@ -160,6 +161,47 @@ async fn reads_rows_within_bounds(test: TestDb) {
     assert_eq!(read(0, 0, usize::MAX).await, 0);
 }
 
+/// Whoever accepted them has them in memory, and whoever did not reads them from the inbox.
+async fn reads_the_same_from_memory_and_from_the_inbox(test: TestDb) {
+    let store = test.store("a").await;
+    let other = Db::connect(&test.options).await.unwrap();
+    let (mut after, mut accepted) = (0, 0);
+    for (limit, bytes) in [
+        (3, 1_000),
+        (1, 1_000),
+        (9, 120),
+        (9, 1),
+        (0, 9),
+        (400, 100_000),
+    ] {
+        for number in accepted..accepted + 7 {
+            let mut sent = delivery(store, &format!("d{number}"));
+            sent.event_id = (number % 3 > 0).then(|| "e".repeat(number % 3 - 1));
+            sent.triggered_at = (number % 4 > 0).then_some(NOW);
+            sent.api_version = (number % 5 > 0).then(|| "2026-10".to_owned());
+            sent.body = vec![b'x'; number * 7].into();
+            test.writer.accept(sent).await.unwrap();
+        }
+        accepted += 7;
+        let look = async |db| {
+            inbox::look_ahead(db, store, after, limit, bytes)
+                .await
+                .unwrap()
+        };
+        let (here, there) = (look(&test.db).await, look(&other).await);
+        assert_eq!(
+            here.rows, there.rows,
+            "after {after}, {limit} rows, {bytes} bytes"
+        );
+        assert_eq!(
+            (here.last_seq, here.installed_at),
+            (there.last_seq, there.installed_at)
+        );
+        after = here.rows.last().map_or(after, |row| row.seq);
+    }
+    assert_eq!(after, 42, "all of them");
+}
+
 async fn purges_only_behind_the_cursor(test: TestDb) {
     let store = test.store("a").await;
     for number in 0..5 {
@@ -173,11 +215,9 @@ async fn purges_only_behind_the_cursor(test: TestDb) {
     commit.record.cursor = 3;
     test.writer.commit(commit).await.unwrap();
     assert_eq!(test.writer.purge(store, 100).await, Ok(3));
-    let seqs: Vec<i64> = all_rows(&test.db, store)
-        .await
-        .iter()
-        .map(|row| row.seq)
-        .collect();
+    let other = Db::connect(&test.options).await.unwrap();
+    let rows = all_rows(&other, store).await;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     assert_eq!(seqs, [4, 5]);
     assert_eq!(
         test.writer.accept(delivery(store, "d0")).await,

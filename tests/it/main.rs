@@ -12,6 +12,7 @@ mod db_accept;
 mod db_admin;
 mod db_commit;
 mod db_schema;
+mod db_together;
 mod hostile;
 mod http;
 mod journeys;

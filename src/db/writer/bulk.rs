@@ -3,7 +3,8 @@
 use sea_orm::ConnectionTrait;
 
 use super::handle::WaitingBulk;
-use super::recent;
+use super::recent::RecentIds;
+use super::within_time;
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing, statement};
 use crate::db::error::DbError;
@@ -28,23 +29,16 @@ pub(super) struct Deleted {
 }
 
 /// Deletes at most one transaction's worth and answers what went.
-pub(super) async fn write(db: &Db, waiting: WaitingBulk) {
-    let deleted = match tokio::time::timeout(
-        db.options().writer.group_timeout,
-        delete(db, waiting.job),
-    )
-    .await
-    {
-        Ok(deleted) => deleted,
-        Err(_elapsed) => Err(DbError::Unavailable(
-            "a transaction did not end in time".to_owned(),
-        )),
+pub(super) async fn write(db: &Db, recent: &mut RecentIds, waiting: WaitingBulk) {
+    let deleted = match recent.catch_up(db).await {
+        Ok(()) => within_time(db, delete(db, recent, waiting.job)).await,
+        Err(error) => Err(error),
     };
     // Whoever asked may have gone; what is deleted stays deleted.
     let _gone = waiting.answer.send(deleted).is_err();
 }
 
-async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
+async fn delete(db: &Db, recent: &mut RecentIds, job: Bulk) -> Result<Deleted, DbError> {
     let rows_max = db.options().writer.bulk_rows_max;
     let connection = db.writers();
     let rows = match job {
@@ -52,7 +46,7 @@ async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
             delete_inbox_rows(connection, store, up_to_seq, rows_max).await
         }
         Bulk::Deliveries { before } => {
-            let recent = forget_recent_deliveries(db, before, rows_max).await?;
+            let recent = forget_recent_deliveries(db, recent, before, rows_max).await?;
             let filed = fleet::delete_deliveries(connection, before, rows_max).await?;
             return Ok(Deleted {
                 rows: recent + filed,
@@ -73,6 +67,7 @@ async fn delete(db: &Db, job: Bulk) -> Result<Deleted, DbError> {
 /// On PostgreSQL none are kept apart.
 async fn forget_recent_deliveries(
     db: &Db,
+    recent: &mut RecentIds,
     before: Timestamp,
     rows_max: u32,
 ) -> Result<u64, DbError> {
@@ -80,8 +75,10 @@ async fn forget_recent_deliveries(
         return Ok(0);
     }
     let transaction = begin_writing(db.writers()).await?;
-    let forgotten = recent::forget(&transaction, before, rows_max).await?;
+    recent.open();
+    let forgotten = recent.forget(&transaction, before, rows_max).await?;
     transaction.commit().await?;
+    recent.settle();
     Ok(forgotten)
 }
 

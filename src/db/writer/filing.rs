@@ -6,9 +6,11 @@
 
 use sea_orm::DbErr;
 
-use super::recent;
+use super::recent::{RecentIds, span, strike};
+use super::within_time;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
+use crate::ids::StoreId;
 
 /// Rows struck off for one that could be filed in the same time: they stand together.
 const STRUCK_FOR_FILED: u32 = 8;
@@ -17,7 +19,10 @@ const STRUCK_FOR_FILED: u32 = 8;
 #[derive(Debug)]
 enum Round {
     /// Filed up to this key.
-    Filing { up_to: i64, after: (i64, String) },
+    Filing {
+        up_to: i64,
+        after: (StoreId, Box<str>),
+    },
     /// All are filed; those up to this number are being struck off.
     Striking { up_to: i64 },
 }
@@ -43,22 +48,14 @@ impl Filing {
         }
     }
 
-    /// Opens the index and ends what an earlier process left, before anything is accepted: else the list would grow with
-    /// every crash.
-    pub(super) async fn catch_up(&mut self, db: &Db) {
-        if let Err(error) = recent::open(db).await {
-            tracing::warn!(%error, "recent delivery ids not read; the next delivery tries again");
-            return;
-        }
+    /// Ends what an earlier process left, before anything is accepted: else the list would grow with every crash.
+    pub(super) async fn catch_up(&mut self, db: &Db, recent: &mut RecentIds) {
         loop {
-            match self.step_in_time(db).await {
+            match self.step_in_time(db, recent).await {
                 Ok(()) if self.round.is_some() => {}
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(
-                        error,
-                        "delivery ids that an earlier process left are not filed"
-                    );
+                    tracing::warn!(%error, "delivery ids that an earlier process left are not filed");
                     return;
                 }
             }
@@ -67,7 +64,12 @@ impl Filing {
 
     /// Goes on after these deliveries, by one transaction, once half as many came as it can file: so what gathers
     /// meanwhile is bounded. Returns how many rows were written, about.
-    pub(super) async fn go_on(&mut self, db: &Db, accepted: usize) -> usize {
+    pub(super) async fn go_on(
+        &mut self,
+        db: &Db,
+        recent: &mut RecentIds,
+        accepted: usize,
+    ) -> usize {
         let rows_max = usize::try_from(self.rows_max).unwrap_or(usize::MAX);
         self.accepted = self.accepted.saturating_add(accepted);
         if self.accepted < rows_max.div_ceil(2) {
@@ -75,37 +77,38 @@ impl Filing {
         }
         self.accepted = 0;
         let was_at_work = self.round.is_some();
-        let is_done = self.try_step(db).await;
+        let is_done = self.try_step(db, recent).await;
         if is_done && was_at_work { rows_max } else { 0 }
     }
 
     /// Whether the next step was done; one that fails ends its round.
-    async fn try_step(&mut self, db: &Db) -> bool {
-        let step = self.step_in_time(db).await;
+    async fn try_step(&mut self, db: &Db, recent: &mut RecentIds) -> bool {
         // The next delivery meets the same trouble, and tells those who wait for it.
-        step.inspect_err(|error| tracing::debug!(error, "delivery ids not filed"))
+        self.step_in_time(db, recent)
+            .await
+            .inspect_err(|error| tracing::debug!(%error, "delivery ids not filed"))
             .is_ok()
     }
 
-    async fn step_in_time(&mut self, db: &Db) -> Result<(), String> {
-        match tokio::time::timeout(db.options().writer.group_timeout, self.step(db)).await {
-            Ok(step) => step.map_err(|error| DbError::from(error).to_string()),
-            Err(_elapsed) => Err("a transaction did not end in time".to_owned()),
-        }
+    async fn step_in_time(&mut self, db: &Db, recent: &mut RecentIds) -> Result<(), DbError> {
+        recent.catch_up(db).await?;
+        within_time(db, async { Ok(self.step(db, recent).await?) }).await
     }
 
     /// One transaction of the round; begins one when it is time.
-    async fn step(&mut self, db: &Db) -> Result<(), DbErr> {
+    async fn step(&mut self, db: &Db, recent: &mut RecentIds) -> Result<(), DbErr> {
         let connection = db.accepts();
         self.round = match self.round.take() {
-            None => recent::span(connection).await?.and_then(|(first, last)| {
-                let after = (i64::MIN, String::new());
+            None => span(connection).await?.and_then(|(first, last)| {
+                let after = (StoreId(i64::MIN), "".into());
                 (last - first >= self.ids_max).then_some(Round::Filing { up_to: last, after })
             }),
             Some(Round::Filing { up_to, after }) => {
                 let transaction = begin_writing(connection).await?;
-                let last = recent::file(&transaction, &after, self.rows_max).await?;
+                recent.open();
+                let last = recent.file(&transaction, &after, self.rows_max).await?;
                 transaction.commit().await?;
+                recent.settle();
                 Some(match last {
                     Some(after) => Round::Filing { up_to, after },
                     None => Round::Striking { up_to },
@@ -113,7 +116,7 @@ impl Filing {
             }
             Some(Round::Striking { up_to }) => {
                 let rows_max = self.rows_max.saturating_mul(STRUCK_FOR_FILED);
-                let struck = recent::strike(connection, up_to, rows_max).await?;
+                let struck = strike(connection, up_to, rows_max).await?;
                 (struck >= u64::from(rows_max)).then_some(Round::Striking { up_to })
             }
         };

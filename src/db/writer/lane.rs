@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::checkpoint::RowsWritten;
 use super::filing::Filing;
 use super::handle::{WaitingBulk, WaitingDelivery, WaitingShare};
-use super::{accept, bulk, checkpoint, share};
+use super::recent::RecentIds;
+use super::{accept, bulk, checkpoint, share, together};
 use crate::db::connect::Db;
 use crate::db::options::WriterOptions;
-use crate::ids::StoreId;
 
 /// Transactions of deliveries and shares between two of bulk work when there is no quiet moment.
 const BULK_EVERY: u32 = 64;
@@ -66,6 +66,7 @@ struct Lane {
     deliveries_next: bool,
     since_bulk: u32,
     written: RowsWritten,
+    recent: RecentIds,
     /// Of recent delivery ids (SQLite).
     filing: Option<Filing>,
 }
@@ -87,40 +88,55 @@ impl Lane {
             deliveries_next: true,
             since_bulk: 0,
             written: RowsWritten::default(),
+            recent: RecentIds::default(),
             filing: (!db.is_postgres()).then(|| Filing::new(db)),
         }
     }
 
     async fn run(mut self) {
         if let Some(filing) = &mut self.filing {
-            filing.catch_up(&self.db).await;
+            filing.catch_up(&self.db, &mut self.recent).await;
         }
         while let Some(next) = self.next().await {
             match next {
+                Next::Bulk(waiting) => {
+                    self.since_bulk = 0;
+                    bulk::write(&self.db, &mut self.recent, waiting).await;
+                }
                 Next::Delivery(first) => {
                     self.deliveries_next = false;
-                    let group = self.gather_deliveries(first);
-                    let rows = group.len();
-                    accept::write_group(&self.db, group).await;
-                    self.count(rows);
-                    if let Some(filing) = &mut self.filing {
-                        let filed = filing.go_on(&self.db, rows).await;
-                        self.count(filed);
-                    }
+                    let mut room = Room::new(self.options);
+                    let deliveries = self.gather_deliveries(Some(first), &mut room);
+                    let shares = self.gather_shares(None, &mut room);
+                    self.write(deliveries, shares).await;
                 }
                 Next::Share(first) => {
                     self.deliveries_next = true;
-                    let group = self.gather_shares(first);
-                    let rows = group.iter().map(row_count).sum();
-                    share::write_group(&self.db, group).await;
-                    self.count(rows);
-                }
-                Next::Bulk(waiting) => {
-                    self.since_bulk = 0;
-                    bulk::write(&self.db, waiting).await;
+                    let mut room = Room::new(self.options);
+                    let shares = self.gather_shares(Some(first), &mut room);
+                    let deliveries = self.gather_deliveries(None, &mut room);
+                    self.write(deliveries, shares).await;
                 }
             }
             self.since_bulk = self.since_bulk.saturating_add(1);
+        }
+    }
+
+    async fn write(&mut self, deliveries: Vec<WaitingDelivery>, shares: Vec<WaitingShare>) {
+        let accepted = deliveries.len();
+        let changed: usize = shares.iter().map(row_count).sum();
+        let (deliveries, shares) = (accept::Group::of(deliveries), share::Group::of(shares));
+        if accepted == 0 {
+            share::write_group(&self.db, shares).await;
+        } else if changed == 0 {
+            accept::write_group(&self.db, &mut self.recent, deliveries).await;
+        } else {
+            together::write_group(&self.db, &mut self.recent, deliveries, shares).await;
+        }
+        self.count(accepted + changed);
+        if let Some(filing) = &mut self.filing {
+            let filed = filing.go_on(&self.db, &mut self.recent, accepted).await;
+            self.count(filed);
         }
     }
 
@@ -167,41 +183,48 @@ impl Lane {
             .map(Next::Share)
     }
 
-    /// Everything that waits, within the bounds of a transaction. Waits for nothing: the commit under way is what
+    /// Everything that waits, while there is room in the transaction. Waits for nothing: the commit under way is what
     /// gathers the next group.
-    fn gather_deliveries(&mut self, first: WaitingDelivery) -> Vec<WaitingDelivery> {
-        let deadline = gather_deadline(self.options);
-        let mut bytes = first.delivery.body.len();
-        let mut group = vec![first];
-        while group.len() < self.options.group_rows_max
-            && bytes < self.options.group_bytes_max
-            && now() < deadline
-            && let Ok(waiting) = self.queues.accepts.try_recv()
-        {
-            bytes += waiting.delivery.body.len();
+    fn gather_deliveries(
+        &mut self,
+        first: Option<WaitingDelivery>,
+        room: &mut Room,
+    ) -> Vec<WaitingDelivery> {
+        let mut group = Vec::new();
+        let mut next = first;
+        loop {
+            if next.is_none() && room.is_left() {
+                next = self.queues.accepts.try_recv().ok();
+            }
+            let Some(waiting) = next.take() else {
+                return group;
+            };
+            room.take(1, waiting.delivery.body.len());
             group.push(waiting);
         }
-        group
     }
 
-    /// Everything that waits, within the bounds of a transaction, at most one share of each store.
-    fn gather_shares(&mut self, first: WaitingShare) -> Vec<WaitingShare> {
-        let deadline = gather_deadline(self.options);
-        let mut rows = row_count(&first);
-        let mut stores = BTreeSet::from([first.share.store]);
-        let mut group = vec![first];
+    /// Everything that waits, while there is room in the transaction, at most one share of each store. One that is too
+    /// large for what is left waits for the next.
+    fn gather_shares(&mut self, first: Option<WaitingShare>, room: &mut Room) -> Vec<WaitingShare> {
+        let mut stores = BTreeSet::new();
+        let mut group = Vec::new();
         let mut still_held = VecDeque::new();
-        while rows < self.options.group_rows_max
-            && now() < deadline
-            && still_held.len() < self.options.waiting_shares_max
-            && let Some(waiting) = self
-                .held
-                .pop_front()
-                .or_else(|| self.queues.shares.try_recv().ok())
-        {
-            let store: StoreId = waiting.share.store;
-            if stores.insert(store) {
-                rows += row_count(&waiting);
+        let mut next = first;
+        loop {
+            let may_take = room.is_left() && still_held.len() < self.options.waiting_shares_max;
+            if next.is_none() && may_take {
+                let held = self.held.pop_front();
+                next = held.or_else(|| self.queues.shares.try_recv().ok());
+            }
+            let Some(waiting) = next.take() else { break };
+            let rows = row_count(&waiting);
+            if !room.holds(rows) {
+                still_held.push_back(waiting);
+                break;
+            }
+            if stores.insert(waiting.share.store) {
+                room.take(rows, 0);
                 group.push(waiting);
             } else {
                 still_held.push_back(waiting);
@@ -213,15 +236,41 @@ impl Lane {
     }
 }
 
+/// What a transaction may still take.
+struct Room {
+    rows: usize,
+    bytes: usize,
+    until: Instant,
+    is_untouched: bool,
+}
+
+impl Room {
+    fn new(options: WriterOptions) -> Self {
+        Self {
+            rows: options.group_rows_max,
+            bytes: options.group_bytes_max,
+            // The runtime's clock: measures how long gathering lasts, and is never compared with a stamp.
+            until: Instant::now() + options.group_gather_max,
+            is_untouched: true,
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.rows > 0 && self.bytes > 0 && Instant::now() < self.until
+    }
+
+    /// Whether there is room for a share. Whatever its size, it has room when it comes first.
+    fn holds(&self, rows: usize) -> bool {
+        self.is_untouched || rows <= self.rows
+    }
+
+    fn take(&mut self, rows: usize, bytes: usize) {
+        self.is_untouched = false;
+        self.rows = self.rows.saturating_sub(rows);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
 fn row_count(waiting: &WaitingShare) -> usize {
     waiting.share.changes.len() + 1
-}
-
-fn gather_deadline(options: WriterOptions) -> Instant {
-    now() + options.group_gather_max
-}
-
-fn now() -> Instant {
-    // The runtime's clock: measures how long gathering lasts, and is never compared with a stamp.
-    Instant::now()
 }

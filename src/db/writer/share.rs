@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use entity::{bundle, call, idempotent_reply, item, ledger_order, level, store_policy};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::handle::{CommitError, Share, WaitingShare};
+use super::within_time;
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
@@ -17,24 +19,57 @@ use crate::db::{
 use crate::domain::store::change::{Change, DeadLetterRecord, ParkedRecord};
 use crate::ids::{DeadLetterId, StoreId};
 
-/// Writes a group and answers each; a failed group is written one by one, so that a bad share fails alone.
-pub(super) async fn write_group(db: &Db, group: Vec<WaitingShare>) {
-    let (shares, answers): (Vec<_>, Vec<_>) = group
-        .into_iter()
-        .map(|waiting| (waiting.share, waiting.answer))
-        .unzip();
-    let begun = Instant::now();
-    let results: Vec<_> = match write(db, &shares).await {
-        Ok(winners) => shares.iter().map(|share| result(share, &winners)).collect(),
-        Err(error) if shares.len() == 1 || error.is_transient() => {
-            shares.iter().map(|_| failure(&error)).collect()
+/// Shares that are written in one transaction, and who waits for each.
+pub(super) struct Group {
+    pub(super) shares: Vec<Share>,
+    answers: Vec<oneshot::Sender<Result<(), CommitError>>>,
+    begun: Instant,
+}
+
+impl Group {
+    pub(super) fn of(waiting: Vec<WaitingShare>) -> Self {
+        let (shares, answers) = waiting
+            .into_iter()
+            .map(|waiting| (waiting.share, waiting.answer))
+            .unzip();
+        Self {
+            shares,
+            answers,
+            begun: Instant::now(),
         }
-        Err(_error) => one_by_one(db, &shares).await,
-    };
-    measure(begun, &results);
-    for (result, answer) in results.into_iter().zip(answers) {
-        // A keeper that has gone learns it from the database.
-        let _gone = answer.send(result).is_err();
+    }
+
+    /// They are committed, those whose fence held.
+    pub(super) fn answer(self, winners: &BTreeSet<StoreId>) {
+        let results = self.shares.iter().map(|share| result(share, winners));
+        let results = results.collect();
+        self.tell(results);
+    }
+
+    /// None is committed, for a reason that concerns all.
+    pub(super) fn fail(self, error: &DbError) {
+        let results = self.shares.iter().map(|_| failure(error)).collect();
+        self.tell(results);
+    }
+
+    fn tell(self, results: Vec<Result<(), CommitError>>) {
+        measure(self.begun, &results);
+        for (result, answer) in results.into_iter().zip(self.answers) {
+            // A keeper that has gone learns it from the database.
+            let _gone = answer.send(result).is_err();
+        }
+    }
+}
+
+/// Writes a group and answers each; a failed group is written one by one, so that a bad share fails alone.
+pub(super) async fn write_group(db: &Db, group: Group) {
+    match write(db, &group.shares).await {
+        Ok(winners) => group.answer(&winners),
+        Err(error) if group.shares.len() == 1 || error.is_transient() => group.fail(&error),
+        Err(_error) => {
+            let results = one_by_one(db, &group.shares).await;
+            group.tell(results);
+        }
     }
 }
 
@@ -78,30 +113,28 @@ async fn one_by_one(db: &Db, shares: &[Share]) -> Vec<Result<(), CommitError>> {
 }
 
 async fn write(db: &Db, shares: &[Share]) -> Result<BTreeSet<StoreId>, DbError> {
-    match tokio::time::timeout(
-        db.options().writer.group_timeout,
-        write_transaction(db, shares),
-    )
+    within_time(db, async {
+        let transaction = begin_writing(db.writers()).await?;
+        let winners = write_rows(&transaction, shares).await?;
+        transaction.commit().await?;
+        Ok(winners)
+    })
     .await
-    {
-        Ok(winners) => winners,
-        Err(_elapsed) => Err(DbError::Unavailable(
-            "a transaction did not end in time".to_owned(),
-        )),
-    }
 }
 
-async fn write_transaction(db: &Db, shares: &[Share]) -> Result<BTreeSet<StoreId>, DbError> {
-    let transaction = begin_writing(db.writers()).await?;
-    let winners = advance_fences(&transaction, shares).await?;
+/// Writes the shares into a transaction that another commits; returns the stores whose fence held.
+pub(super) async fn write_rows(
+    transaction: &DatabaseTransaction,
+    shares: &[Share],
+) -> Result<BTreeSet<StoreId>, DbError> {
+    let winners = advance_fences(transaction, shares).await?;
     let mut rows = Rows::default();
     for share in shares.iter().filter(|share| winners.contains(&share.store)) {
         for change in share.changes.rows() {
             rows.add(share.store, change)?;
         }
     }
-    rows.write(&transaction).await?;
-    transaction.commit().await?;
+    rows.write(transaction).await?;
     Ok(winners)
 }
 

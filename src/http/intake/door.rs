@@ -149,7 +149,6 @@ async fn take_in(
     }
     match state.deps.writer.accept(webhook.into_delivery(state)).await {
         Ok(Acceptance::Accepted { .. }) => {
-            state.note_room();
             state.directory.ring(store);
             Ok(Outcome::Accepted)
         }

@@ -153,6 +153,7 @@ macro_rules! for_each_table {
     ($with:ident) => {
         $with!(
             store,
+            store_policy,
             store_secret,
             operator_token,
             audit,

@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use sea_orm::{DatabaseConnection, DbErr, QueryResult};
+use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::{self, Row};
 
 use super::group::Outcomes;
 use crate::clock::Timestamp;
+use crate::db::error::DbError;
 use crate::db::fleet;
-use crate::db::grid::Grid;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::WriteError;
 use crate::ids::StoreId;
-
-/// What stands for a number that is not there: arrays cannot hold NULL. For a text it is the empty one.
-const NO_NUMBER: i64 = -i64::MAX;
 
 /// Step by step: `head` are the heads of the stores, locked in ascending order, so that two such statements cannot wait
 /// for each other; `claimed` the bodies that no other store accepted; `passed` what may be taken in; `fresh` the ids
@@ -22,7 +21,10 @@ const NO_NUMBER: i64 = -i64::MAX;
 /// arrival. Bodies stay in `g` until they are written. A delivery whose store has no head is in no answer.
 static ACCEPT: LazyLock<String> = LazyLock::new(|| {
     format!(
-        ", head AS (SELECT store FROM inbox_head WHERE store IN (SELECT store FROM g) ORDER BY store FOR UPDATE), \
+        "WITH g(position, store, delivery_id, digest, since, topic, event_id, triggered_at, api_version, received_at, body) \
+         AS (SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
+         $8::bigint[], $9::text[], $10::bigint[], $11::bytea[])), \
+         head AS (SELECT store FROM inbox_head WHERE store IN (SELECT store FROM g) ORDER BY store FOR UPDATE), \
          {claimed}, \
          passed AS (SELECT g.position, g.store, g.delivery_id, g.received_at FROM g JOIN head USING (store) \
          WHERE g.digest = '' OR g.digest IN (SELECT digest FROM claimed)), \
@@ -36,8 +38,8 @@ static ACCEPT: LazyLock<String> = LazyLock::new(|| {
          (PARTITION BY passed.store ORDER BY passed.position) - 1 AS seq \
          FROM passed JOIN fresh USING (store, delivery_id) JOIN advanced USING (store)), \
          written AS (INSERT INTO inbox (store, seq, topic, delivery_id, event_id, triggered_at, api_version, \
-         received_at, body) SELECT store, seq, topic, delivery_id, NULLIF(event_id, ''), \
-         NULLIF(triggered_at, {NO_NUMBER}), NULLIF(api_version, ''), received_at, body FROM g JOIN numbered USING (position)) \
+         received_at, body) SELECT store, seq, topic, delivery_id, event_id, \
+         triggered_at, api_version, received_at, body FROM g JOIN numbered USING (position)) \
          SELECT g.position, passed.position IS NOT NULL, numbered.seq FROM g JOIN head USING (store) \
          LEFT JOIN passed ON passed.position = g.position LEFT JOIN numbered ON numbered.position = g.position",
         claimed = fleet::CLAIMED,
@@ -48,7 +50,7 @@ static ACCEPT: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn write(
     connection: &DatabaseConnection,
     deliveries: &[Delivery],
-) -> Result<Outcomes, DbErr> {
+) -> Result<Outcomes, DbError> {
     let claimants = first_stores(deliveries);
     let is_refused = |delivery: &Delivery| {
         delivery
@@ -57,16 +59,16 @@ pub(super) async fn write(
     };
     // Of equal ids the first is the one; the others are its duplicates.
     let mut first_of: BTreeMap<(StoreId, &str), i64> = BTreeMap::new();
-    let mut grid = Grid::new(&COLUMNS);
+    let mut columns = Columns::default();
     for (position, delivery) in (0..).zip(deliveries) {
         let id = (delivery.store, delivery.delivery_id.as_str());
         if !is_refused(delivery) && !first_of.contains_key(&id) {
             first_of.insert(id, position);
-            grid.push(row(position, delivery));
+            columns.push(position, delivery);
         }
     }
-    let found = grid.query(connection, &ACCEPT).await?;
-    let fates: BTreeMap<i64, Acceptance> = found.iter().map(fate).collect::<Result<_, _>>()?;
+    let fates = columns.write(connection).await;
+    let fates = fates.map_err(|error| DbError::from_sqlx(&error))?;
     let outcome = |(position, delivery): (i64, &Delivery)| {
         if is_refused(delivery) {
             return Ok(Acceptance::SharedBody);
@@ -94,43 +96,72 @@ fn first_stores(deliveries: &[Delivery]) -> BTreeMap<[u8; 32], StoreId> {
     first_stores
 }
 
-const COLUMNS: [&str; 11] = [
-    "position",
-    "store",
-    "delivery_id",
-    "digest",
-    "since",
-    "topic",
-    "event_id",
-    "triggered_at",
-    "api_version",
-    "received_at",
-    "body",
-];
-
-fn row(position: i64, delivery: &Delivery) -> Vec<sea_orm::Value> {
-    let received_at = delivery.received_at;
-    let digest = delivery.shared_digest.map(hex::encode);
-    let triggered_at = delivery.triggered_at.map(Timestamp::as_millis);
-    vec![
-        position.into(),
-        delivery.store.0.into(),
-        delivery.delivery_id.clone().into(),
-        digest.unwrap_or_default().into(),
-        fleet::claims_count_since(received_at).as_millis().into(),
-        delivery.topic.clone().into(),
-        delivery.event_id.clone().unwrap_or_default().into(),
-        triggered_at.unwrap_or(NO_NUMBER).into(),
-        delivery.api_version.clone().unwrap_or_default().into(),
-        received_at.as_millis().into(),
-        delivery.body.to_vec().into(),
-    ]
+/// The group as it is sent, each column as one array. They borrow, and so cost no copies: the driver writes them out as
+/// they are, which the query builder's values, made to be owned, do not allow.
+#[derive(Default)]
+struct Columns<'group> {
+    positions: Vec<i64>,
+    stores: Vec<i64>,
+    delivery_ids: Vec<&'group str>,
+    digests: Vec<String>,
+    since: Vec<i64>,
+    topics: Vec<&'group str>,
+    event_ids: Vec<Option<&'group str>>,
+    triggered_at: Vec<Option<i64>>,
+    api_versions: Vec<Option<&'group str>>,
+    received_at: Vec<i64>,
+    bodies: Vec<&'group [u8]>,
 }
 
-fn fate(row: &QueryResult) -> Result<(i64, Acceptance), DbErr> {
-    let position = row.try_get_by_index(0)?;
-    let passed: bool = row.try_get_by_index(1)?;
-    let seq: Option<i64> = row.try_get_by_index(2)?;
+impl<'group> Columns<'group> {
+    fn push(&mut self, position: i64, delivery: &'group Delivery) {
+        let received_at = delivery.received_at;
+        let digest = delivery.shared_digest.map(hex::encode);
+        self.positions.push(position);
+        self.stores.push(delivery.store.0);
+        self.delivery_ids.push(&delivery.delivery_id);
+        self.digests.push(digest.unwrap_or_default());
+        self.since
+            .push(fleet::claims_count_since(received_at).as_millis());
+        self.topics.push(&delivery.topic);
+        self.event_ids.push(delivery.event_id.as_deref());
+        self.triggered_at
+            .push(delivery.triggered_at.map(Timestamp::as_millis));
+        self.api_versions.push(delivery.api_version.as_deref());
+        self.received_at.push(received_at.as_millis());
+        self.bodies.push(&delivery.body);
+    }
+
+    /// Writes the group; tells by position what became of each whose store there is.
+    async fn write(
+        self,
+        connection: &DatabaseConnection,
+    ) -> Result<BTreeMap<i64, Acceptance>, sqlx::Error> {
+        if self.positions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found = sqlx::query::<sqlx::Postgres>(ACCEPT.as_str())
+            .bind(self.positions)
+            .bind(self.stores)
+            .bind(self.delivery_ids)
+            .bind(self.digests)
+            .bind(self.since)
+            .bind(self.topics)
+            .bind(self.event_ids)
+            .bind(self.triggered_at)
+            .bind(self.api_versions)
+            .bind(self.received_at)
+            .bind(self.bodies)
+            .fetch_all(connection.get_postgres_connection_pool())
+            .await?;
+        found.iter().map(fate).collect()
+    }
+}
+
+fn fate(row: &PgRow) -> Result<(i64, Acceptance), sqlx::Error> {
+    let position = row.try_get(0)?;
+    let passed: bool = row.try_get(1)?;
+    let seq: Option<i64> = row.try_get(2)?;
     let fate = match seq {
         Some(seq) => Acceptance::Accepted { seq },
         None if passed => Acceptance::Duplicate,

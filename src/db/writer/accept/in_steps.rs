@@ -13,26 +13,34 @@ use crate::db::fleet;
 use crate::db::grid::Grid;
 use crate::db::inbox::{Acceptance, Delivery};
 use crate::db::writer::handle::WriteError;
-use crate::db::writer::recent;
+use crate::db::writer::recent::{Key, RecentIds};
 use crate::ids::StoreId;
 
-/// Writes the group in a transaction; `None`: nothing is written, since the connection has no index of recent ids.
+/// Writes the group in a transaction.
 pub(super) async fn write(
     connection: &DatabaseConnection,
+    recent: &mut RecentIds,
     deliveries: &[Delivery],
-) -> Result<Option<Outcomes>, DbErr> {
+) -> Result<Outcomes, DbErr> {
     let transaction = begin_writing(connection).await?;
-    if !recent::is_open(&transaction).await? {
-        transaction.rollback().await?;
-        return Ok(None);
-    }
-    let shared = refuse_shared_bodies(&transaction, deliveries).await?;
-    let fresh = note_delivery_ids(&transaction, deliveries, &shared).await?;
-    let heads = advance_heads(&transaction, deliveries, &fresh).await?;
-    let outcomes = number(deliveries, &shared, &fresh, heads);
-    insert_rows(&transaction, deliveries, &outcomes).await?;
+    let outcomes = write_rows(&transaction, recent, deliveries).await?;
     transaction.commit().await?;
-    Ok(Some(outcomes))
+    recent.settle();
+    Ok(outcomes)
+}
+
+/// Writes the group into a transaction that another commits, and settles with `recent`.
+pub(in crate::db::writer) async fn write_rows(
+    transaction: &DatabaseTransaction,
+    recent: &mut RecentIds,
+    deliveries: &[Delivery],
+) -> Result<Outcomes, DbErr> {
+    let shared = refuse_shared_bodies(transaction, deliveries).await?;
+    let fresh = note_delivery_ids(transaction, recent, deliveries, &shared).await?;
+    let heads = advance_heads(transaction, deliveries, &fresh).await?;
+    let outcomes = number(deliveries, &shared, &fresh, heads);
+    insert_rows(transaction, deliveries, &outcomes).await?;
+    Ok(outcomes)
 }
 
 /// The positions of deliveries whose body another store accepted under the same secret; remembers the other bodies.
@@ -66,10 +74,11 @@ async fn refuse_shared_bodies(
 /// Writes down the delivery ids; returns the positions of those that had not come before, the first of equal ones.
 async fn note_delivery_ids(
     transaction: &DatabaseTransaction,
+    recent: &mut RecentIds,
     deliveries: &[Delivery],
     shared: &BTreeSet<usize>,
 ) -> Result<BTreeSet<usize>, DbErr> {
-    let mut fresh: BTreeMap<recent::Key<'_>, (usize, Timestamp)> = BTreeMap::new();
+    let mut fresh: BTreeMap<Key<'_>, (usize, Timestamp)> = BTreeMap::new();
     for (position, delivery) in deliveries.iter().enumerate() {
         if !shared.contains(&position) {
             fresh
@@ -77,17 +86,15 @@ async fn note_delivery_ids(
                 .or_insert((position, delivery.received_at));
         }
     }
-    let known = recent::known(transaction, fresh.keys().copied()).await?;
-    let known: BTreeSet<recent::Key<'_>> = known
-        .iter()
-        .map(|(store, delivery_id)| (*store, delivery_id.as_str()))
-        .collect();
+    recent.open();
+    let known = recent.known(transaction, fresh.keys().copied()).await?;
+    let known: BTreeSet<Key<'_>> = known.iter().map(|(store, id)| (*store, &**id)).collect();
     fresh.retain(|key, _| !known.contains(key));
     let noted: Vec<_> = fresh
         .iter()
         .map(|(key, (_position, received_at))| (*key, *received_at))
         .collect();
-    recent::note(transaction, &noted).await?;
+    recent.note(transaction, &noted).await?;
     Ok(fresh.into_values().map(|(position, _)| position).collect())
 }
 

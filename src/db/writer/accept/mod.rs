@@ -8,4 +8,5 @@ mod at_once;
 mod group;
 mod in_steps;
 
-pub(super) use group::write_group;
+pub(super) use group::{Group, Outcomes, write_group};
+pub(super) use in_steps::write_rows;
