@@ -130,6 +130,32 @@ async fn a_merchant_who_agreed_is_installed_and_installed_again() {
 }
 
 #[tokio::test]
+async fn of_two_first_installations_at_once_one_is_first() {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let opened = sandbox.open_shop(&ShopRequest {
+        webhook_secret: Some("hush".to_owned()),
+        ..ShopRequest::new("toys.myshopify.com")
+    });
+    opened.unwrap();
+    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
+    let app = TestApp::start_with(move |config| {
+        config.platform.shopify.client_id = "app-1".to_owned();
+        config.platform.shopify.client_secret = Secret::new("hush");
+        config.platform.shopify.shop_url = shop_url;
+    })
+    .await;
+    let answers = futures_util::future::join_all((0..8).map(|_| installed(&app))).await;
+    let statuses = |wanted: u16| answers.iter().filter(move |answer| answer.status == wanted);
+    assert_eq!(
+        (statuses(201).count(), statuses(200).count()),
+        (1, 7),
+        "{answers:?}"
+    );
+    app.stop().await;
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn a_way_back_that_is_not_genuine_installs_nothing() {
     let app = installable().await;
     let sent = app.anyone().get(INSTALL).await;
