@@ -48,6 +48,8 @@ pub struct Accounts {
 /// A store's opened account. Whoever holds its lock opens or renews; everybody else waits and then finds it done.
 type Slot = Arc<tokio::sync::Mutex<Option<Opened>>>;
 
+type OpenedGuard = tokio::sync::OwnedMutexGuard<Option<Opened>>;
+
 struct Opened {
     account: Arc<Account>,
     opened_at: Timestamp,
@@ -93,8 +95,37 @@ impl Accounts {
         if let Some(opened) = opened.as_ref().filter(|opened| self.parts.is_good(opened)) {
             return Ok(Arc::clone(&opened.account));
         }
-        // Whoever asks may stop waiting at any moment; a renewal that the platform has carried out must still be saved.
-        let opening = tokio::spawn(open(Arc::clone(&self.parts), store, opened));
+        self.open(store, None, opened).await
+    }
+
+    /// The store's account with another token than this one, which the platform refused before its end: one that
+    /// somebody stored since, or else a renewed one. All whose token was refused share one renewal.
+    ///
+    /// # Errors
+    ///
+    /// See [`AccountError`]; [`AccountError::NoToken`] when nothing renews the token.
+    pub async fn replace(
+        &self,
+        store: StoreId,
+        refused: &Secret,
+    ) -> Result<Arc<Account>, AccountError> {
+        let opened = self.slot(store).lock_owned().await;
+        let is_another = |opened: &&Opened| opened.account.access_token != *refused;
+        let good = opened.as_ref().filter(|opened| self.parts.is_good(opened));
+        if let Some(opened) = good.filter(is_another) {
+            return Ok(Arc::clone(&opened.account));
+        }
+        self.open(store, Some(refused.clone()), opened).await
+    }
+
+    /// Whoever asks may stop waiting at any moment; a renewal that the platform has carried out must still be saved.
+    async fn open(
+        &self,
+        store: StoreId,
+        refused: Option<Secret>,
+        opened: OpenedGuard,
+    ) -> Result<Arc<Account>, AccountError> {
+        let opening = tokio::spawn(open(Arc::clone(&self.parts), store, refused, opened));
         opening.await.unwrap_or_else(|lost| {
             tracing::error!(store = store.0, %lost, "opening an account ended early");
             Err(AccountError::Unavailable(
@@ -133,11 +164,12 @@ impl Accounts {
 async fn open(
     parts: Arc<AccountParts>,
     store: StoreId,
-    mut opened: tokio::sync::OwnedMutexGuard<Option<Opened>>,
+    refused: Option<Secret>,
+    mut opened: OpenedGuard,
 ) -> Result<Arc<Account>, AccountError> {
     // What cannot be opened any more must not be found again.
     *opened = None;
-    let fresh = parts.load(store).await?;
+    let fresh = parts.load(store, refused.as_ref()).await?;
     let account = Arc::clone(&fresh.account);
     *opened = Some(fresh);
     Ok(account)
@@ -153,11 +185,18 @@ impl AccountParts {
         expires_at.is_some_and(|end| end.millis_since(self.clock.now()) <= self.renewal_ahead_ms)
     }
 
-    async fn load(&self, store: StoreId) -> Result<Opened, AccountError> {
+    /// `refused`: the token that the platform no longer takes, whatever its end.
+    async fn load(&self, store: StoreId, refused: Option<&Secret>) -> Result<Opened, AccountError> {
         let record = stores::get(&self.db, store).await?;
         let mut tokens = stores::load_tokens(&self.db, &self.sealer, store).await?;
-        if self.is_due(tokens.expires_at) {
-            tokens = self.renewed_or_still_good(&record, tokens).await?;
+        let stored = tokens.access.as_ref().map(sealing::Secret::expose);
+        if refused.is_some_and(|refused| stored == Some(refused.expose())) {
+            tokens = self.renewed(&record, &tokens).await?;
+        } else if self.is_due(tokens.expires_at) {
+            tokens = match self.renewed(&record, &tokens).await {
+                Ok(renewed) => renewed,
+                Err(error) => self.still_good(tokens, error)?,
+            };
         }
         let kind: PlatformKind = record
             .platform
@@ -178,14 +217,10 @@ impl AccountParts {
         })
     }
 
-    /// New tokens; the old ones while the platform cannot renew them and they have not ended.
-    async fn renewed_or_still_good(
-        &self,
-        record: &StoreRecord,
-        tokens: Tokens,
-    ) -> Result<Tokens, AccountError> {
+    /// New tokens, already saved.
+    async fn renewed(&self, record: &StoreRecord, tokens: &Tokens) -> Result<Tokens, AccountError> {
         let (Some(app), Some(refresh)) = (&self.shopify_app, &tokens.refresh) else {
-            return self.still_good(tokens, AccountError::NoToken);
+            return Err(AccountError::NoToken);
         };
         let used = refresh.clone();
         let refresh = Secret::new(used.expose());
@@ -202,26 +237,25 @@ impl AccountParts {
                     refresh: renewed
                         .refresh_token
                         .map(|token| sealing::Secret::new(token.expose()))
-                        .or(tokens.refresh),
+                        .or_else(|| tokens.refresh.clone()),
                     expires_at: renewed.expires_at,
                 };
                 self.save(record.id, &used, &renewed).await;
                 Ok(renewed)
             }
-            Err(OAuthError::Unavailable(reason)) => {
-                self.still_good(tokens, AccountError::Unavailable(reason))
-            }
+            Err(OAuthError::Unavailable(reason)) => Err(AccountError::Unavailable(reason)),
             Err(OAuthError::Refused { status }) => {
                 tracing::warn!(
                     store = record.id.0,
                     status,
                     "the platform does not renew the access token"
                 );
-                self.still_good(tokens, AccountError::RenewalRefused)
+                Err(AccountError::RenewalRefused)
             }
         }
     }
 
+    /// The old tokens while they have not ended, though they could not be renewed.
     fn still_good(&self, tokens: Tokens, otherwise: AccountError) -> Result<Tokens, AccountError> {
         let ended = tokens.expires_at.is_some_and(|end| end <= self.clock.now());
         if ended { Err(otherwise) } else { Ok(tokens) }

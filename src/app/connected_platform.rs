@@ -47,25 +47,42 @@ impl ConnectedPlatform {
             Err(error) => return unsent(store, error),
         };
         let answer = self.client.send(&account, call).await;
-        if !is_token_refused(&answer) {
-            return answer;
-        }
-        self.accounts.forget(store).await;
-        // Somebody may have stored another token since ours was opened: a refused call was not carried out.
-        match self.accounts.find(store).await {
-            Ok(fresh) if fresh.access_token.expose() != account.access_token.expose() => {
+        // A refused call was not carried out, so it may be sent again with another token: once.
+        let fresh = match refusal_of(&answer) {
+            None => return answer,
+            Some(Refusal::Token) => self.accounts.replace(store, &account.access_token).await,
+            Some(Refusal::Scope) => {
+                self.accounts.forget(store).await;
+                self.accounts.find(store).await
+            }
+        };
+        match fresh {
+            Ok(fresh) if fresh.access_token != account.access_token => {
                 self.client.send(&fresh, call).await
+            }
+            // Whether the token is dead shows when it can be renewed, or cannot.
+            Err(AccountError::Unavailable(reason)) => {
+                unsent(store, AccountError::Unavailable(reason))
             }
             Ok(_) | Err(_) => answer,
         }
     }
 }
 
-const fn is_token_refused(answer: &Answer) -> bool {
-    matches!(
-        answer.result,
-        Err(CallError::Barred(Bar::TokenDead | Bar::ScopeMissing))
-    )
+/// What the platform refused of how it was called.
+enum Refusal {
+    /// The token itself, though it may not have reached its end: somebody stored another one since, or it is renewed.
+    Token,
+    /// What it may do: somebody may have stored another one since; a renewed one may do no more.
+    Scope,
+}
+
+const fn refusal_of(answer: &Answer) -> Option<Refusal> {
+    match answer.result {
+        Err(CallError::Barred(Bar::TokenDead)) => Some(Refusal::Token),
+        Err(CallError::Barred(Bar::ScopeMissing)) => Some(Refusal::Scope),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The answer to a call that never left the process.

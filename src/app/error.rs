@@ -25,6 +25,14 @@ pub enum AppError {
         "no database of this version yet: start the server once, it makes one and prints an admin token"
     )]
     NoDatabase,
+    #[error("no sealing key yet: the server makes one when it first starts")]
+    NoKey,
+    #[error("the new sealing key is the one in use")]
+    SameKey,
+    #[error(
+        "the sealing key is a setting, so a fresh one would be kept nowhere: give one with --new-key-file or as secrets.new_key"
+    )]
+    NewKeyNeeded,
     #[error("failed to open the stored secrets: {0}")]
     Sealing(#[from] SealingError),
     #[error(transparent)]

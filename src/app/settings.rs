@@ -106,7 +106,7 @@ pub(super) fn http_settings(
     let shopify = &config.platform.shopify;
     HttpSettings {
         webhook_bytes_max: config.server.body_limit_bytes,
-        app_secrets: shopify.app_secrets.iter().map(platform_secret).collect(),
+        app_secrets: app_secrets(shopify),
         oauth: (!shopify.client_id.is_empty()).then(|| OauthApp {
             client_id: shopify.client_id.clone(),
             client_secret: platform_secret(&shopify.client_secret),
@@ -115,6 +115,19 @@ pub(super) fn http_settings(
         }),
         ..HttpSettings::at(public_url)
     }
+}
+
+/// All that may have signed for every store: the platform signs the webhooks of an installed app with its client secret.
+/// An empty one signs nothing, for anybody could sign with it.
+fn app_secrets(shopify: &ShopifyConfig) -> Vec<platform::Secret> {
+    let mut secrets = Vec::new();
+    for secret in shopify.app_secrets.iter().chain([&shopify.client_secret]) {
+        let secret = platform_secret(secret);
+        if !secret.expose().is_empty() && !secrets.contains(&secret) {
+            secrets.push(secret);
+        }
+    }
+    secrets
 }
 
 pub(super) fn platform_secret(secret: &Secret) -> platform::Secret {
@@ -213,6 +226,24 @@ pub(super) fn signed(millis: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_client_secret_signs_too_and_an_empty_secret_never() {
+        let of = |app_secrets: &[&str], client_secret: &str| {
+            let shopify = ShopifyConfig {
+                app_secrets: app_secrets.iter().copied().map(Secret::new).collect(),
+                client_secret: Secret::new(client_secret),
+                ..ShopifyConfig::default()
+            };
+            let secrets = super::app_secrets(&shopify);
+            let texts = secrets.iter().map(|secret| secret.expose().to_owned());
+            texts.collect::<Vec<String>>()
+        };
+        assert_eq!(of(&[], "hush"), ["hush"]);
+        assert_eq!(of(&["old", "hush"], "hush"), ["old", "hush"]);
+        assert_eq!(of(&["", "old"], ""), ["old"]);
+        assert_eq!(of(&[], ""), [""; 0]);
+    }
 
     #[test]
     fn the_defaults_of_the_parts_and_of_the_configuration_agree() {

@@ -7,6 +7,7 @@ use super::error::AppError;
 use super::settings::database_options;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::db::key_file::KeyFile;
 use crate::db::sealing::Sealer;
 use crate::db::writer::Writer;
 use crate::db::{DataDirLock, DatabaseLock, Db, DbError, NotDurable, migrate};
@@ -43,7 +44,7 @@ impl Storage {
         if let Err(error) = &durability {
             tracing::error!(%error, "commits are not durable: webhooks will be refused");
         }
-        let sealer = sealer(config, ids)?;
+        let sealer = sealer(config, &db, ids).await?;
         sealer.check(&db, now).await?;
         let writer = Writer::start(&db);
         Ok(Self {
@@ -72,10 +73,10 @@ impl Storage {
     }
 }
 
-fn sealer(config: &Config, ids: &Arc<IdSource>) -> Result<Sealer, AppError> {
+async fn sealer(config: &Config, db: &Db, ids: &Arc<IdSource>) -> Result<Sealer, AppError> {
     let sealer = match config.secrets.key.filled() {
         Some(digits) => Sealer::from_hex(digits, Arc::clone(ids)),
-        None => Sealer::from_file(&key_file(config), Arc::clone(ids)),
+        None => key_file(config).open(db, ids).await,
     };
     Ok(sealer?)
 }
@@ -84,11 +85,15 @@ fn sealer(config: &Config, ids: &Arc<IdSource>) -> Result<Sealer, AppError> {
 pub fn sealer_if_there(config: &Config, ids: Arc<IdSource>) -> Result<Option<Sealer>, AppError> {
     let sealer = match config.secrets.key.filled() {
         Some(digits) => Sealer::from_hex(digits, ids).map(Some),
-        None => Sealer::from_file_if_there(&key_file(config), ids),
+        None => Sealer::from_file_if_there(&key_path(config), ids),
     };
     Ok(sealer?)
 }
 
-fn key_file(config: &Config) -> PathBuf {
+pub(super) fn key_file(config: &Config) -> KeyFile {
+    KeyFile::new(key_path(config))
+}
+
+fn key_path(config: &Config) -> PathBuf {
     config.database.data_dir.join(KEY_FILE)
 }

@@ -10,6 +10,7 @@ use super::dead_letters::DeadLettersCommand;
 use super::demo::DemoArgs;
 use super::error::CliError;
 use super::migrate::MigrateCommand;
+use super::rotate_key::RotateKeyArgs;
 use super::safe_mode::SafeModeCommand;
 use super::sandbox::SandboxArgs;
 use super::stores::StoresCommand;
@@ -40,6 +41,8 @@ pub(super) enum Command {
     Restore(RestoreArgs),
     /// Make an admin token, for when the first is lost; works on the database, also while a server uses it.
     AdminToken(AdminTokenArgs),
+    /// Seal all secrets in the database under another key; no server may use it meanwhile.
+    RotateKey(RotateKeyArgs),
     /// Check the configuration and print what is in force; secrets are not shown.
     CheckConfig(CheckConfigArgs),
     /// Show the server at work against the emulated platform, and judge it.

@@ -17,6 +17,7 @@ mod check_config;
 mod dead_letters;
 mod demo;
 mod migrate;
+mod rotate_key;
 mod safe_mode;
 mod sandbox;
 mod serve;

@@ -8,8 +8,8 @@ use clap::Parser;
 use super::command_line::{Command, CommandLine};
 use super::error::CliError;
 use super::{
-    admin_token, backup, check_config, dead_letters, demo, exit_code, migrate, print, safe_mode,
-    sandbox, serve, stores,
+    admin_token, backup, check_config, dead_letters, demo, exit_code, migrate, print, rotate_key,
+    safe_mode, sandbox, serve, stores,
 };
 use crate::app::AppParts;
 
@@ -53,6 +53,7 @@ fn dispatch(CommandLine { command, serve }: CommandLine, parts: AppParts) -> Res
         Command::Backup(arguments) => block_on(backup::backup(arguments)),
         Command::Restore(arguments) => block_on(backup::restore(arguments)),
         Command::AdminToken(arguments) => block_on(admin_token::admin_token(arguments)),
+        Command::RotateKey(arguments) => block_on(rotate_key::rotate_key(arguments)),
         Command::CheckConfig(arguments) => check_config::check_config(arguments),
         Command::Demo(arguments) => block_on(demo::demo(arguments)),
         Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),

@@ -69,7 +69,7 @@ pub(super) struct AddStore {
     /// A secret that signs this store's webhooks; may be given several times.
     #[arg(long = "webhook-secret", value_name = "SECRET")]
     webhook_secrets: Vec<String>,
-    /// The store's plan on its platform; decides its rate limit.
+    /// The store's plan on its platform, for people: rate limits are learnt from the platform's answers.
     #[arg(long)]
     plan: Option<String>,
 }

@@ -52,6 +52,15 @@ impl Layers {
         }
     }
 
+    /// Leaves out what the environment says of other sections than this one.
+    #[must_use]
+    pub fn heeding_only(mut self, section: &str) -> Self {
+        let prefix = format!("{ENVIRONMENT_PREFIX}{}__", section.to_ascii_uppercase());
+        self.environment
+            .retain(|(name, _)| name.to_ascii_uppercase().starts_with(&prefix));
+        self
+    }
+
     /// Lays the layers over each other and checks the result.
     ///
     /// # Errors

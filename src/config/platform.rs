@@ -18,11 +18,12 @@ settings! {
     ["platform.shopify"]
     pub struct ShopifyConfig {
         /// Secrets that sign the webhooks of every store that installed the app, the newest first.
-        /// A store's own secrets count besides.
+        /// A store's own secrets count besides, and `client_secret`.
         app_secrets: Vec<Secret> = Vec::new(), "secrets", Range::Any;
         /// The app's client id. Empty: stores are added with an access token, not installed.
         client_id: String = String::new(), "text", Range::Any;
-        /// The app's client secret. Signs the install callback and renews access tokens.
+        /// The app's client secret. Signs the install callback and the webhooks of stores that installed the app, and renews
+        /// access tokens. When it is rotated, the one before goes to `app_secrets` until no webhook is signed with it.
         client_secret: Secret = Secret::default(), "text", Range::Any;
         /// Where a shop that installs the app has its Admin API; `{shop}` stands for its domain. Another one is for
         /// trying the app out on the sandbox: `http://127.0.0.1:PORT/shops/{shop}`.

@@ -54,5 +54,7 @@ settings! {
         /// The key that seals secrets and tokens in the database. Empty: a key is made on first start and kept in
         /// `secrets.key` in the data directory, readable by its owner only. A wrong key refuses to start.
         key: Secret = Secret::default(), "hexadecimal digits", Range::Hex(64);
+        /// The key that `storekeeper rotate-key` seals everything under next; a server does not look at it.
+        new_key: Secret = Secret::default(), "hexadecimal digits", Range::Hex(64);
     }
 }

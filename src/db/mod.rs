@@ -23,6 +23,7 @@ pub mod fleet;
 pub mod idempotency;
 pub mod inbox;
 pub mod keepers;
+pub mod key_file;
 pub mod migrate;
 pub mod orders;
 pub mod parking;

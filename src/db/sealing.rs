@@ -125,14 +125,9 @@ impl Sealer {
         path: &Path,
         ids: Arc<IdSource>,
     ) -> Result<Option<Self>, SealingError> {
-        match std::fs::read_to_string(path) {
-            Ok(digits) => {
-                require_private(path)?;
-                Self::from_hex(&digits, ids).map(Some)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        read_private(path)?
+            .map(|digits| Self::from_hex(digits.expose(), ids))
+            .transpose()
     }
 
     /// Names the key without telling it.
@@ -277,8 +272,20 @@ fn require_private(_path: &Path) -> Result<(), SealingError> {
     Ok(())
 }
 
+/// The text of a file that only its owner may read; `None` when there is no such file.
+pub(super) fn read_private(path: &Path) -> Result<Option<Secret>, SealingError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            require_private(path)?;
+            Ok(Some(Secret(text)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Durable before the key is used: what it seals must open after a power cut.
-fn create_private(path: &Path, digits: &str) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path, digits: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

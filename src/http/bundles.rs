@@ -22,6 +22,9 @@ use crate::http::state::AppState;
 use crate::ids::{BundleId, ItemId, ProductId, StoreId, VariantId};
 use crate::keeper::{Answered, Board, Envelope, IdempotencyKey as RememberedKey};
 
+/// Says that an answer was given before.
+const REPLAYED: header::HeaderName = header::HeaderName::from_static("idempotency-replayed");
+
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(
@@ -70,9 +73,7 @@ pub(crate) async fn create_bundle(
         remember(key, digest, render_created),
     )
     .await?;
-    let mut response = respond_to_put(answered, StatusCode::CREATED)?;
-    add_location(&mut response, merchant.store, id);
-    Ok(response)
+    respond_to_put(merchant.store, answered, StatusCode::CREATED)
 }
 
 /// Give a bundle a new definition. Orders made before keep the old recipe.
@@ -99,7 +100,7 @@ pub(crate) async fn replace_bundle(
         ..body.value.into_draft(path.0, true, state.clock().now())
     };
     let answered = put(&state, merchant.store, draft, None).await?;
-    respond_to_put(answered, StatusCode::OK)
+    respond_to_put(merchant.store, answered, StatusCode::OK)
 }
 
 /// End a bundle. Its stock is no longer written; orders of it still give back what they took.
@@ -291,16 +292,24 @@ async fn put(
     answered.map_err(|error| command_problem(&error, state.clock()))
 }
 
-fn respond_to_put(answered: Answered, status: StatusCode) -> Result<HttpResponse, ApiError> {
+fn respond_to_put(
+    store: StoreId,
+    answered: Answered,
+    status: StatusCode,
+) -> Result<HttpResponse, ApiError> {
     match answered {
         Answered::Fresh(Reply::Bundle(bundle)) => {
-            Ok(Tagged::of(&BundleDocument::of(&bundle))?.with_status(status))
+            let mut response = Tagged::of(&BundleDocument::of(&bundle))?.with_status(status);
+            if status == StatusCode::CREATED {
+                add_location(&mut response, store, &bundle.id.to_string());
+            }
+            Ok(response)
         }
         Answered::Fresh(Reply::Done | Reply::Row(_) | Reply::NoCall) => {
             Err(ApiError::plain(Problem::Internal))
         }
         Answered::Fresh(Reply::Waiting) => Err(ApiError::plain(Problem::OutcomeUnknown)),
-        Answered::Repeated { status, body } => repeat(status, body),
+        Answered::Repeated { status, body } => repeat(store, status, body),
     }
 }
 
@@ -324,26 +333,34 @@ fn render_created(outcome: &Result<Reply, Refusal>) -> (u16, String) {
     )
 }
 
-/// Gives an answer again.
-fn repeat(status: u16, body: String) -> Result<HttpResponse, ApiError> {
+/// What tells of a remembered document where it is.
+#[derive(serde::Deserialize)]
+struct Remembered {
+    id: String,
+}
+
+/// Gives an answer again: a document with the tag and the place that it had the first time.
+fn repeat(store: StoreId, status: u16, body: String) -> Result<HttpResponse, ApiError> {
     let status = StatusCode::from_u16(status)
         .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     if status.is_success() {
-        let again = ("idempotency-replayed", "true");
-        return Ok(HttpResponse::build(status)
-            .insert_header(again)
-            .content_type("application/json")
-            .body(body));
+        let remembered: Option<Remembered> = serde_json::from_str(&body).ok();
+        let mut response = Tagged::as_sent(body.into_bytes()).with_status(status);
+        let again = header::HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, again);
+        if let Some(document) = remembered {
+            add_location(&mut response, store, &document.id);
+        }
+        return Ok(response);
     }
     let (code, detail): (String, String) =
         serde_json::from_str(&body).map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     Err(ApiError::new(problem_of_code(&code), detail))
 }
 
-fn add_location(response: &mut HttpResponse, store: StoreId, id: BundleId) {
-    let fresh = !response.headers().contains_key("idempotency-replayed");
+fn add_location(response: &mut HttpResponse, store: StoreId, id: &str) {
     let address = header::HeaderValue::from_str(&format!("/v1/stores/{store}/bundles/{id}"));
-    if let (true, Ok(address)) = (fresh, address) {
+    if let Ok(address) = address {
         response.headers_mut().insert(header::LOCATION, address);
     }
 }

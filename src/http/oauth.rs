@@ -13,8 +13,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use moka::future::Cache;
 use serde::Serialize;
 
+use crate::db::DbError;
 use crate::db::admin::stores::{self, NewStore, StorePatch, StoreStatus, Tokens};
-use crate::db::sealing::Secret as SealedSecret;
+use crate::db::sealing::{SealingError, Secret as SealedSecret};
 use crate::http::admin::{Deed, record};
 use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
@@ -265,28 +266,23 @@ async fn reinstall(
     Ok(HttpResponse::Ok().json(known))
 }
 
+/// Registers the store. Of two first installations at once the second finds it registered, and installs it again.
 async fn install_new(
     state: &AppState,
     app: &OauthApp,
     shop: String,
     granted: Granted,
 ) -> Result<HttpResponse, ApiError> {
-    let intake_token = state.ids().token(INTAKE_PREFIX);
-    let secret_key = state.ids().token(SECRET_PREFIX);
-    let publishable_key = state.ids().token(PUBLISHABLE_PREFIX);
-    let new = NewStore {
-        platform: PlatformKind::Shopify.to_string(),
-        api_base_url: app.url_of(&shop),
-        domain: shop,
-        name: None,
-        plan: None,
-        intake_token_hash: hash_token(&intake_token),
-        secret_key_hash: hash_token(&secret_key),
-        publishable_key_hash: hash_token(&publishable_key),
-        tokens: tokens(granted),
-        webhook_secrets: Vec::new(),
+    let (id, installed) = match register(state, app, &shop, granted.clone()).await {
+        Ok(registered) => registered,
+        Err(SealingError::Db(DbError::Conflict)) => {
+            let platform = PlatformKind::Shopify.as_str();
+            let known = stores::find_by_domain(state.db(), platform, &shop).await?;
+            let known = known.ok_or_else(|| ApiError::plain(Problem::NotReady))?;
+            return reinstall(state, known.id, granted).await;
+        }
+        Err(error) => return Err(error.into()),
     };
-    let id = stores::insert(state.db(), &state.sealer, new, state.clock().now()).await?;
     state.forget_stores();
     record(
         state,
@@ -299,13 +295,37 @@ async fn install_new(
     )
     .await?;
     state.directory.ring(id);
-    Ok(HttpResponse::Created().json(Installed {
+    Ok(HttpResponse::Created().json(installed))
+}
+
+async fn register(
+    state: &AppState,
+    app: &OauthApp,
+    shop: &str,
+    granted: Granted,
+) -> Result<(StoreId, Installed), SealingError> {
+    let intake_token = state.ids().token(INTAKE_PREFIX);
+    let secret_key = state.ids().token(SECRET_PREFIX);
+    let publishable_key = state.ids().token(PUBLISHABLE_PREFIX);
+    let new = NewStore {
+        platform: PlatformKind::Shopify.to_string(),
+        api_base_url: app.url_of(shop),
+        domain: shop.to_owned(),
+        name: None,
+        plan: None,
+        intake_token_hash: hash_token(&intake_token),
+        secret_key_hash: hash_token(&secret_key),
+        publishable_key_hash: hash_token(&publishable_key),
+        tokens: tokens(granted),
+        webhook_secrets: Vec::new(),
+    };
+    let id = stores::insert(state.db(), &state.sealer, new, state.clock().now()).await?;
+    let public_url = &state.settings.public_url;
+    let installed = Installed {
         id: id.to_string(),
-        intake_url: Some(format!(
-            "{}/webhooks/shopify/{intake_token}",
-            state.settings.public_url
-        )),
+        intake_url: Some(format!("{public_url}/webhooks/shopify/{intake_token}")),
         secret_key: Some(secret_key),
         publishable_key: Some(publishable_key),
-    }))
+    };
+    Ok((id, installed))
 }

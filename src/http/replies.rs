@@ -24,12 +24,17 @@ impl Tagged {
     pub(crate) fn of(document: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(document)
             .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
+        Ok(Self::as_sent(body))
+    }
+
+    /// The same of a document as it was sent before.
+    pub(crate) fn as_sent(body: Vec<u8>) -> Self {
         let mut digest = hex::encode(Sha256::digest(&body));
         digest.truncate(32);
-        Ok(Self {
+        Self {
             body,
             etag: format!("\"{digest}\""),
-        })
+        }
     }
 
     /// 200 with the document, or 304 when the client has it.

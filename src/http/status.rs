@@ -11,6 +11,7 @@ use crate::http::admin::safe_mode::SafeModeDocument;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
+use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 
@@ -69,6 +70,7 @@ pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
 #[utoipa::path(get, path = "/status", tag = "status",
     responses((status = 200, description = "A page, or JSON",
         content((StatusDocument = "application/json"), (String = "text/html"))),
+        (status = 304, description = "As `If-None-Match` has the JSON"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn status(
     state: web::Data<AppState>,
@@ -80,7 +82,7 @@ pub(crate) async fn status(
         .map(|error| error.problem().title());
     let fleet = state.fleet.snapshot(&state, &FleetQuery::default()).await?;
     if wants_json(&request) {
-        return Ok(HttpResponse::Ok().json(StatusDocument::of(&fleet, reason)));
+        return Ok(Tagged::of(&StatusDocument::of(&fleet, reason))?.respond(&request));
     }
     render_page(&StatusPage {
         ready: reason.is_none(),

@@ -342,3 +342,106 @@ async fn a_token_that_was_changed_unnoticed_is_found_when_the_old_one_is_refused
     assert_eq!(account.access_token.expose(), "good too");
     fixture.sandbox.stop().await;
 }
+
+fn locations() -> Call {
+    Call {
+        id: CallId(uuid::Uuid::from_u128(1)),
+        request: Request::Read(Read::Locations),
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_before_its_end_is_renewed_and_the_call_made_again() {
+    let fixture = Fixture::expiring_in(AHEAD_MS * 2).await;
+    let refresh = fixture.opened.refresh_token.clone().unwrap();
+    let ended_early = Tokens {
+        refresh: Some(Secret::new(refresh)),
+        expires_at: Some(Clock::System.now().plus_millis(AHEAD_MS * 2)),
+        ..lasting("ended early")
+    };
+    let url = fixture.sandbox.shop_url(DOMAIN);
+    fixture.change(&url, ended_early).await;
+    let answer = fixture.platform().send(fixture.store, &locations()).await;
+    assert!(
+        matches!(&answer.result, Ok(Reply::Locations(found)) if !found.is_empty()),
+        "{answer:?}"
+    );
+    let stored = fixture.stored().await;
+    assert_ne!(stored.access, Some(Secret::new("ended early")));
+    fixture.sandbox.stop().await;
+}
+
+/// Sends so many calls at once with a token that this platform refuses; gives their answers and how much it was asked.
+async fn sent_at_once(
+    calls: usize,
+    answer: fn(&str) -> (u16, &'static str),
+) -> (Vec<Result<Reply, CallError>>, usize) {
+    let door = Door::answering(answer).await;
+    let fixture = Fixture::expiring_in(AHEAD_MS).await;
+    let refused = Tokens {
+        refresh: Some(Secret::new("refresh")),
+        expires_at: Some(Clock::System.now().plus_millis(AHEAD_MS * 2)),
+        ..lasting("refused")
+    };
+    fixture.change(&door.url, refused).await;
+    let platform = fixture.platform();
+    // All of them begin with the same token.
+    platform.accounts.find(fixture.store).await.unwrap();
+    let call = locations();
+    let answers = join_all((0..calls).map(|_| platform.send(fixture.store, &call))).await;
+    fixture.sandbox.stop().await;
+    let seen = *door.seen.borrow();
+    (
+        answers.into_iter().map(|answer| answer.result).collect(),
+        seen,
+    )
+}
+
+const REFUSED: (u16, &str) = (401, r#"{"errors":"Invalid API key or access token"}"#);
+const RENEWED: (u16, &str) = (200, r#"{"access_token":"renewed","expires_in":3600}"#);
+
+#[tokio::test]
+async fn one_renewal_serves_all_whose_token_was_refused() {
+    let (answers, seen) = sent_at_once(8, |request| {
+        if request.contains("/oauth/access_token") {
+            RENEWED
+        } else if request.contains("x-shopify-access-token: renewed") {
+            (200, r#"{"locations":[]}"#)
+        } else {
+            REFUSED
+        }
+    })
+    .await;
+    assert_eq!(answers, vec![Ok(Reply::Locations(Vec::new())); 8]);
+    assert_eq!(seen, 8 + 1 + 8);
+}
+
+#[tokio::test]
+async fn a_renewed_token_that_is_refused_too_is_dead() {
+    let (answers, seen) = sent_at_once(1, |request| {
+        if request.contains("/oauth/access_token") {
+            RENEWED
+        } else {
+            REFUSED
+        }
+    })
+    .await;
+    assert_eq!(answers, [Err(CallError::Barred(Bar::TokenDead))]);
+    assert_eq!(seen, 3);
+}
+
+#[tokio::test]
+async fn while_nobody_can_tell_whether_a_token_is_renewed_it_is_not_dead() {
+    let (answers, _) = sent_at_once(1, |request| {
+        if request.contains("/oauth/access_token") {
+            (503, "")
+        } else {
+            REFUSED
+        }
+    })
+    .await;
+    assert!(
+        matches!(answers[..], [Err(CallError::Unavailable { .. })]),
+        "{answers:?}"
+    );
+}

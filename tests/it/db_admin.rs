@@ -258,7 +258,15 @@ async fn refuses_a_wrong_key_and_rotates_the_right_one(test: TestDb) {
     ));
     assert!(stores::load_tokens(&test.db, &newer, store).await.is_err());
 
-    sealing_keys::rotate(&test.db, &test.sealer, &newer, NOW)
+    let entry = AuditEntry {
+        id: test.ids.ordered_uuid(NOW),
+        at: NOW,
+        actor: "shell".to_owned(),
+        action: "rotate sealing key".to_owned(),
+        store: None,
+        detail: String::new(),
+    };
+    sealing_keys::rotate(&test.db, &test.sealer, &newer, entry)
         .await
         .unwrap();
     newer.check(&test.db, NOW).await.unwrap();

@@ -22,6 +22,7 @@ mod keeper_patrol;
 mod keeper_safe_mode;
 mod keeper_supervision;
 mod keeper_turns;
+mod key_rotation;
 mod platform;
 mod postgres;
 mod sandbox;

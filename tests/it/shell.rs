@@ -372,3 +372,26 @@ async fn dead_letters_are_counted_before_all_of_them_are_decided_about() {
     }
     assert_eq!(server.end_with("-TERM").await, Some(0));
 }
+
+/// What is set for a real server must not lead the demo to its database or its people.
+#[tokio::test]
+async fn the_demo_heeds_nothing_that_is_set_for_a_server() {
+    let mut command = program(&[
+        "demo", "--for", "1", "--stores", "2", "--rate", "5", "--json",
+    ]);
+    let set = [
+        ("DATABASE__URL", "postgres://127.0.0.1:1/real"),
+        ("SERVER__PUBLIC_URL", "https://real.example"),
+        ("ALARMS__POST_URL", "https://real.example/alarms"),
+        ("KEEPER__NO_SUCH_SETTING", "1"),
+    ];
+    for (name, value) in set {
+        command.env(format!("STOREKEEPER__{name}"), value);
+    }
+    let ended = output(&mut command).await;
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{stderr}");
+    let stdout = String::from_utf8_lossy(&ended.stdout);
+    let report: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&report["lost"], &report["drift"]), (&0.into(), &0.into()));
+}

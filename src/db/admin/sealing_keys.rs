@@ -3,19 +3,21 @@
 use entity::{sealing_key_check, store, store_secret};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, Set};
 
-use crate::clock::Timestamp;
+use super::audit::{self, AuditEntry};
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
 use crate::db::sealing::{Place, Sealed, Sealer, SealingError};
 use crate::ids::StoreId;
 
-/// Seals everything that `from` sealed under `to`. All or nothing; afterwards only `to` opens the database.
+/// Seals everything that `from` sealed under `to`, and writes it down. All or nothing; afterwards only `to` opens the
+/// database.
 pub async fn rotate(
     db: &Db,
     from: &Sealer,
     to: &Sealer,
-    now: Timestamp,
+    entry: AuditEntry,
 ) -> Result<(), SealingError> {
+    let now = entry.at;
     from.check(db, now).await?;
     let transaction = begin_writing(db.writers()).await.map_err(DbError::from)?;
     reseal_stores(&transaction, from, to).await?;
@@ -29,6 +31,7 @@ pub async fn rotate(
         .exec_without_returning(&transaction)
         .await
         .map_err(DbError::from)?;
+    audit::insert_within(&transaction, entry).await?;
     transaction.commit().await.map_err(DbError::from)?;
     Ok(())
 }

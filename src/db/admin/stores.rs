@@ -289,8 +289,23 @@ pub(super) fn patched(
 /// Deletes a store: its tokens and secrets go, its domain becomes free, its inbox takes nothing more, and
 /// its keeper is fenced off.
 pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError> {
+    delete_seen(db, id, None, now).await
+}
+
+/// As [`delete`], when the store is still as it was seen: [`DbError::Conflict`] when its
+/// [`updated_at`](StoreRecord::updated_at) is another one.
+pub async fn delete_seen(
+    db: &Db,
+    id: StoreId,
+    seen: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), DbError> {
     let transaction = begin_writing(db.writers()).await?;
-    let deleted = store::Entity::update_many()
+    let row = row_within(&transaction, id).await?;
+    if seen.is_some_and(|seen| seen.as_millis() != row.updated_at) {
+        return Err(DbError::Conflict);
+    }
+    store::Entity::update_many()
         .col_expr(store::Column::DeletedAt, Expr::value(now.as_millis()))
         .col_expr(store::Column::AccessToken, Expr::value(None::<Vec<u8>>))
         .col_expr(store::Column::RefreshToken, Expr::value(None::<Vec<u8>>))
@@ -298,9 +313,6 @@ pub async fn delete(db: &Db, id: StoreId, now: Timestamp) -> Result<(), DbError>
         .filter(store::Column::DeletedAt.is_null())
         .exec(&transaction)
         .await?;
-    if deleted.rows_affected == 0 {
-        return Err(DbError::NotFound("store"));
-    }
     store_secret::Entity::delete_many()
         .filter(store_secret::Column::Store.eq(id.0))
         .exec(&transaction)

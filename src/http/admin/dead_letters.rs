@@ -200,17 +200,18 @@ fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
 
 /// Count dead letters: what a bulk request would settle.
 #[utoipa::path(get, path = "/v1/admin/dead-letters/count", tag = "admin", params(CountQuery),
-    responses((status = 200, description = "How many", body = Count),
-        (status = 400, description = "`malformed_query`"),
+    responses((status = 200, description = "How many, with its `ETag`", body = Count),
+        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_query`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn count_dead_letters(
     state: web::Data<AppState>,
     Behind(_admin, query): Behind<Admin, StrictQuery<CountQuery>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter_of(query.0.store.as_deref(), query.0.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;
-    Ok(HttpResponse::Ok().json(Count { count }))
+    Ok(Tagged::of(&Count { count })?.respond(&request))
 }
 
 /// Try a dead letter's webhook again.

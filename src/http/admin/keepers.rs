@@ -270,22 +270,24 @@ pub(crate) async fn get_keeper(
 
 /// What a keeper waits for, and until when.
 #[utoipa::path(get, path = "/v1/admin/keepers/{store}/why", tag = "admin", params(("store" = String, Path)),
-    responses((status = 200, description = "The reasons", body = WhyKeeper),
-        (status = 400, description = "`malformed_path`"),
+    responses((status = 200, description = "The reasons, with their `ETag`", body = WhyKeeper),
+        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn explain_keeper(
     state: web::Data<AppState>,
     Behind(_admin, path): Behind<Admin, StorePath>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
     let reasons = reasons_of(&state, path.0);
-    Ok(HttpResponse::Ok().json(WhyKeeper {
+    let why = WhyKeeper {
         store: row.store.to_string(),
         state: row.state,
         reasons,
-    }))
+    };
+    Ok(Tagged::of(&why)?.respond(&request))
 }
 
 /// Why an operator does it.

@@ -175,18 +175,35 @@ pub(crate) async fn change_store(
 }
 
 /// Delete a store: its secrets go, nothing leads to it any more, its domain becomes free.
-#[utoipa::path(delete, path = "/v1/admin/stores/{store}", tag = "admin", params(("store" = String, Path)),
+#[utoipa::path(delete, path = "/v1/admin/stores/{store}", tag = "admin",
+    params(("store" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "Deleted"), (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
+        (status = 412, description = "`revision_mismatch`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn delete_store(
     state: web::Data<AppState>,
     Behind(_admin, path): Behind<Admin, StorePath>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    stores::delete(state.db(), path.0, state.clock().now())
+    let seen = if request.headers().contains_key(header::IF_MATCH) {
+        let before = get(&state, path.0).await?;
+        Tagged::of(&document(&state, &before).await?)?.require_match(&request)?;
+        Some(before.updated_at)
+    } else {
+        None
+    };
+    stores::delete_seen(state.db(), path.0, seen, state.clock().now())
         .await
-        .map_err(unknown_store)?;
+        .map_err(|error| match error {
+            DbError::Conflict => ApiError::plain(Problem::RevisionMismatch),
+            DbError::NotFound(_)
+            | DbError::Busy
+            | DbError::Full
+            | DbError::Unavailable(_)
+            | DbError::Broken(_) => unknown_store(error),
+        })?;
     state.forget_stores();
     record(&state, deed("delete store", path.0)).await?;
     let ended = state

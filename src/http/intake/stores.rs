@@ -110,10 +110,10 @@ async fn load(state: &AppState, key: &IntakeKey) -> Result<Option<Arc<IntakeStor
     let Some(record) = found.filter(|record| record.platform == platform.as_str()) else {
         return Ok(None);
     };
-    let (mut signing, mut shared) = own_secrets(state, db, record.id).await?;
     let app_secrets = match platform {
         PlatformKind::Shopify => &state.settings.app_secrets,
     };
+    let (mut signing, mut shared) = own_secrets(state, db, record.id, app_secrets).await?;
     signing.extend(app_secrets.iter().cloned());
     shared.resize(signing.len(), true);
     Ok(Some(Arc::new(IntakeStore {
@@ -124,17 +124,22 @@ async fn load(state: &AppState, key: &IntakeKey) -> Result<Option<Arc<IntakeStor
     })))
 }
 
-/// The store's own secrets, and for each whether another store has it too.
+/// The store's own secrets, and for each whether another store has it too, by itself or through the app.
 async fn own_secrets(
     state: &AppState,
     db: &Db,
     store: StoreId,
+    app_secrets: &[Secret],
 ) -> Result<(Vec<Secret>, Vec<bool>), SealingError> {
     let mut signing = Vec::new();
     let mut shared = Vec::new();
     for own in secrets::load(db, &state.sealer, store).await? {
-        shared.push(secrets::is_shared(db, &own.fingerprint, store).await?);
-        signing.push(Secret::new(own.secret.expose()));
+        let secret = Secret::new(own.secret.expose());
+        shared.push(
+            app_secrets.contains(&secret)
+                || secrets::is_shared(db, &own.fingerprint, store).await?,
+        );
+        signing.push(secret);
     }
     Ok((signing, shared))
 }

@@ -81,6 +81,16 @@ pub(super) fn rejected(code: impl Into<String>, message: &str) -> CallError {
     }
 }
 
+/// A list of errors; null says as an absent one that there are none.
+pub(super) fn entries<'de, D, E>(deserializer: D) -> Result<Vec<E>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    E: serde::Deserialize<'de>,
+{
+    let list: Option<Vec<E>> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default())
+}
+
 /// An entry of a GraphQL reply's top-level `errors`.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct TopLevelError {

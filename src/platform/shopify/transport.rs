@@ -106,7 +106,7 @@ struct GraphqlRequest<'call, V> {
 struct GraphqlReply<'body> {
     #[serde(borrow)]
     data: Option<&'body serde_json::value::RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "errors::entries")]
     errors: Vec<TopLevelError>,
     extensions: Option<Extensions>,
 }

@@ -182,6 +182,12 @@ async fn the_same_key_defines_one_bundle() {
     assert_eq!(first.status, 201, "{}", first.text);
     let again = Answer::of(ask(&shop.draft())).await;
     assert_eq!((again.status, again.json()), (201, first.json()));
+    for header in ["etag", "location", "content-type", "cache-control"] {
+        assert!(!first.header(header).is_empty(), "{header}");
+        assert_eq!(again.header(header), first.header(header), "{header}");
+    }
+    assert_eq!(first.header("idempotency-replayed"), "");
+    assert_eq!(again.header("idempotency-replayed"), "true");
     let mut other = shop.draft();
     other["title"] = json!("Other");
     let reused = Answer::of(ask(&other)).await;

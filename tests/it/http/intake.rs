@@ -210,6 +210,27 @@ async fn app_wide_secrets_sign_for_every_store() {
 }
 
 #[tokio::test]
+async fn a_secret_of_a_store_that_is_the_apps_too_is_shared() {
+    for (first, second) in [(0, 1), (1, 0)] {
+        let app = TestApp::start_with(|config| {
+            config.platform.shopify.app_secrets =
+                vec![storekeeper::config::Secret::new("shpss_app")];
+        })
+        .await;
+        let stores = [
+            app.register("own.myshopify.com", "shpss_app").await,
+            app.register("other.myshopify.com", "shpss_other").await,
+        ];
+        let signed = |store| app.platform(store).secret("shpss_app");
+        let made = signed(&stores[first]).send().await;
+        assert_eq!(made.json()["outcome"], "accepted");
+        let replay = signed(&stores[second]).id("forged").send().await;
+        replay.assert_problem(StatusCode::CONFLICT, "shared_secret_replay");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_is_not_waited_for() {
     let (app, store) = one_store().await;
     let started = tokio::time::Instant::now();

@@ -7,7 +7,7 @@ use storekeeper::clock::Clock;
 use storekeeper::config::Secret;
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopRequest};
 
-use crate::support::app::{Answer, TestApp};
+use crate::support::app::{Answer, TestApp, sign};
 
 const INSTALL: &str = "/oauth/shopify/install?shop=toys.myshopify.com";
 
@@ -91,7 +91,6 @@ async fn a_merchant_who_agreed_is_installed_and_installed_again() {
     let app = TestApp::start_with(move |config| {
         config.platform.shopify.client_id = "app-1".to_owned();
         config.platform.shopify.client_secret = Secret::new("hush");
-        config.platform.shopify.app_secrets = vec![Secret::new("hush")];
         config.platform.shopify.shop_url = shop_url;
     })
     .await;
@@ -110,9 +109,48 @@ async fn a_merchant_who_agreed_is_installed_and_installed_again() {
         .post(&path, &bundle)
         .await
         .assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "unknown_item");
+    // The platform signs with the secret that signed the callback.
+    let intake = text("intake_url");
+    let body = br#"{"id":1}"#;
+    let webhook = app.anyone();
+    let webhook = webhook
+        .request(Method::POST, intake.strip_prefix(&app.url()).unwrap())
+        .header("x-shopify-topic", "orders/create")
+        .header("x-shopify-shop-domain", "toys.myshopify.com")
+        .header("x-shopify-webhook-id", "delivery-1")
+        .header("x-shopify-hmac-sha256", sign("hush", body))
+        .body(body.to_vec());
+    let taken = Answer::of(webhook).await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
     let again = installed(&app).await;
     assert_eq!(again.status, 200, "{}", again.text);
     assert_eq!(again.json(), serde_json::json!({"id": text("id")}));
+    app.stop().await;
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_first_installations_at_once_one_is_first() {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let opened = sandbox.open_shop(&ShopRequest {
+        webhook_secret: Some("hush".to_owned()),
+        ..ShopRequest::new("toys.myshopify.com")
+    });
+    opened.unwrap();
+    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
+    let app = TestApp::start_with(move |config| {
+        config.platform.shopify.client_id = "app-1".to_owned();
+        config.platform.shopify.client_secret = Secret::new("hush");
+        config.platform.shopify.shop_url = shop_url;
+    })
+    .await;
+    let answers = futures_util::future::join_all((0..8).map(|_| installed(&app))).await;
+    let statuses = |wanted: u16| answers.iter().filter(move |answer| answer.status == wanted);
+    assert_eq!(
+        (statuses(201).count(), statuses(200).count()),
+        (1, 7),
+        "{answers:?}"
+    );
     app.stop().await;
     sandbox.stop().await;
 }

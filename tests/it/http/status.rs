@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use crate::support::app::{Answer, TestApp};
+use crate::support::app::{Answer, PATIENCE, TestApp};
 
 #[tokio::test]
 async fn a_fresh_server_lives_and_is_ready() {
@@ -47,6 +47,39 @@ async fn the_status_page_is_json_for_who_asks() {
     assert_eq!(status["stores"], 1);
     assert_eq!(status["backlog"], 0);
     assert_eq!(status["per_store"][0]["store"], "1");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_read_has_a_tag_and_is_not_sent_twice() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let reads = [
+        "/status",
+        "/v1/admin/keepers/1/why",
+        "/v1/admin/dead-letters/count",
+    ];
+    for path in reads {
+        let get = |tag: &str| {
+            let request = app.admin().request(Method::GET, path);
+            let request = request.header("accept", "application/json");
+            Answer::of(request.header("if-none-match", tag))
+        };
+        // What a keeper waits for may change between two looks, and the status tells its instant.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut tag = "\"none\"".to_owned();
+        loop {
+            let read = get(&tag).await;
+            assert_eq!(read.header("etag").len(), 34, "{path}: {}", read.text);
+            if read.status == 304 {
+                assert_eq!(read.text, "");
+                break;
+            }
+            assert_eq!(read.status, 200, "{path}: {}", read.text);
+            assert!(tokio::time::Instant::now() < deadline, "{path}");
+            read.header("etag").clone_into(&mut tag);
+        }
+    }
     app.stop().await;
 }
 

@@ -174,6 +174,31 @@ async fn a_store_is_read_listed_and_changed_without_its_secrets() {
 }
 
 #[tokio::test]
+async fn a_store_is_deleted_only_as_it_was_seen() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let path = "/v1/admin/stores/1";
+    let seen = app.admin().get(path).await;
+    let changed = app
+        .admin()
+        .send(Method::PATCH, path, &json!({"name": "One"}))
+        .await;
+    let delete = |tag: &str| {
+        let request = app.admin().request(Method::DELETE, path);
+        Answer::of(request.header("if-match", tag))
+    };
+    delete(seen.header("etag"))
+        .await
+        .assert_problem(StatusCode::PRECONDITION_FAILED, "revision_mismatch");
+    assert_eq!(app.admin().get(path).await.status, 200);
+    assert_eq!(delete(changed.header("etag")).await.status, 204);
+    delete("*")
+        .await
+        .assert_problem(StatusCode::NOT_FOUND, "unknown_store");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn lists_and_paths_are_bounded_and_typed() {
     let app = TestApp::start().await;
     for (path, code) in [

@@ -157,6 +157,18 @@ async fn a_setting_is_compared_and_tells_which_entry_was_stale() {
 }
 
 #[tokio::test]
+async fn errors_that_are_null_are_none() {
+    let group = json!({"inventoryAdjustmentGroup": {"createdAt": AT}, "userErrors": null});
+    let body = json!({"data": {"inventoryAdjustQuantities": group}, "errors": null});
+    let answer = answer_to(adjust(), ok(body)).await;
+    assert!(
+        matches!(answer.result, Ok(Reply::Written { at: Some(_) })),
+        "{:?}",
+        answer.result
+    );
+}
+
+#[tokio::test]
 async fn an_activation_is_keyed_and_knows_that_it_was_made_before() {
     let level = json!({"data": {"inventoryActivate": {"inventoryLevel": {"updatedAt": AT}, "userErrors": []}}});
     let active = json!({"data": {"inventoryActivate": {"inventoryLevel": null, "userErrors": [{"field": null,

@@ -76,7 +76,7 @@ struct CreateData {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CreatePayload {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "errors::entries")]
     user_errors: Vec<RawUserError>,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::domain::call::{Adjustment, CallError, Reply, Setting, WRITE_POINTS_MAX};
 use crate::ids::{CallId, ItemId, LocationId};
-use crate::platform::shopify::errors::{RawUserError, classify_user_errors};
+use crate::platform::shopify::errors::{self, RawUserError, classify_user_errors};
 use crate::platform::shopify::graphql::gid::Gid;
 use crate::platform::shopify::scalar::Scalar;
 use crate::platform::shopify::transport::Session;
@@ -111,7 +111,7 @@ struct Payload {
     /// Null when nothing changed.
     inventory_adjustment_group: Option<Stamped>,
     inventory_level: Option<Stamped>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "errors::entries")]
     user_errors: Vec<RawUserError>,
 }
 
