@@ -160,11 +160,11 @@ impl Run {
             });
         }
         self.note_rows(index, decided, (cursor, record.cursor));
-        self.check_order(index, decided);
         self.note_definitions(index, decided);
         self.check_calls(index, decided);
         self.check_buckets(&record);
         self.check_counts(index);
+        self.check_order(index, decided);
         if let Some(id) = self.foreign_id(index, &decided.changes) {
             self.fail(Rule::NothingLeaks, || format!("id {id} of another store"));
         }

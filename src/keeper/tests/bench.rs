@@ -126,9 +126,15 @@ impl Bench {
 
     /// A level webhook that says this.
     pub(super) async fn accept_body(&self, number: u32, body: &'static str) {
+        self.accept_topic("inventory_levels/update", number, body)
+            .await;
+    }
+
+    /// A webhook of this topic that says this.
+    pub(super) async fn accept_topic(&self, topic: &str, number: u32, body: &'static str) {
         let delivery = Delivery {
             store: STORE,
-            topic: "inventory_levels/update".to_owned(),
+            topic: topic.to_owned(),
             delivery_id: number.to_string(),
             event_id: None,
             triggered_at: None,
@@ -142,8 +148,13 @@ impl Bench {
 
     /// A keeper as its activation leaves it.
     pub(super) async fn activate(&self) -> Result<Box<KeeperCore>, Exit> {
+        self.succeed(&mut Aftermath::default()).await
+    }
+
+    /// A successor of one that left this.
+    pub(super) async fn succeed(&self, aftermath: &mut Aftermath) -> Result<Box<KeeperCore>, Exit> {
         let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(&self.slot));
-        KeeperCore::activate(shared, slot, &mut Aftermath::default()).await
+        KeeperCore::activate(shared, slot, aftermath).await
     }
 
     /// A keeper's life up to the point where it has nothing to do.
