@@ -109,6 +109,10 @@ impl KeeperCore {
         let fence = self.fence;
         let (rows, parsing) = self.gather().await?;
         if rows.is_empty() {
+            if self.state.taken().cursor() > self.cursor {
+                // Rows were missing, and passed.
+                self.commit(fence, Decided::default()).await?;
+            }
             return Ok(Taken::default());
         }
         let (decided, taken) = self.decide_rows(rows, parsing)?;
