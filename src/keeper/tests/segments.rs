@@ -8,6 +8,7 @@ use super::bench::{Bench, STORE};
 use crate::db::{fleet, keepers};
 use crate::domain::backlog::{Selection, Taken};
 use crate::domain::store::change::KeeperRecord;
+use crate::domain::store::command::Row;
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::settings::KeeperSettings;
@@ -27,7 +28,7 @@ async fn backlog(selection: Selection, deadly: Option<i64>) -> (Bench, Told) {
     let adjust = |settings: &mut KeeperSettings| {
         (settings.selection, settings.turn_rows_max) = (selection, STRETCH);
         settings.turn_decide_us_max = 60_000_000;
-        settings.before_apply = Some(Arc::new(move |row| {
+        settings.before_apply = Some(Arc::new(move |row: &Row| {
             assert_ne!(Some(row.seq), deadly, "told to panic");
             applied.lock().unwrap().push(row.seq);
         }));
