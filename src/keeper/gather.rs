@@ -136,7 +136,7 @@ impl KeeperCore {
         }
         self.state.saw_head(found.last_seq);
         if let Some(place) = place {
-            self.ahead = self.without_gaps(place, found.rows, found.last_seq);
+            self.ahead = self.without_gaps(place, found.rows);
         }
         Ok(found.last_seq)
     }
@@ -149,20 +149,19 @@ impl KeeperCore {
     }
 
     /// The rows of the place up to the first that is missing. The inbox gives numbers without gaps; where somebody has
-    /// deleted rows, they are passed when their turn comes, instead of waited for.
-    fn without_gaps(&mut self, place: Place, mut rows: Vec<InboxRow>, last_seq: i64) -> Ahead {
-        let (next, last) = (
-            place.after.saturating_add(1),
-            place.after.saturating_add(place.rows_max),
-        );
-        let first = rows
-            .first()
-            .map_or(last_seq.saturating_add(1), |row| row.seq);
+    /// deleted rows, they are passed when their turn comes and there is a row behind them.
+    fn without_gaps(&mut self, place: Place, mut rows: Vec<InboxRow>) -> Ahead {
+        let next = place.after.saturating_add(1);
+        let last = place.after.saturating_add(place.rows_max);
+        let first = rows.first().map(|row| row.seq);
+        if place.manner != Manner::InOrder && first != Some(next) {
+            self.selector.ended(None);
+            return Ahead::default();
+        }
+        let Some(first) = first else {
+            return Ahead::default();
+        };
         if first > next {
-            if place.manner != Manner::InOrder {
-                self.selector.ended(None);
-                return Ahead::default();
-            }
             let behind = first.min(last.saturating_add(1));
             let store = self.slot.store;
             tracing::warn!(%store, from = next, to = behind, "inbox rows are missing, and passed");

@@ -576,14 +576,18 @@ fn read_ahead(keeper: &mut Keeper, tables: &Tables) {
     let place = keeper.selector.next(keeper.state.taken(), head, in_order);
     let rows_max = usize::try_from(place.rows_max).unwrap_or(1).min(ROWS_MAX);
     let rows = tables.rows_after(place.after, rows_max);
-    let first = rows.first().map_or(head + 1, |row| row.seq);
+    let first = rows.first().map(|row| row.seq);
     let (next, last) = (place.after + 1, place.after + place.rows_max);
     keeper.manner = place.manner;
-    if first > next && place.manner == Manner::InOrder {
-        keeper.state.pass_missing(first.min(last + 1));
-    } else if first > next {
+    if place.manner != Manner::InOrder && first != Some(next) {
         keeper.selector.ended(None);
         return;
+    }
+    let Some(first) = first else {
+        return;
+    };
+    if first > next {
+        keeper.state.pass_missing(first.min(last + 1));
     }
     let fitting = (first..=last)
         .zip(rows)
