@@ -46,12 +46,10 @@ impl StoreState {
 
     /// Keeps the counters; a row that leaves its lane frees the next one behind it.
     fn count_row(&mut self, row: &Row, end: RowEnd, outcome: &mut Outcome) {
-        if row.from_lane {
-            if end != RowEnd::Parked {
-                self.lanes.leave(row.seq, outcome.at);
-                if end != RowEnd::Dead {
-                    outcome.changes.put(Change::Unpark(row.seq));
-                }
+        if row.from_lane && end != RowEnd::Parked {
+            self.lanes.leave(row.seq, outcome.at);
+            if end != RowEnd::Dead {
+                outcome.changes.put(Change::Unpark(row.seq));
             }
         }
         match end {

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use sea_orm::ConnectionTrait;
-
 use super::bench::{Bench, STORE};
 use crate::db::{fleet, keepers};
 use crate::domain::backlog::{Selection, Taken};
@@ -144,9 +142,9 @@ async fn rows_that_somebody_deleted_are_passed_when_their_turn_comes() {
         Selection::Spread,
     ] {
         let (bench, told) = backlog(selection, None).await;
-        let writers = bench.shared.deps.db.writers();
-        let delete = "DELETE FROM inbox WHERE store = 1 AND seq IN (1, 2, 9, 38, 39)";
-        writers.execute_unprepared(delete).await.unwrap();
+        bench
+            .sql("DELETE FROM inbox WHERE store = 1 AND seq IN (1, 2, 9, 38, 39)")
+            .await;
         live(bench.activate().await.unwrap()).await.unwrap();
         let record = record(&bench).await;
         assert_eq!(
