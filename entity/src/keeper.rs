@@ -22,6 +22,12 @@ pub struct Model {
     pub memo: String,
     /// `installed_at` of the store when the keeper loaded it; 0: it has not said yet.
     pub installation: i64,
+    /// Rows that were taken ahead of the cursor, `[from, to)`; both 0: none. These are the nearer ones,
+    pub near_from: i64,
+    pub near_to: i64,
+    /// and these the farther.
+    pub far_from: i64,
+    pub far_to: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

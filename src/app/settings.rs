@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::hooks::HookSettings;
 use crate::config::{
     AlarmsConfig, Config, DatabaseConfig, PatrolConfig, RestartConfig, SafeModeConfig, Secret,
-    ShopifyConfig, WriterConfig,
+    SelectionConfig, ShopifyConfig, WriterConfig,
 };
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::alarm::AlarmRules;
+use crate::domain::backlog::Selection;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
 use crate::http::{HttpSettings, OauthApp};
@@ -141,6 +142,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         turn_resources_min: keeper.turn_resources_min,
         turn_resources_max: keeper.turn_resources_max,
         turn_rows_max: keeper.turn_rows_max,
+        selection: selection(keeper.selection),
         turn_parked_max: keeper.turn_parked_max,
         turn_bytes_max: keeper.turn_bytes_max,
         turn_decide_us_max: keeper.turn_decide_us_max,
@@ -162,6 +164,14 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         patrol: patrol_settings(&config.patrol),
         safe_mode: safe_mode_settings(&config.safe_mode),
         ..KeeperSettings::new(store_settings(config))
+    }
+}
+
+const fn selection(selection: SelectionConfig) -> Selection {
+    match selection {
+        SelectionConfig::Oldest => Selection::Oldest,
+        SelectionConfig::NewestStateFirst => Selection::NewestStateFirst,
+        SelectionConfig::Spread => Selection::Spread,
     }
 }
 
@@ -275,8 +285,12 @@ mod tests {
             (expected.call_timeout_ms, expected.idle_ms)
         );
         assert_eq!(
-            (told.turn_quantum_us, told.turn_spacing_ms),
-            (expected.turn_quantum_us, expected.turn_spacing_ms)
+            (told.turn_quantum_us, told.turn_spacing_ms, told.selection),
+            (
+                expected.turn_quantum_us,
+                expected.turn_spacing_ms,
+                expected.selection
+            )
         );
         let options = database_options(&config);
         let expected = DatabaseOptions::new(

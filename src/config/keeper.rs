@@ -1,6 +1,31 @@
 //! `[keeper]`.
 
-use super::setting::{Range, settings};
+use serde::Deserialize;
+use toml::Value;
+
+use super::setting::{Range, SettingValue, settings};
+
+/// Where in a backlog webhooks are taken first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionConfig {
+    /// In order.
+    Oldest,
+    /// From the end.
+    NewestStateFirst,
+    /// By turns from head, middle and tail.
+    Spread,
+}
+
+impl SettingValue for SelectionConfig {
+    fn to_value(&self) -> Value {
+        Value::from(match self {
+            Self::Oldest => "oldest",
+            Self::NewestStateFirst => "newest_state_first",
+            Self::Spread => "spread",
+        })
+    }
+}
 
 settings! {
     /// How stores share the machine.
@@ -14,6 +39,11 @@ settings! {
         turn_resources_max: usize = 20, "resources", Range::Between(5, 20);
         /// Webhooks in a turn, whatever they concern.
         turn_rows_max: usize = 500, "rows", Range::Between(1, 500);
+        /// Where in a backlog of more than two full turns webhooks are taken first: `oldest`, in order;
+        /// `newest_state_first`, from its end; `spread`, by turns from head, middle and tail. Only webhooks that carry
+        /// the whole state of something overtake others, and a webhook that may not holds up those behind it until its
+        /// turn comes.
+        selection: SelectionConfig = SelectionConfig::Oldest, "word", Range::OneOf(&["oldest", "newest_state_first", "spread"]);
         /// Parked webhooks in a turn.
         turn_parked_max: usize = 20, "rows", Range::Between(1, 500);
         /// Bytes of bodies that a turn reads at once.

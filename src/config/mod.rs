@@ -35,7 +35,7 @@ pub use database::DatabaseConfig;
 pub use error::{ConfigError, Problem};
 pub use example::{effective, example};
 pub use inbox::InboxConfig;
-pub use keeper::KeeperConfig;
+pub use keeper::{KeeperConfig, SelectionConfig};
 pub use layers::{Layers, of_text};
 pub use patrol::PatrolConfig;
 pub use platform::{PlatformConfig, ShopifyConfig};

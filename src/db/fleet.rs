@@ -66,7 +66,7 @@ struct CountsRow {
 
 /// Counters of the registered stores (those with an inbox); the oldest row of a store is looked up by its key and only when the kept stamp is missing.
 const COUNTS: &str = "SELECT h.store AS store, h.received AS received, \
-    h.next_seq - 1 - COALESCE(k.cursor, 0) AS backlog, \
+    h.next_seq - 1 - COALESCE(k.cursor + k.near_to - k.near_from + k.far_to - k.far_from, 0) AS backlog, \
     CASE WHEN h.next_seq - 1 > COALESCE(k.cursor, 0) THEN COALESCE(k.oldest_at, (SELECT i.received_at FROM inbox i \
     WHERE i.store = h.store AND i.seq = COALESCE(k.cursor, 0) + 1)) END AS oldest, \
     COALESCE(k.applied, 0) AS applied, COALESCE(k.naked, 0) AS naked, COALESCE(k.parked, 0) AS parked, \

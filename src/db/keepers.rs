@@ -7,6 +7,7 @@ use super::connect::{Db, statement};
 use super::error::DbError;
 use super::{bundles, calls, document, orders, parking, policies, stock};
 use crate::clock::Timestamp;
+use crate::domain::backlog::Span;
 use crate::domain::store::change::KeeperRecord;
 use crate::domain::store::state::Loaded;
 use crate::ids::{GrantId, StoreId};
@@ -112,6 +113,16 @@ async fn installed_at(
 fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {
     Ok(KeeperRecord {
         cursor: row.cursor,
+        ahead: [
+            Span {
+                from: row.near_from,
+                to: row.near_to,
+            },
+            Span {
+                from: row.far_from,
+                to: row.far_to,
+            },
+        ],
         applied: row.applied,
         naked: row.naked,
         parked: row.parked,

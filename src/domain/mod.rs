@@ -1,10 +1,11 @@
 //! The rules: pure and synchronous. No clock, no randomness, no input or output, no ORM, no actors (INV-A).
 //!
 //! Reading order: what the platform tells ([`fact`]), what a bundle is ([`bundle`]), what an order consumes
-//! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), and the aggregate that a keeper
-//! holds ([`store`]).
+//! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), how a log of webhooks is worked off
+//! ([`backlog`]), and the aggregate that a keeper holds ([`store`]).
 
 pub mod alarm;
+pub mod backlog;
 pub mod breaker;
 pub mod bucket;
 pub mod bundle;

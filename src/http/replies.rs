@@ -135,7 +135,7 @@ pub(crate) fn refusal_problem(refusal: &Refusal) -> ApiError {
         Refusal::Bundle(broken) => Problem::InvalidBundle(broken.code()),
         Refusal::SafetyStock(_) => Problem::InvalidField,
         Refusal::NothingToRetry => Problem::NothingToRetry,
-        Refusal::UnknownCall => Problem::Internal,
+        Refusal::UnknownCall | Refusal::OutOfOrder(_) => Problem::Internal,
     };
     ApiError::new(problem, refusal.to_string())
 }

@@ -8,19 +8,50 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::db::inbox::InboxRow;
 use crate::deps::Platform;
+use crate::domain::backlog::Manner;
 use crate::domain::store::command::Row;
 use crate::keeper::exit::panic_reason;
 use crate::keeper::slot::Slot;
 
-/// Rows in ascending order; bounded by what is read at once.
-#[derive(Debug, Default)]
+/// So many rows that may not overtake are passed in search of one that begins a segment; each is parsed for it.
+const OPENING_ROWS_MAX: usize = 16;
+
+/// What comes next of the rows that were read.
+#[derive(Debug)]
+pub(super) enum Front<'rows> {
+    Row(&'rows Row),
+    /// There are none.
+    Nothing,
+    /// They stand before others and may not overtake them: they are given back to the log. With the row that must keep
+    /// its order, when a segment ends at it.
+    Ended(Option<i64>),
+}
+
+/// Rows of one place in ascending order, without gaps; bounded by what is read at once.
+#[derive(Debug)]
 pub(super) struct Ahead {
+    manner: Manner,
     /// Before all that are not parsed.
     parsed: VecDeque<Row>,
     read: VecDeque<InboxRow>,
 }
 
+impl Default for Ahead {
+    fn default() -> Self {
+        Self::new(Manner::InOrder, Vec::new())
+    }
+}
+
 impl Ahead {
+    /// Rows as they were read.
+    pub(super) fn new(manner: Manner, rows: Vec<InboxRow>) -> Self {
+        Self {
+            manner,
+            parsed: VecDeque::new(),
+            read: rows.into(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.parsed.len() + self.read.len()
     }
@@ -29,28 +60,55 @@ impl Ahead {
         self.parsed.is_empty() && self.read.is_empty()
     }
 
-    /// Adds rows that come after all others.
-    pub(super) fn extend(&mut self, rows: Vec<InboxRow>) {
-        self.read.extend(rows);
-    }
-
-    /// The next row, parsed.
-    pub(super) fn peek(&mut self, platform: &dyn Platform, slot: &Slot) -> Option<&Row> {
-        if self.parsed.is_empty() {
-            let row = self.read.pop_front()?;
-            self.parsed.push_back(parse(platform, slot, row, false));
+    /// The next row, parsed. `may_overtake` is asked of rows that stand before others.
+    pub(super) fn peek(
+        &mut self,
+        platform: &dyn Platform,
+        slot: &Slot,
+        may_overtake: impl Fn(&Row) -> bool,
+    ) -> Front<'_> {
+        let (manner, mut passed) = (self.manner, 0);
+        while let Some(row) = self.parse_front(platform, slot) {
+            if manner == Manner::InOrder || may_overtake(row) {
+                break;
+            }
+            let seq = row.seq;
+            passed += 1;
+            if manner == Manner::Opening && passed < OPENING_ROWS_MAX {
+                self.parsed.pop_front();
+                continue;
+            }
+            let stopped = (manner == Manner::Ahead).then_some(seq);
+            *self = Self::default();
+            return Front::Ended(stopped);
         }
-        self.parsed.front()
+        match self.parsed.front() {
+            Some(row) => Front::Row(row),
+            None if manner == Manner::Opening && passed > 0 => Front::Ended(None),
+            None => Front::Nothing,
+        }
     }
 
     /// Takes the row that was looked at.
     pub(super) fn pop(&mut self) -> Option<Row> {
-        self.parsed.pop_front()
+        let row = self.parsed.pop_front()?;
+        if self.manner == Manner::Opening {
+            self.manner = Manner::Ahead;
+        }
+        Some(row)
     }
 
     /// Gives back the row that was taken last.
     pub(super) fn put_back(&mut self, row: Row) {
         self.parsed.push_front(row);
+    }
+
+    fn parse_front(&mut self, platform: &dyn Platform, slot: &Slot) -> Option<&Row> {
+        if self.parsed.is_empty() {
+            let row = self.read.pop_front()?;
+            self.parsed.push_back(parse(platform, slot, row, false));
+        }
+        self.parsed.front()
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::future::OptionFuture;
 
 use crate::clock::{Stopwatch, Timestamp};
 use crate::db::{DbError, keepers, orders};
+use crate::domain::backlog::Selector;
 use crate::domain::store::change::DeadLetterRecord;
 use crate::domain::store::command::Command;
 use crate::domain::store::state::{Loaded, StoreState};
@@ -49,11 +50,12 @@ pub(super) struct KeeperCore {
     pub(super) slot: Arc<Slot>,
     pub(super) state: StoreState,
     pub(super) fence: Fence,
-    /// Rows read from the log and not yet taken, ascending.
+    /// Rows read from the log and not yet taken, of one place.
     pub(super) ahead: Ahead,
-    /// The log has been read up to this number.
-    pub(super) read_to: i64,
-    /// The log held more rows than were read.
+    pub(super) selector: Selector,
+    /// Follows one that rows brought down: nothing is overtaken, so that they are met in their order.
+    pub(super) in_order: bool,
+    /// There may be rows beyond those in `ahead`.
     pub(super) more_to_read: bool,
     /// So many rows are still to be taken one by one.
     pub(super) one_by_one: usize,
@@ -103,6 +105,7 @@ impl KeeperCore {
         };
         let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
         core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
+        core.in_order = core.one_by_one > 0 || aftermath.crash.is_some();
         core.record_crash(aftermath).await?;
         core.slot.requeue_deferred();
         core.publish_all(now);
@@ -114,7 +117,11 @@ impl KeeperCore {
     fn around(shared: Arc<Shared>, slot: Arc<Slot>, fence: Fence, loaded: Loaded) -> Self {
         shared.reach(slot.store, Moment::Restore);
         let now = shared.deps.clock.now();
-        let read_to = loaded.keeper.cursor;
+        let cursor = loaded.keeper.cursor;
+        let selector = Selector::new(
+            shared.settings.selection,
+            i64::try_from(shared.settings.turn_rows_max).unwrap_or(i64::MAX),
+        );
         let state = StoreState::restore(slot.store, loaded, shared.settings.store.clone(), now);
         let board = Board::draw(slot.store, &state, now);
         Self {
@@ -123,12 +130,13 @@ impl KeeperCore {
             state,
             fence,
             ahead: Ahead::default(),
-            read_to,
+            selector,
+            in_order: false,
             more_to_read: true,
             one_by_one: 0,
             board,
             commits: 0,
-            cursor: read_to,
+            cursor,
             purged_to: 0,
             worked_at: now,
             buried: Vec::new(),
@@ -151,8 +159,6 @@ impl KeeperCore {
             }
         }
         self.commit(fence, decided).await?;
-        // Given up, the row is behind the cursor now.
-        self.read_to = self.cursor;
         aftermath.crash = None;
         Ok(())
     }

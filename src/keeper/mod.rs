@@ -45,6 +45,7 @@ mod commands;
 mod commit;
 mod core;
 mod dead_letters;
+mod gather;
 mod take_turn;
 
 mod activations;

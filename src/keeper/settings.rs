@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::domain::backlog::Selection;
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
 use crate::ids::StoreId;
@@ -43,6 +44,8 @@ pub struct KeeperSettings {
     pub turn_resources_max: usize,
     /// Rows in a turn, whatever they concern.
     pub turn_rows_max: usize,
+    /// Where in a backlog rows are taken first; a backlog of at most two full turns is always taken in order.
+    pub selection: Selection,
     /// Parked rows in a turn.
     pub turn_parked_max: usize,
     /// Bytes of bodies read from the log at once.
@@ -187,6 +190,7 @@ impl KeeperSettings {
             turn_resources_min: 5,
             turn_resources_max: 20,
             turn_rows_max: 500,
+            selection: Selection::Oldest,
             turn_parked_max: 20,
             turn_bytes_max: 1_048_576,
             turn_decide_us_max: 4_000,

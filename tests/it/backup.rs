@@ -10,6 +10,7 @@ use storekeeper::db::backup::{self, BackupError, Copied, Restored, Stores};
 use storekeeper::db::inbox::{self, Acceptance};
 use storekeeper::db::sealing::{KEY_BYTES, Sealer};
 use storekeeper::db::{DataDirLock, DatabaseLock, DatabaseOptions, Db, keepers, migrate};
+use storekeeper::domain::backlog::Span;
 use storekeeper::domain::bundle::{Bundle, Mode};
 use storekeeper::domain::call::Bar;
 use storekeeper::domain::store::change::Change;
@@ -110,6 +111,7 @@ async fn fill(test: &TestDb) -> StoreId {
     let (grant, activation) = test.activate(store).await;
     let mut commit = share(store, grant, &activation);
     (commit.record.cursor, commit.record.applied) = (7, 7);
+    commit.record.ahead = [Span { from: 9, to: 11 }, Span { from: 13, to: 14 }];
     commit.record.wake_at = Some(NOW);
     test.writer.commit(commit).await.unwrap();
     let connection = Database::connect(&test.options.url).await.unwrap();

@@ -7,6 +7,7 @@ use storekeeper::db::admin::stores;
 use storekeeper::db::inbox::{self, Acceptance};
 use storekeeper::db::writer::WriteError;
 use storekeeper::db::{DatabaseOptions, Db, DbError, fleet};
+use storekeeper::domain::backlog::Span;
 use storekeeper::ids::StoreId;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,7 @@ on_both_databases!(
     reads_rows_within_bounds,
     reads_the_same_from_memory_and_from_the_inbox,
     purges_only_behind_the_cursor,
+    what_is_taken_ahead_is_remembered_and_counted_and_not_purged,
     wakes_stores_with_backlog_or_deadline_or_a_new_installation,
     forgets_old_delivery_ids,
     survives_a_restart,
@@ -223,6 +225,29 @@ async fn purges_only_behind_the_cursor(test: TestDb) {
         test.writer.accept(delivery(store, "d0")).await,
         Ok(Acceptance::Duplicate)
     );
+}
+
+async fn what_is_taken_ahead_is_remembered_and_counted_and_not_purged(test: TestDb) {
+    let store = test.store("a").await;
+    for number in 0..10 {
+        let sent = delivery(store, &format!("d{number}"));
+        test.writer.accept(sent).await.unwrap();
+    }
+    let (grant, activation) = test.activate(store).await;
+    let mut commit = crate::support::database::share(store, grant, &activation);
+    commit.record.cursor = 2;
+    commit.record.ahead = [Span { from: 5, to: 7 }, Span { from: 9, to: 10 }];
+    test.writer.commit(commit.clone()).await.unwrap();
+    let loaded = test.activate(store).await.1.loaded.keeper;
+    assert_eq!(
+        (loaded.cursor, loaded.ahead),
+        (commit.record.cursor, commit.record.ahead)
+    );
+    let totals = fleet::totals(&test.db).await.unwrap();
+    assert_eq!((totals.backlog, totals.oldest_received_at), (5, Some(NOW)));
+    assert_eq!(test.writer.purge(store, 100).await, Ok(2));
+    let woken = fleet::stores_to_wake(&test.db, NOW, None, 10).await;
+    assert_eq!(woken.unwrap(), [store]);
 }
 
 async fn wakes_stores_with_backlog_or_deadline_or_a_new_installation(test: TestDb) {

@@ -1,5 +1,6 @@
 //! A share on its way into the database, what is checked of it there, and what is performed afterwards.
 
+use storekeeper::domain::backlog::Span;
 use storekeeper::domain::store::change::{Change, Changes, KeeperRecord};
 
 use crate::host::{After, Decided, Definition, Host, Keeper, Phase, Stage};
@@ -95,10 +96,10 @@ impl Run {
         }
         if decided.crashed_row.is_some() {
             settle_crash(&mut host.aftermath);
-            keeper.read_to = self.site(index).tables.keeper.cursor;
         }
         if self.chance.hits(200) {
-            self.site(index).tables.purge();
+            let planted = self.planted;
+            self.site(index).tables.purge(planted);
         }
         if decided.leaves {
             self.say(|| "leaves".to_owned());
@@ -163,10 +164,22 @@ impl Run {
         self.check_calls(index, decided);
         self.check_buckets(&record);
         self.check_counts(index);
+        self.check_order(index, decided);
         if let Some(id) = self.foreign_id(index, &decided.changes) {
             self.fail(Rule::NothingLeaks, || format!("id {id} of another store"));
         }
         Ok(())
+    }
+
+    /// A row that must keep its order comes after all before it.
+    fn check_order(&mut self, index: usize, decided: &Decided) {
+        let site = self.site(index);
+        let is_taken = |seq: i64| site.ghost.taken.contains(&seq);
+        let mut rows = decided.taken.iter();
+        let early = rows.find(|seq| site.tables.keeps_order(**seq) && !(1..**seq).all(is_taken));
+        if let Some(seq) = early.copied() {
+            self.fail(Rule::RowsTaken, || format!("row {seq} came before others"));
+        }
     }
 
     fn note_rows(&mut self, index: usize, decided: &Decided, (from, to): (i64, i64)) {
@@ -177,8 +190,11 @@ impl Run {
                 self.fail(Rule::AppliedOnce, || format!("row {seq} is applied twice"));
             }
         }
+        let of_spans = |span: &Span| span.from..span.to;
+        let ahead = self.site(index).tables.keeper.ahead;
+        let said = (from + 1..=to).chain(ahead.iter().flat_map(of_spans));
         let taken = &self.site(index).ghost.taken;
-        let passed_over = (from + 1..=to).find(|seq| !taken.contains(seq));
+        let passed_over = said.into_iter().find(|seq| !taken.contains(seq));
         if let Some(seq) = passed_over {
             self.fail(Rule::AppliedOnce, || format!("row {seq} is passed over"));
         }
@@ -232,8 +248,9 @@ impl Run {
             + record.parked
             + dead_rows
             + ghost.rows_discarded;
-        let wrong = if ended != record.cursor {
-            format!("{ended} rows ended, cursor {}", record.cursor)
+        let taken = tables.taken();
+        let wrong = if ended != taken.count() {
+            format!("{ended} rows ended, {} taken: {taken:?}", taken.count())
         } else if record.parked != count(tables.parked.len()) {
             format!("{} parked, {} said", tables.parked.len(), record.parked)
         } else if record.dead != count(tables.dead.len()) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use storekeeper::clock::Timestamp;
+use storekeeper::domain::backlog::{Manner, Selector};
 use storekeeper::domain::call::{Answer, Call};
 use storekeeper::domain::interest::Interest;
 use storekeeper::domain::store::change::{Change, Changes};
@@ -97,8 +98,12 @@ impl Decided {
 pub(crate) struct Keeper {
     pub(crate) state: StoreState,
     pub(crate) fence: Fence,
+    /// Rows of one place, and what they may do.
     pub(crate) ahead: VecDeque<Row>,
-    pub(crate) read_to: i64,
+    pub(crate) manner: Manner,
+    pub(crate) selector: Selector,
+    /// Follows one that a row brought down: nothing is overtaken.
+    pub(crate) in_order: bool,
     pub(crate) more_to_read: bool,
     pub(crate) one_by_one: usize,
     pub(crate) worked: bool,

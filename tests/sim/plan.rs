@@ -1,6 +1,7 @@
 //! What a seed stands for: which stores, how busy, in which weather.
 
 use storekeeper::clock::Timestamp;
+use storekeeper::domain::backlog::Selection;
 use storekeeper::domain::retry::RetryPolicy;
 use storekeeper::domain::store::{ConsumeOn, StoreSettings};
 
@@ -68,6 +69,10 @@ pub(crate) struct StorePlan {
     pub(crate) unswept: bool,
     pub(crate) idle_ms: i64,
     pub(crate) consume_on: ConsumeOn,
+    /// Where in a backlog rows are taken first.
+    pub(crate) selection: Selection,
+    /// So many rows of it at a time.
+    pub(crate) stretch: i64,
     pub(crate) settings: StoreSettings,
 }
 
@@ -196,8 +201,19 @@ fn draw_store(chance: &mut Chance) -> StorePlan {
         } else {
             ConsumeOn::Created
         },
+        selection: draw_selection(chance),
+        stretch: chance.between(1, 6),
         settings: draw_settings(chance, unswept),
     }
+}
+
+fn draw_selection(chance: &mut Chance) -> Selection {
+    let selections = [
+        Selection::Oldest,
+        Selection::NewestStateFirst,
+        Selection::Spread,
+    ];
+    chance.pick(&selections).unwrap_or_default()
 }
 
 fn draw_settings(chance: &mut Chance, unswept: bool) -> StoreSettings {

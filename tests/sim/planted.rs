@@ -33,10 +33,16 @@ pub(crate) enum Plant {
     InstallationForgotten,
     /// Nobody remembers what was asked and told too little, and what was passed over for it.
     AsksForgotten,
+    /// A successor does not know what was taken ahead of the cursor.
+    SegmentsForgotten,
+    /// Rows that were not taken are purged, since later ones were.
+    PurgedAhead,
+    /// Every row overtakes others.
+    OrderLost,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::TornCommit,
         Self::FenceOff,
         Self::CallBeforeCommit,
@@ -51,6 +57,9 @@ impl Plant {
         Self::WakeForgotten,
         Self::InstallationForgotten,
         Self::AsksForgotten,
+        Self::SegmentsForgotten,
+        Self::PurgedAhead,
+        Self::OrderLost,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -69,6 +78,9 @@ impl Plant {
             Self::WakeForgotten => "wake_forgotten",
             Self::InstallationForgotten => "installation_forgotten",
             Self::AsksForgotten => "asks_forgotten",
+            Self::SegmentsForgotten => "segments_forgotten",
+            Self::PurgedAhead => "purged_ahead",
+            Self::OrderLost => "order_lost",
         }
     }
 
@@ -76,7 +88,9 @@ impl Plant {
     pub(crate) const fn breaks(self) -> &'static [Rule] {
         match self {
             Self::TornCommit => &[Rule::AppliedOnce, Rule::CountsAddUp],
-            Self::NumberBeforeRow => &[Rule::AppliedOnce],
+            Self::NumberBeforeRow | Self::PurgedAhead => &[Rule::AppliedOnce],
+            Self::SegmentsForgotten => &[Rule::AppliedOnce, Rule::CountsAddUp],
+            Self::OrderLost => &[Rule::RowsTaken],
             Self::FenceOff => &[Rule::OneKeeperCommits],
             Self::CallBeforeCommit => &[Rule::CommittedFirst],
             Self::DedupOff => &[Rule::OneRowPerDelivery],

@@ -17,6 +17,8 @@ pub(crate) enum Rule {
     OneKeeperCommits,
     /// The cursor, and the number of commits, only grow, and never pass the head.
     CursorGrows,
+    /// The rules take every row that is handed to them, and those that must keep their order in it.
+    RowsTaken,
     /// Rows taken = applied + naked + parked + dead: none is lost between the counters.
     CountsAddUp,
     /// INV-K: one key, one content, one effect.
@@ -47,6 +49,7 @@ impl Rule {
             Self::CommittedFirst => "no call before its commit",
             Self::OneKeeperCommits => "one keeper commits",
             Self::CursorGrows => "the cursor grows",
+            Self::RowsTaken => "rows are taken, and in their order",
             Self::CountsAddUp => "counts add up",
             Self::OneKeyOneEffect => "one key, one effect",
             Self::WithinBucket => "within the platform's bucket",

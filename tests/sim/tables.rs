@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storekeeper::clock::Timestamp;
+use storekeeper::domain::backlog::{Span, Taken};
 use storekeeper::domain::bundle::Bundle;
 use storekeeper::domain::fact::Fact;
 use storekeeper::domain::order::OrderState;
@@ -15,7 +16,7 @@ use storekeeper::domain::store::change::{
     LevelRecord, ParkedRecord,
 };
 use storekeeper::domain::store::patience::PassedOver;
-use storekeeper::domain::store::state::{Loaded, Memo};
+use storekeeper::domain::store::state::Loaded;
 use storekeeper::ids::{BundleId, CallId, DeadLetterId, GrantId, ItemId, OrderId};
 
 use crate::planted::Plant;
@@ -92,16 +93,7 @@ impl Tables {
         Self {
             grant: None,
             applied_seq: 0,
-            keeper: KeeperRecord {
-                cursor: 0,
-                applied: 0,
-                naked: 0,
-                parked: 0,
-                dead: 0,
-                wake_at: None,
-                installation: None,
-                memo: Memo::default(),
-            },
+            keeper: KeeperRecord::default(),
             installed_at,
             items: BTreeMap::new(),
             levels: BTreeMap::new(),
@@ -158,9 +150,29 @@ impl Tables {
         has_body.then_some(row)
     }
 
+    /// Whether the row keeps its place among all others: it does not tell all of what it is about.
+    pub(crate) fn keeps_order(&self, seq: i64) -> bool {
+        let row = self.inbox.get(&seq);
+        row.is_some_and(|row| {
+            !matches!(
+                row.fact,
+                Fact::Order(_) | Fact::Level(_) | Fact::Item(_) | Fact::Product(_) | Fact::Unneeded
+            )
+        })
+    }
+
+    /// The rows that the keeper is done with, as it has written them down.
+    pub(crate) fn taken(&self) -> Taken {
+        Taken::restore(self.keeper.cursor, self.keeper.ahead).unwrap()
+    }
+
     /// Deletes what is behind the cursor.
-    pub(crate) fn purge(&mut self) {
-        let cursor = self.keeper.cursor;
+    pub(crate) fn purge(&mut self, planted: Option<Plant>) {
+        let cursor = if planted == Some(Plant::PurgedAhead) {
+            self.taken().last()
+        } else {
+            self.keeper.cursor
+        };
         self.inbox.retain(|seq, _| *seq > cursor);
     }
 
@@ -191,6 +203,9 @@ impl Tables {
         keeper.memo = self.document(&keeper.memo);
         if planted == Some(Plant::InstallationForgotten) {
             keeper.installation = None;
+        }
+        if planted == Some(Plant::SegmentsForgotten) {
+            keeper.ahead = <[Span; 2]>::default();
         }
         let forgets_asks = planted == Some(Plant::AsksForgotten);
         if forgets_asks {

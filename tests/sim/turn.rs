@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use storekeeper::clock::Timestamp;
+use storekeeper::domain::backlog::{Manner, Selector};
 use storekeeper::domain::fact::Fact;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::domain::store::outcome::Reply;
@@ -13,12 +14,13 @@ use crate::host::{Aftermath, Decided, Host, Keeper, Phase, Stage};
 use crate::planted::Plant;
 use crate::rules::Rule;
 use crate::run::{Event, Run};
-use crate::tables::InboxRow;
+use crate::tables::{InboxRow, Tables};
 
 /// As in the keeper's settings.
 const RESOURCES_MIN: usize = 5;
 const RESOURCES_MAX: usize = 20;
 const ROWS_MAX: usize = 60;
+const LOOKS_MAX: usize = 3;
 const PARKED_MAX: usize = 20;
 const COMMANDS_MAX: usize = 20;
 const STALL_MS: i64 = 1_000;
@@ -155,24 +157,27 @@ impl Run {
         let site = self.site(index);
         let fence = site.tables.claim(grant);
         let loaded = site.tables.load(planted);
-        let read_to = loaded.keeper.cursor;
+        let cursor = loaded.keeper.cursor;
         let settings = site.plan.settings.clone();
         let store = site.store;
         let state =
             storekeeper::domain::store::state::StoreState::restore(store, loaded, settings, now);
         let one_by_one = std::mem::take(&mut host.aftermath.one_by_one);
+        let selector = Selector::new(site.plan.selection, site.plan.stretch);
         let mut keeper = Box::new(Keeper {
             state,
             fence,
             ahead: std::collections::VecDeque::new(),
-            read_to,
+            manner: Manner::InOrder,
+            selector,
+            in_order: one_by_one > 0 || host.aftermath.crash.is_some(),
             more_to_read: true,
             one_by_one,
             worked: false,
             worked_at: now,
             phase: Phase::Ready(Stage::Commands),
         });
-        self.say(|| format!("store {store}: activated at cursor {read_to}"));
+        self.say(|| format!("store {store}: activated at cursor {cursor}"));
         if let Some(seq) = host.aftermath.crash {
             keeper.phase = Phase::Decided(Box::new(crash_noted(&mut keeper, seq, now)));
         }
@@ -449,7 +454,9 @@ impl Run {
                 let store = self.site(index).store;
                 self.say(|| format!("store {store}: row {seq} {told:?} -> {reply:?}"));
             }
-            Err(refusal) => self.fail(Rule::NoPanic, || format!("row {seq} refused: {refusal}")),
+            Err(refusal) => {
+                self.fail(Rule::RowsTaken, || format!("row {seq} refused: {refusal}"));
+            }
         }
         if !from_lane {
             decided.taken.push(seq);
@@ -461,25 +468,27 @@ impl Run {
         let (now, planted) = (self.now, self.planted);
         let due = keeper.state.due_parked(now, PARKED_MAX);
         let site = self.site(index);
-        keeper.state.saw_head(site.tables.head);
-        let parked: Vec<Row> = due
+        let head = site.tables.head;
+        keeper.state.saw_head(head);
+        let mut parked: Vec<Row> = due
             .iter()
             .map(|seq| match site.tables.parked_row(*seq, planted) {
                 Some(row) => parsed(row, true),
                 None => missing(*seq),
             })
             .collect();
-        if keeper.ahead.is_empty() && keeper.more_to_read {
-            let rows = site.tables.rows_after(keeper.read_to, ROWS_MAX);
-            keeper.more_to_read = !rows.is_empty();
-            keeper.read_to = rows.last().map_or(keeper.read_to, |row| row.seq);
-            keeper
-                .ahead
-                .extend(rows.iter().map(|row| parsed(row, false)));
+        let left = |keeper: &Keeper| usize::try_from(keeper.state.taken().left(head)).unwrap_or(0);
+        let mut rows = Vec::new();
+        for _look in 0..LOOKS_MAX {
+            read_ahead(keeper, &site.tables);
+            let backlog = left(keeper);
+            rows = select(keeper, std::mem::take(&mut parked), backlog, (now, planted));
+            let of_log = rows.iter().filter(|row| !row.from_lane).count();
+            keeper.more_to_read = left(keeper) > of_log + keeper.ahead.len();
+            if !rows.is_empty() || !keeper.more_to_read {
+                break;
+            }
         }
-        let backlog = usize::try_from(site.tables.head - keeper.read_to).unwrap_or(0);
-        let backlog = backlog + keeper.ahead.len();
-        let rows = select(keeper, parked, backlog);
         for row in &rows {
             self.load_orders(index, keeper, &Command::TakeRow(row.clone()));
         }
@@ -557,8 +566,64 @@ fn crash_noted(keeper: &mut Keeper, seq: i64, now: Timestamp) -> Decided {
     decided
 }
 
+/// Reads the rows of the next place, unless some are left. Rows that are not there are passed.
+fn read_ahead(keeper: &mut Keeper, tables: &Tables) {
+    if !keeper.ahead.is_empty() {
+        return;
+    }
+    let in_order = keeper.in_order || keeper.one_by_one > 0 || keeper.state.suspect().is_some();
+    let head = keeper.state.head();
+    let place = keeper.selector.next(keeper.state.taken(), head, in_order);
+    let rows_max = usize::try_from(place.rows_max).unwrap_or(1).min(ROWS_MAX);
+    let rows = tables.rows_after(place.after, rows_max);
+    let first = rows.first().map(|row| row.seq);
+    let (next, last) = (place.after + 1, place.after + place.rows_max);
+    keeper.manner = place.manner;
+    if place.manner != Manner::InOrder && first != Some(next) {
+        keeper.selector.ended(None);
+        return;
+    }
+    let Some(first) = first else {
+        return;
+    };
+    if first > next {
+        keeper.state.pass_missing(first.min(last + 1));
+    }
+    let fitting = (first..=last)
+        .zip(rows)
+        .take_while(|(expected, row)| *expected == row.seq);
+    keeper
+        .ahead
+        .extend(fitting.map(|(_, row)| parsed(&row, false)));
+}
+
+/// The next row of the log. One that may not overtake ends its place; those before the first that may are passed where
+/// a segment begins.
+fn peek(keeper: &mut Keeper, (now, planted): (Timestamp, Option<Plant>)) -> Option<&Row> {
+    while let Some(row) = keeper.ahead.front() {
+        let may_overtake = keeper.state.may_overtake(row, now) || planted == Some(Plant::OrderLost);
+        if keeper.manner == Manner::InOrder || may_overtake {
+            break;
+        }
+        let seq = row.seq;
+        if keeper.manner == Manner::Opening && keeper.ahead.len() > 1 {
+            keeper.ahead.pop_front();
+        } else {
+            keeper.ahead.clear();
+            let stopped = (keeper.manner == Manner::Ahead).then_some(seq);
+            keeper.selector.ended(stopped);
+        }
+    }
+    keeper.ahead.front()
+}
+
 /// The rows of a turn: parked ones first; a suspect is taken alone.
-fn select(keeper: &mut Keeper, parked: Vec<Row>, backlog: usize) -> Vec<Row> {
+fn select(
+    keeper: &mut Keeper,
+    parked: Vec<Row>,
+    backlog: usize,
+    context: (Timestamp, Option<Plant>),
+) -> Vec<Row> {
     let alone = keeper.state.suspect().map(|suspect| suspect.seq);
     let resources_max = backlog.clamp(RESOURCES_MIN, RESOURCES_MAX);
     let rows_max = if keeper.one_by_one > 0 { 1 } else { ROWS_MAX };
@@ -566,7 +631,11 @@ fn select(keeper: &mut Keeper, parked: Vec<Row>, backlog: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut parked = parked.into_iter();
     while rows.len() < rows_max {
-        let Some(next) = parked.as_slice().first().or_else(|| keeper.ahead.front()) else {
+        let next = match parked.as_slice().first() {
+            Some(row) => Some(row),
+            None => peek(keeper, context).map(|row| &*row),
+        };
+        let Some(next) = next else {
             break;
         };
         let is_alone = alone == Some(next.seq);
@@ -574,7 +643,14 @@ fn select(keeper: &mut Keeper, parked: Vec<Row>, backlog: usize) -> Vec<Row> {
         if !rows.is_empty() && (is_alone || resources.len() > resources_max) {
             break;
         }
-        rows.extend(parked.next().or_else(|| keeper.ahead.pop_front()));
+        if let Some(row) = parked.next() {
+            rows.push(row);
+        } else if let Some(row) = keeper.ahead.pop_front() {
+            rows.push(row);
+            if keeper.manner == Manner::Opening {
+                keeper.manner = Manner::Ahead;
+            }
+        }
         if is_alone {
             break;
         }

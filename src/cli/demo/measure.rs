@@ -101,7 +101,7 @@ fn count_webhooks(log: &Log, report: &mut Report) -> i64 {
     accepted
 }
 
-/// Compares what was accepted with what the keeper is done with. The cursor counts every accepted row once.
+/// Compares what was accepted with what the keeper is done with, which counts every accepted row once.
 fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report) {
     let statuses = app.directory().statuses();
     let of_store = statuses
@@ -114,7 +114,7 @@ fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report
     report.applied += observation.applied;
     report.naked += observation.naked;
     report.dead += observation.dead;
-    let done = observation.cursor - observation.parked;
+    let done = observation.taken - observation.parked;
     report.lost += (accepted - done).max(0);
 }
 

@@ -145,6 +145,7 @@ async fn advance_fences(
     shares: &[Share],
 ) -> Result<BTreeSet<StoreId>, DbError> {
     const ADVANCE: &str = "UPDATE keeper SET applied_seq = keeper.applied_seq + 1, cursor = g.cursor, \
+        near_from = g.near_from, near_to = g.near_to, far_from = g.far_from, far_to = g.far_to, \
         applied = g.applied, naked = g.naked, parked = g.parked, dead = g.dead, wake_at = g.wake_at, memo = g.memo, installation = g.installation, \
         oldest_at = (SELECT i.received_at FROM inbox i WHERE i.store = g.store AND i.seq = g.cursor + 1) \
         FROM g WHERE keeper.store = g.store AND keeper.grant_id = g.grant_id AND keeper.applied_seq = g.applied_seq \
@@ -164,10 +165,15 @@ async fn advance_fences(
         "wake_at",
         "memo",
         "installation",
+        "near_from",
+        "near_to",
+        "far_from",
+        "far_to",
     ]);
     let mut in_order: Vec<&Share> = shares.iter().collect();
     in_order.sort_by_key(|share| share.store);
     for share in in_order {
+        let [near, far] = share.record.ahead;
         grid.push(vec![
             share.store.0.into(),
             share.grant.to_string().into(),
@@ -184,6 +190,10 @@ async fn advance_fences(
                 .installation
                 .map_or(0, Timestamp::as_millis)
                 .into(),
+            near.from.into(),
+            near.to.into(),
+            far.from.into(),
+            far.to.into(),
         ]);
     }
     let winners = grid.query(transaction, ADVANCE).await?;

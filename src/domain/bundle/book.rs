@@ -119,6 +119,15 @@ impl BundleBook {
         recipes.map(|recipe| recipe.effective_from).min()
     }
 
+    /// Whether a recipe came into force, or went out of it, from `from` to `to`, both included.
+    #[must_use]
+    pub fn changed_within(&self, from: Timestamp, to: Timestamp) -> bool {
+        let within = |at: Timestamp| from <= at && at <= to;
+        let mut recipes = self.bundles.values().flat_map(|bundle| &bundle.recipes);
+        recipes
+            .any(|recipe| within(recipe.effective_from) || recipe.effective_to.is_some_and(within))
+    }
+
     /// Every live bundle that contains this leaf, at any depth, ascending by id.
     pub fn parents_of(&self, leaf: ItemId) -> impl Iterator<Item = BundleId> + '_ {
         self.parents.get(&leaf).into_iter().flatten().copied()

@@ -20,7 +20,7 @@ impl StoreState {
     pub fn apply(&mut self, now: Timestamp, command: Command) -> Result<Outcome, Refusal> {
         let mut outcome = Outcome::at(now);
         match command {
-            Command::TakeRow(row) => self.take_row(&row, &mut outcome),
+            Command::TakeRow(row) => self.take_row(&row, &mut outcome)?,
             Command::RowCrashed { seq, reason } => self.row_crashed(seq, reason, &mut outcome),
             Command::PlanCall { fresh } => self.plan_call(fresh, &mut outcome),
             Command::CallAnswered { call, answer } => {
@@ -121,10 +121,8 @@ impl StoreState {
         }
         self.suspect = None;
         self.counts.dead += 1;
-        // Taken alone, so it stands right behind the cursor; a row of a lane is behind it already.
-        if seq == self.counts.cursor + 1 {
-            self.counts.cursor = seq;
-        }
+        // A suspect is taken in its order and alone, so it stands right behind the cursor; a row of a lane is done with.
+        let _done_before = self.counts.taken.take(seq);
         self.lanes.leave(seq, outcome.at);
         self.bury_row(seq, DeadLetterClass::Poison, reason, outcome);
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
+use crate::domain::backlog::Span;
 use crate::domain::bundle::Bundle;
 use crate::domain::call::Write;
 use crate::domain::order::OrderState;
@@ -284,8 +285,10 @@ pub struct IdempotentReply {
 /// The keeper's own row, written with every commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeeperRecord {
-    /// The number of the last inbox row that this keeper is done with.
+    /// This keeper is done with every inbox row up to this number, and not with the next.
     pub cursor: i64,
+    /// What it is done with beyond the cursor; ascending, the empty ones last.
+    pub ahead: [Span; 2],
     pub applied: i64,
     pub naked: i64,
     pub parked: i64,

@@ -144,7 +144,9 @@ impl StoreState {
     #[must_use]
     pub fn due_parked(&self, now: Timestamp, limit: usize) -> Vec<i64> {
         let platform_ready = self.platform_ready_at(now).is_some_and(|at| at <= now);
-        let attempts = self.lanes.attempts(now, self.counts.cursor, platform_ready);
+        let attempts = self
+            .lanes
+            .attempts(now, self.counts.taken.cursor(), platform_ready);
         attempts.filter_map(due_row).take(limit).collect()
     }
 
@@ -152,7 +154,9 @@ impl StoreState {
     pub(super) fn next_parked_at(&self, now: Timestamp) -> Option<Timestamp> {
         let ready_at = self.platform_ready_at(now);
         let platform_ready = ready_at.is_some_and(|at| at <= now);
-        let attempts = self.lanes.attempts(now, self.counts.cursor, platform_ready);
+        let attempts = self
+            .lanes
+            .attempts(now, self.counts.taken.cursor(), platform_ready);
         let due = attempts.filter_map(|attempt| match attempt {
             NextAttempt::Now { .. } => Some(now),
             NextAttempt::At(due_at) => Some(due_at),

@@ -16,6 +16,7 @@ mod locations;
 pub mod observation;
 mod order_answers;
 pub mod outcome;
+mod overtake;
 mod parts;
 pub mod patience;
 mod plan;

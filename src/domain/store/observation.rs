@@ -13,8 +13,10 @@ use crate::ids::StoreId;
 pub struct Observation {
     pub store: StoreId,
     pub at: Timestamp,
-    /// The number of the last inbox row that the keeper is done with.
+    /// The keeper is done with every inbox row up to this number, and not with the next.
     pub cursor: i64,
+    /// How many inbox rows it is done with: those up to the cursor, and what it took ahead of it.
+    pub taken: i64,
     pub applied: i64,
     pub naked: i64,
     pub parked: i64,

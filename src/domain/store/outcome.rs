@@ -85,6 +85,8 @@ pub enum Refusal {
     NothingToRetry,
     #[error("the call is not one that is under way")]
     UnknownCall,
+    #[error("inbox row {0} was taken before, or must wait for those before it")]
+    OutOfOrder(i64),
 }
 
 impl Refusal {
@@ -101,6 +103,7 @@ impl Refusal {
             Self::SafetyStock(_) => "invalid_field",
             Self::NothingToRetry => "nothing_to_retry",
             Self::UnknownCall => "unknown_call",
+            Self::OutOfOrder(_) => "out_of_order",
         }
     }
 }

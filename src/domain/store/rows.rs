@@ -7,7 +7,7 @@ use crate::domain::order::{Absorbed, OrderState};
 use crate::domain::stock::LevelSeen;
 use crate::domain::store::change::{Change, DeadLetterClass, DeadLetterRecord};
 use crate::domain::store::command::Row;
-use crate::domain::store::outcome::{Outcome, Reply, RowEnd};
+use crate::domain::store::outcome::{Outcome, Refusal, Reply, RowEnd};
 use crate::domain::store::state::{Pause, StoreState, dead_letter_id};
 use crate::ids::{ItemId, OrderId};
 
@@ -20,8 +20,14 @@ const STAMP_AHEAD_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 const ORDER_CREATED: &str = "orders/create";
 
 impl StoreState {
-    /// Applies an inbox row, or parks or buries it; the cursor moves past it in any case.
-    pub(super) fn take_row(&mut self, row: &Row, outcome: &mut Outcome) {
+    /// Applies an inbox row, or parks or buries it; it is done with in any case.
+    ///
+    /// # Errors
+    /// It was taken before, or may not be taken before those that stand before it.
+    pub(super) fn take_row(&mut self, row: &Row, outcome: &mut Outcome) -> Result<(), Refusal> {
+        if !row.from_lane {
+            self.step_past(row, outcome.at)?;
+        }
         let end = match &row.fact {
             Err(reason) => {
                 self.bury_row(row.seq, DeadLetterClass::Malformed, reason.clone(), outcome);
@@ -35,19 +41,16 @@ impl StoreState {
         };
         self.count_row(row, end, outcome);
         outcome.reply = Reply::Row(end);
+        Ok(())
     }
 
-    /// Keeps the counters and the cursor; a row that leaves its lane frees the next one behind it.
+    /// Keeps the counters; a row that leaves its lane frees the next one behind it.
     fn count_row(&mut self, row: &Row, end: RowEnd, outcome: &mut Outcome) {
-        if row.from_lane {
-            if end != RowEnd::Parked {
-                self.lanes.leave(row.seq, outcome.at);
-                if end != RowEnd::Dead {
-                    outcome.changes.put(Change::Unpark(row.seq));
-                }
+        if row.from_lane && end != RowEnd::Parked {
+            self.lanes.leave(row.seq, outcome.at);
+            if end != RowEnd::Dead {
+                outcome.changes.put(Change::Unpark(row.seq));
             }
-        } else {
-            self.counts.cursor = self.counts.cursor.max(row.seq);
         }
         match end {
             RowEnd::Hot | RowEnd::Cold => self.counts.applied += 1,
@@ -122,7 +125,7 @@ impl StoreState {
 
     fn take_fact(&mut self, row: &Row, fact: &Fact, outcome: &mut Outcome) -> RowEnd {
         match fact {
-            Fact::Order(snapshot) if self.is_absurd(snapshot.updated_at, outcome) => {
+            Fact::Order(snapshot) if self.is_absurd(snapshot.updated_at, outcome.at) => {
                 self.touch_order(row, snapshot.order, outcome)
             }
             Fact::Order(snapshot) => {
@@ -133,7 +136,7 @@ impl StoreState {
             Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
             Fact::PartTouched(part) => self.touch_part(*part),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
-            Fact::Level(level) if self.is_absurd(level.updated_at, outcome) => {
+            Fact::Level(level) if self.is_absurd(level.updated_at, outcome.at) => {
                 self.want_levels(level.item, outcome)
             }
             Fact::Level(level) => {
@@ -409,8 +412,8 @@ impl StoreState {
     }
 
     /// Whether a stamp is too far ahead to be the platform's: what it stamps is read instead of believed.
-    const fn is_absurd(&self, stamp: Timestamp, outcome: &Outcome) -> bool {
-        stamp.millis_since(self.platform_now(outcome.at)) > STAMP_AHEAD_MS_MAX
+    pub(super) const fn is_absurd(&self, stamp: Timestamp, now: Timestamp) -> bool {
+        stamp.millis_since(self.platform_now(now)) > STAMP_AHEAD_MS_MAX
     }
 }
 

@@ -84,7 +84,8 @@ impl StoreState {
         Observation {
             store: self.store,
             at: now,
-            cursor: self.counts.cursor,
+            cursor: self.counts.taken.cursor(),
+            taken: self.counts.taken.count(),
             applied: self.counts.applied,
             naked: self.counts.naked,
             parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),

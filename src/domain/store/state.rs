@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::backlog::Taken;
 use crate::domain::breaker::Breaker;
 use crate::domain::bundle::{Bundle, BundleBook};
 use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, Write};
@@ -152,8 +153,8 @@ pub(super) struct Backoff {
 /// Kept counts of inbox rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// The number of the last inbox row that this keeper is done with.
-    pub(super) cursor: i64,
+    /// The inbox rows that this keeper is done with.
+    pub(super) taken: Taken,
     /// The highest number given out, as last read.
     pub(super) head: i64,
     pub(super) applied: i64,
@@ -162,10 +163,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    const fn of(keeper: &KeeperRecord) -> Self {
+    /// What is written ahead of the cursor and cannot be, counts as not taken: rows that overtake may be taken again.
+    fn of(keeper: &KeeperRecord) -> Self {
+        let taken = Taken::restore(keeper.cursor, keeper.ahead)
+            .unwrap_or_else(|| Taken::up_to(keeper.cursor));
         Self {
-            cursor: keeper.cursor,
-            head: keeper.cursor,
+            taken,
+            head: taken.last(),
             applied: keeper.applied,
             naked: keeper.naked,
             dead: keeper.dead,
@@ -296,7 +300,8 @@ impl StoreState {
     #[must_use]
     pub fn record(&self, now: Timestamp) -> KeeperRecord {
         KeeperRecord {
-            cursor: self.counts.cursor,
+            cursor: self.counts.taken.cursor(),
+            ahead: self.counts.taken.ahead(),
             applied: self.counts.applied,
             naked: self.counts.naked,
             parked: i64::try_from(self.lanes.len()).unwrap_or(i64::MAX),
@@ -354,6 +359,23 @@ impl StoreState {
     /// has passed the head as it stood.
     pub fn saw_head(&mut self, head: i64) {
         self.counts.head = self.counts.head.max(head);
+    }
+
+    /// The inbox head as it was last read.
+    #[must_use]
+    pub const fn head(&self) -> i64 {
+        self.counts.head
+    }
+
+    /// The inbox rows that are done with.
+    #[must_use]
+    pub const fn taken(&self) -> &Taken {
+        &self.counts.taken
+    }
+
+    /// There are no inbox rows before `seq` that were not taken, though there are numbers: somebody has deleted them.
+    pub fn pass_missing(&mut self, seq: i64) {
+        self.counts.taken.pass_before(seq);
     }
 
     /// Counts naked webhooks that intake answered, so that they are flushed with the next commit.

@@ -72,7 +72,7 @@ pub(super) struct Bench {
     pub(super) slot: Arc<Slot>,
     pub(super) platform: Arc<SilentPlatform>,
     _engine: arbiters::Engine,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 impl Bench {
@@ -88,7 +88,7 @@ impl Bench {
     /// With keepers' work done there.
     pub(super) async fn set_up_at(home: Home, adjust: impl FnOnce(&mut KeeperSettings)) -> Self {
         let files = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", files.path().join("store.db").display());
+        let url = url_in(&files);
         let db = Db::connect(&DatabaseOptions::new(&url, files.path()))
             .await
             .unwrap();
@@ -114,7 +114,7 @@ impl Bench {
             slot: Arc::new(Slot::new(STORE)),
             platform,
             _engine: engine,
-            _files: files,
+            files,
         }
     }
 
@@ -126,9 +126,15 @@ impl Bench {
 
     /// A level webhook that says this.
     pub(super) async fn accept_body(&self, number: u32, body: &'static str) {
+        self.accept_topic("inventory_levels/update", number, body)
+            .await;
+    }
+
+    /// A webhook of this topic that says this.
+    pub(super) async fn accept_topic(&self, topic: &str, number: u32, body: &'static str) {
         let delivery = Delivery {
             store: STORE,
-            topic: "inventory_levels/update".to_owned(),
+            topic: topic.to_owned(),
             delivery_id: number.to_string(),
             event_id: None,
             triggered_at: None,
@@ -140,10 +146,23 @@ impl Bench {
         self.shared.deps.writer.accept(delivery).await.unwrap();
     }
 
+    /// What somebody else does to the database.
+    pub(super) async fn sql(&self, sql: &str) {
+        let url = url_in(&self.files);
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// A keeper as its activation leaves it.
     pub(super) async fn activate(&self) -> Result<Box<KeeperCore>, Exit> {
+        self.succeed(&mut Aftermath::default()).await
+    }
+
+    /// A successor of one that left this.
+    pub(super) async fn succeed(&self, aftermath: &mut Aftermath) -> Result<Box<KeeperCore>, Exit> {
         let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(&self.slot));
-        KeeperCore::activate(shared, slot, &mut Aftermath::default()).await
+        KeeperCore::activate(shared, slot, aftermath).await
     }
 
     /// A keeper's life up to the point where it has nothing to do.
@@ -157,6 +176,10 @@ impl Bench {
             core = stepped;
         }
     }
+}
+
+fn url_in(files: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", files.path().join("store.db").display())
 }
 
 async fn register(url: &str) {

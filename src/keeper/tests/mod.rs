@@ -2,5 +2,6 @@
 
 mod bench;
 mod lines;
+mod segments;
 mod steps;
 mod turns;

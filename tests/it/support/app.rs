@@ -174,7 +174,7 @@ impl TestApp {
     async fn backlog_and_cursor(&self, store: &TestStore) -> i64 {
         let path = format!("/v1/admin/keepers/{}", store.id);
         let keeper = self.admin().get(&path).await.json();
-        keeper["backlog"].as_i64().unwrap() + keeper["observation"]["cursor"].as_i64().unwrap_or(0)
+        keeper["backlog"].as_i64().unwrap() + keeper["observation"]["taken"].as_i64().unwrap_or(0)
     }
 
     pub(crate) fn url(&self) -> String {

@@ -86,14 +86,8 @@ fn store() -> StoreState {
     };
     memo.sweep.finished_at = Some(START);
     let keeper = KeeperRecord {
-        cursor: 0,
-        applied: 0,
-        naked: 0,
-        parked: 0,
-        dead: 0,
-        wake_at: None,
-        installation: None,
         memo,
+        ..KeeperRecord::default()
     };
     let loaded = Loaded {
         keeper,

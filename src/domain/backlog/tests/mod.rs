@@ -1,0 +1,3 @@
+//! Taking rows from several places, against a list of what was taken.
+
+mod working_off;
