@@ -37,6 +37,9 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
     ("/admin/keepers/{store}", &["GET", "POST"]),
     ("/admin/dead-letters", &["GET"]),
     ("/admin/dead-letters/{id}", &["POST"]),
+    ("/admin/tokens", &["GET", "POST"]),
+    ("/admin/tokens/{token}", &["POST"]),
+    ("/admin/audit", &["GET"]),
 ];
 
 #[derive(OpenApi)]
@@ -46,7 +49,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
     tags((name = "intake", description = "Webhooks from the platform"),
         (name = "merchant", description = "A store's bundles; its secret key"),
         (name = "storefront", description = "What may be sold; its publishable key"),
-        (name = "admin", description = "Stores, keepers and dead letters; an admin token"),
+        (name = "admin", description = "Stores, keepers, dead letters; an operator's token of a role that allows it"),
         (name = "status", description = "Whether and how it works"),
         (name = "installation", description = "Installing the app on a shop"),
         (name = "pages", description = "For people")),
@@ -65,6 +68,8 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
         admin::dead_letters::list_dead_letters, admin::dead_letters::count_dead_letters,
         admin::dead_letters::retry_dead_letter, admin::dead_letters::discard_dead_letter,
         admin::dead_letters::settle_in_bulk,
+        admin::tokens::list_tokens, admin::tokens::create_token, admin::tokens::revoke_token,
+        admin::audit::list_audit,
         status::healthz, status::readyz, status::metrics, status::status,
         oauth::install, oauth::callback,
         dashboard::pages::page, dashboard::live::live,
@@ -182,6 +187,7 @@ fn describe_id(parameter: &mut Parameter) {
     let schema = match parameter.name.as_str() {
         "store" => text.pattern(Some("^[1-9][0-9]{0,17}$")),
         "bundle" | "id" => text.format(Some(SchemaFormat::Custom("uuid".to_owned()))),
+        "token" => text.pattern(Some("^[0-9a-f]{12}$")),
         "verb" => text.enum_values(Some(
             admin::keepers::Verb::ALL.map(admin::keepers::Verb::name),
         )),

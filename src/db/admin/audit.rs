@@ -48,13 +48,21 @@ pub(super) async fn insert_within(
     Ok(())
 }
 
-/// At most `limit` entries, newest first, those before `before`.
-pub async fn list(db: &Db, before: Option<Uuid>, limit: u64) -> Result<Vec<AuditEntry>, DbError> {
+/// At most `limit` entries, newest first, those before `before`; of one store or of everything.
+pub async fn list(
+    db: &Db,
+    store: Option<StoreId>,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<AuditEntry>, DbError> {
     let mut rows = audit::Entity::find()
         .order_by_desc(audit::Column::Id)
         .limit(limit);
     if let Some(before) = before {
         rows = rows.filter(audit::Column::Id.lt(before.to_string()));
+    }
+    if let Some(store) = store {
+        rows = rows.filter(audit::Column::Store.eq(store.0));
     }
     db.reading(rows.all(db.readers()))
         .await?

@@ -12,7 +12,8 @@ use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, Behind, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id,
+    Behind, DeadLetterPath, GivenReason, Operator, StrictJson, StrictQuery, Viewer, checked_reason,
+    encode_cursor, page_of, parse_id,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
@@ -54,6 +55,16 @@ impl Settlement {
             Self::Discard => "discard dead letter",
         }
     }
+}
+
+/// What an operator wants done with a dead letter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decision<'a> {
+    /// Who, and through which door.
+    pub(crate) actor: &'a str,
+    pub(crate) settlement: Settlement,
+    /// Why; empty: that was not said.
+    pub(crate) reason: &'a str,
 }
 
 /// Which dead letters to list.
@@ -137,6 +148,10 @@ pub(crate) struct BulkBody {
     class: Option<String>,
     /// The count as it was shown; when it is another by now, nothing is done.
     expected: u64,
+    /// 1 to 500 characters, for the audit.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
 }
 
 /// What a bulk request did.
@@ -157,7 +172,7 @@ pub(crate) struct BulkResult {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_dead_letters(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<DeadLettersQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<DeadLettersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     Ok(Tagged::of(&page(&state, &query.0).await?)?.respond(&request))
@@ -206,7 +221,7 @@ fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn count_dead_letters(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<CountQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<CountQuery>>,
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter_of(query.0.store.as_deref(), query.0.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;
@@ -215,30 +230,46 @@ pub(crate) async fn count_dead_letters(
 
 /// Try a dead letter's webhook again.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{id}/retry", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204, description = "It waits to be applied"), (status = 400, description = "`malformed_path`"),
+    request_body = Option<GivenReason>,
+    responses((status = 204, description = "It waits to be applied"), (status = 400, description = "`malformed_path`, `malformed_json`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 409, description = "`nothing_to_retry`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
+    Behind(Behind(operator, path), reason): Behind<Behind<Operator, DeadLetterPath>, GivenReason>,
 ) -> Result<HttpResponse, ApiError> {
-    settle(&state, "api", path.0, Settlement::Retry).await?;
+    let decision = Decision {
+        actor: &operator.by_api(),
+        settlement: Settlement::Retry,
+        reason: reason.text(),
+    };
+    settle(&state, path.0, decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Forget a dead letter.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{id}/discard", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204, description = "Forgotten"), (status = 400, description = "`malformed_path`"),
+    request_body = Option<GivenReason>,
+    responses((status = 204, description = "Forgotten"), (status = 400, description = "`malformed_path`, `malformed_json`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn discard_dead_letter(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
+    Behind(Behind(operator, path), reason): Behind<Behind<Operator, DeadLetterPath>, GivenReason>,
 ) -> Result<HttpResponse, ApiError> {
-    settle(&state, "api", path.0, Settlement::Discard).await?;
+    let decision = Decision {
+        actor: &operator.by_api(),
+        settlement: Settlement::Discard,
+        reason: reason.text(),
+    };
+    settle(&state, path.0, decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -248,12 +279,16 @@ pub(crate) async fn discard_dead_letter(
         (status = 400, description = "`malformed_json`, `malformed_query`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 412, description = "`revision_mismatch`: the count is another by now"),
-        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn settle_in_bulk(
     state: web::Data<AppState>,
-    body: StrictJson<Admin, BulkBody>,
+    body: StrictJson<Operator, BulkBody>,
 ) -> Result<HttpResponse, ApiError> {
+    let reason = match body.value.reason.as_deref() {
+        Some(reason) => checked_reason(reason)?,
+        None => "",
+    };
     let filter = filter_of(body.value.store.as_deref(), body.value.class.as_deref())?;
     let count = dead_letters::count(state.db(), filter).await?;
     if count != body.value.expected {
@@ -262,13 +297,18 @@ pub(crate) async fn settle_in_bulk(
             format!("there are {count} by now"),
         ));
     }
+    let decision = Decision {
+        actor: &body.who.by_api(),
+        settlement: body.value.action,
+        reason,
+    };
     let mut result = BulkResult {
         settled: 0,
         failed: 0,
         left: count.saturating_sub(BULK_MAX),
     };
     for letter in dead_letters::list(state.db(), filter, None, BULK_MAX).await? {
-        match settle_letter(&state, "api", letter, body.value.action).await {
+        match settle_letter(&state, letter, decision).await {
             Ok(()) => result.settled += 1,
             Err(_refused) => result.failed += 1,
         }
@@ -279,9 +319,8 @@ pub(crate) async fn settle_in_bulk(
 /// Settles one, through its store's keeper.
 pub(crate) async fn settle(
     state: &AppState,
-    actor: &str,
     id: DeadLetterId,
-    settlement: Settlement,
+    decision: Decision<'_>,
 ) -> Result<(), ApiError> {
     let letter = dead_letters::get(state.db(), id)
         .await
@@ -293,17 +332,16 @@ pub(crate) async fn settle(
             | DbError::Unavailable(_)
             | DbError::Broken(_) => error.into(),
         })?;
-    settle_letter(state, actor, letter, settlement).await
+    settle_letter(state, letter, decision).await
 }
 
 async fn settle_letter(
     state: &AppState,
-    actor: &str,
     letter: DeadLetter,
-    settlement: Settlement,
+    decision: Decision<'_>,
 ) -> Result<(), ApiError> {
     let id = letter.record.id;
-    let command = match settlement {
+    let command = match decision.settlement {
         Settlement::Retry => Command::RetryDeadLetter {
             id,
             seq: letter.record.seq,
@@ -315,12 +353,15 @@ async fn settle_letter(
         .command(letter.store, Envelope::plain(command))
         .await;
     answered.map_err(|error| command_problem(&error, state.clock()))?;
-    let detail = id.to_string();
+    let detail = match decision.reason {
+        "" => id.to_string(),
+        reason => format!("{id}: {reason}"),
+    };
     record(
         state,
         Deed {
-            actor,
-            action: settlement.action(),
+            actor: decision.actor,
+            action: decision.settlement.action(),
             store: Some(letter.store),
             detail: &detail,
         },

@@ -10,7 +10,8 @@ use crate::domain::store::command::Command;
 use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, Behind, StorePath, StrictJson, StrictQuery, encode_cursor, page_of,
+    Behind, Operator, ReasonBody, StorePath, StrictJson, StrictQuery, Viewer, checked_reason,
+    encode_cursor, page_of,
 };
 use crate::http::fleet::{FleetQuery, FleetSort};
 use crate::http::keeper_row::{KeeperRow, STATE_NAMES, reasons};
@@ -19,9 +20,6 @@ use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
 use crate::keeper::{Control, Envelope};
-
-/// The longest reason, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -228,7 +226,7 @@ pub(crate) struct Reason {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_keepers(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<KeepersQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<KeepersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let fleet = state.fleet.snapshot(&state, &query.0.parse()?).await?;
@@ -246,7 +244,7 @@ pub(crate) async fn list_keepers(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn get_keeper(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
+    Behind(_viewer, path): Behind<Viewer, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
@@ -277,7 +275,7 @@ pub(crate) async fn get_keeper(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn explain_keeper(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
+    Behind(_viewer, path): Behind<Viewer, StorePath>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
     let reasons = reasons_of(&state, path.0);
@@ -286,14 +284,6 @@ pub(crate) async fn explain_keeper(
         state: row.state,
         reasons,
     }))
-}
-
-/// Why an operator does it.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReasonBody {
-    /// 1 to 500 characters, for the audit.
-    reason: String,
 }
 
 /// Make a keeper do something: `pause`, `resume`, `restart`, `deactivate`, `quarantine` or `release`.
@@ -309,29 +299,15 @@ pub(crate) struct ReasonBody {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
     state: web::Data<AppState>,
-    body: StrictJson<Behind<Admin, StorePath>, ReasonBody>,
+    body: StrictJson<Behind<Operator, StorePath>, ReasonBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let verb = request.match_info().get("verb").and_then(Verb::from_name);
     let verb = verb.ok_or_else(|| ApiError::plain(Problem::RouteNotFound))?;
-    let Behind(_admin, path) = body.who;
-    control(&state, "api", path.0, verb, body.value.reason).await?;
+    let Behind(operator, path) = body.who;
+    control(&state, &operator.by_api(), path.0, verb, body.value.reason).await?;
     Ok(HttpResponse::Accepted()
         .json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))
-}
-
-/// A reason that can be written down.
-///
-/// # Errors
-/// It is empty or too long.
-pub(super) fn checked_reason(reason: &str) -> Result<&str, ApiError> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(ApiError::new(
-            Problem::InvalidField,
-            format!("`reason` is from 1 to {REASON_CHARS_MAX} characters"),
-        ));
-    }
-    Ok(reason)
 }
 
 /// Makes a keeper do something, and writes it down first.

@@ -1,12 +1,13 @@
-//! The operators' doors: stores, keepers, dead letters. Every change is written to the audit.
+//! The operators' doors: stores, keepers, dead letters, tokens. Every change is written to the audit.
 
-mod audit;
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod keepers;
 mod routes;
 pub(crate) mod safe_mode;
 mod store_documents;
 pub(crate) mod stores;
+pub(crate) mod tokens;
 
 pub(crate) use audit::{Deed, record};
 pub(crate) use routes::configure;

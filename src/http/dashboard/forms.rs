@@ -8,17 +8,17 @@ use serde::de::DeserializeOwned;
 
 use super::pages::{LoginPage, to};
 use super::session::Session;
-use crate::http::admin::dead_letters::{Settlement, settle};
+use crate::db::admin::operators::OperatorRole;
+use crate::http::admin::dead_letters::{Decision, Settlement, settle};
 use crate::http::admin::keepers::{Verb, control};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{BODY_WITHIN, DeadLetterPath, StorePath, read_body};
+use crate::http::extract::{BODY_WITHIN, DeadLetterPath, StorePath, checked_reason, read_body};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
-const ACTOR: &str = "dashboard";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -55,10 +55,11 @@ struct ActForm {
 #[serde(deny_unknown_fields)]
 struct SettleForm {
     form_token: String,
+    reason: String,
     verb: Settlement,
 }
 
-async fn read_form<T: DeserializeOwned>(
+pub(super) async fn read_form<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, ApiError> {
@@ -98,7 +99,7 @@ async fn login(
         }
         Err(error) if error.problem() == Problem::UnknownCredentials => {
             let mut page = render_page(&LoginPage {
-                problem: Some("This is not an admin token."),
+                problem: Some("This is not a token of an operator."),
             })?;
             *page.status_mut() = StatusCode::UNAUTHORIZED;
             Ok(page)
@@ -134,8 +135,9 @@ pub(super) async fn act_on_keeper(
     let path = path?;
     let form: ActForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
+    session.require(OperatorRole::Operator)?;
     let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
-    control(&state, ACTOR, path.0, verb, form.reason).await?;
+    control(&state, &session.actor(), path.0, verb, form.reason).await?;
     Ok(to(&format!(
         "/admin/keepers/{}?done={}",
         path.0,
@@ -155,7 +157,13 @@ async fn settle_dead_letter(
     let path = path?;
     let form: SettleForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
-    settle(&state, ACTOR, path.0, form.verb).await?;
+    session.require(OperatorRole::Operator)?;
+    let decision = Decision {
+        actor: &session.actor(),
+        settlement: form.verb,
+        reason: checked_reason(&form.reason)?,
+    };
+    settle(&state, path.0, decision).await?;
     Ok(to(match form.verb {
         Settlement::Retry => "/admin/dead-letters?done=retry",
         Settlement::Discard => "/admin/dead-letters?done=discard",

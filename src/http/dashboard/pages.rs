@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::session::Session;
+use super::session::{Session, SignedInAs};
 use crate::domain::store::change::DeadLetterClass;
 use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuery};
 use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
@@ -42,7 +42,7 @@ struct KeepersPage {
     sorts: Vec<Choice>,
     live_address: String,
     next_address: Option<String>,
-    form_token: String,
+    user: SignedInAs,
 }
 
 /// An entry of a list to choose from.
@@ -60,7 +60,7 @@ struct KeeperPage {
     observation: Option<String>,
     verbs: [Verb; Verb::ALL.len()],
     notice: Option<&'static str>,
-    form_token: String,
+    user: SignedInAs,
 }
 
 #[derive(Template)]
@@ -72,7 +72,7 @@ struct DeadLettersPage {
     store: String,
     next_address: Option<String>,
     notice: Option<&'static str>,
-    form_token: String,
+    user: SignedInAs,
 }
 
 /// Keepers with state, backlog, bucket, restarts, dead letters and what they wait for; or the page to sign in.
@@ -96,7 +96,7 @@ pub(crate) async fn page(
         next_address: fleet
             .next
             .map(|offset| address("/admin", &query, Some(offset))),
-        form_token: session.form_token(),
+        user: session.shown(),
         fleet,
     })
 }
@@ -135,7 +135,7 @@ async fn keeper(
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
         verbs: Verb::ALL,
         notice,
-        form_token: session.form_token(),
+        user: session.shown(),
         row,
     })
 }
@@ -189,7 +189,7 @@ async fn letters(
         store: query.store.unwrap_or_default(),
         next_address,
         notice,
-        form_token: session.form_token(),
+        user: session.shown(),
     })
 }
 

@@ -2,12 +2,13 @@
 
 use actix_web::web;
 
-use super::{assets, forms, live, pages};
+use super::{assets, forms, live, pages, people};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(pages::configure)
         .configure(forms::configure)
         .configure(live::configure)
+        .configure(people::configure)
         .configure(assets::configure);
 }

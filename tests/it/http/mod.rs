@@ -10,6 +10,7 @@ mod keepers;
 mod oauth;
 mod openapi;
 mod policy;
+mod roles;
 mod safe_mode;
 mod status;
 mod stores;
