@@ -193,6 +193,7 @@ impl FleetBoard {
                     counts,
                     statuses.get(&counts.store),
                     domain.to_string(),
+                    state.directory.safe_mode(),
                     scan.at,
                 ));
             }
@@ -219,6 +220,7 @@ impl FleetBoard {
             counts,
             status.as_ref(),
             domain.to_string(),
+            state.directory.safe_mode(),
             state.clock().now(),
         ))
     }

@@ -34,6 +34,7 @@ mod oauth;
 mod openapi;
 mod policy;
 mod status;
+mod why;
 
 pub mod probe;
 

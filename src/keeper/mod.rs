@@ -71,6 +71,7 @@ pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use patrol::Silence;
 pub use progress::{Doing, Stuck};
 pub use safe_mode::SafeModeStatus;
+pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
 };

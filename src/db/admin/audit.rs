@@ -71,6 +71,16 @@ pub async fn list(
         .collect()
 }
 
+/// The last time that this was done to a store.
+pub async fn last(db: &Db, store: StoreId, action: &str) -> Result<Option<AuditEntry>, DbError> {
+    let last = audit::Entity::find()
+        .filter(audit::Column::Store.eq(store.0))
+        .filter(audit::Column::Action.eq(action))
+        .order_by_desc(audit::Column::Id)
+        .one(db.readers());
+    db.reading(last).await?.map(entry).transpose()
+}
+
 fn entry(row: audit::Model) -> Result<AuditEntry, DbError> {
     Ok(AuditEntry {
         id: document::read_uuid("audit id", &row.id)?,

@@ -4,6 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::fingerprint::Fingerprint;
+use super::letter_groups::{fingerprint_of, fingerprint_of_letter};
 use super::{Deed, record};
 use crate::clock::Timestamp;
 use crate::db::DbError;
@@ -12,8 +14,8 @@ use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Behind, DeadLetterPath, GivenReason, Operator, StrictJson, StrictQuery, Viewer, checked_reason,
-    encode_cursor, page_of, parse_id,
+    Behind, DeadLetterPath, GivenReason, Operator, StrictQuery, Viewer, encode_cursor, page_of,
+    parse_id,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
@@ -21,14 +23,14 @@ use crate::http::state::AppState;
 use crate::ids::{DeadLetterId, StoreId};
 use crate::keeper::Envelope;
 
-/// Dead letters that one bulk request settles; ask again for the rest.
-const BULK_MAX: u64 = 250;
+/// Dead letters that one query reads, when it is looked for those that are alike.
+const READ_PAGE: u64 = 1_000;
+/// Dead letters that one page of a group looks through.
+const LOOKED_THROUGH_MAX: usize = 10_000;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/v1/admin/dead-letters").route(web::get().to(list_dead_letters)))
-        .service(resource("/v1/admin/dead-letters/count").route(web::get().to(count_dead_letters)))
-        .service(resource("/v1/admin/dead-letters/bulk").route(web::post().to(settle_in_bulk)))
         .service(
             resource("/v1/admin/dead-letters/{id}/retry").route(web::post().to(retry_dead_letter)),
         )
@@ -37,6 +39,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::post().to(discard_dead_letter)),
         );
 }
+
+/// Where a dead letter stands in the list.
+type Place = (Timestamp, DeadLetterId);
 
 /// What is done with a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
@@ -49,6 +54,13 @@ pub(crate) enum Settlement {
 }
 
 impl Settlement {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+
     const fn action(self) -> &'static str {
         match self {
             Self::Retry => "retry dead letter",
@@ -75,6 +87,8 @@ pub(crate) struct DeadLettersQuery {
     pub(crate) store: Option<String>,
     /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
     pub(crate) class: Option<String>,
+    /// Only those of this group, as `groups` names it.
+    pub(crate) fingerprint: Option<String>,
     #[param(minimum = 1, maximum = 250)]
     pub(crate) limit: Option<u64>,
     pub(crate) cursor: Option<String>,
@@ -93,18 +107,13 @@ impl DeadLettersQuery {
             .as_deref()
             .map(|class| format!("&class={class}"))
             .unwrap_or_default();
-        store + &class
+        let fingerprint = self
+            .fingerprint
+            .as_deref()
+            .map(|fingerprint| format!("&fingerprint={fingerprint}"))
+            .unwrap_or_default();
+        store + &class + &fingerprint
     }
-}
-
-/// Which dead letters are meant.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct CountQuery {
-    store: Option<String>,
-    /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
-    class: Option<String>,
 }
 
 /// A dead letter.
@@ -116,11 +125,14 @@ pub(crate) struct DeadLetterDocument {
     pub(crate) topic: Option<String>,
     pub(crate) reason: String,
     pub(crate) at: String,
+    /// Names the group of those that are alike.
+    pub(crate) fingerprint: String,
 }
 
 impl DeadLetterDocument {
     fn of(letter: DeadLetter) -> Self {
         Self {
+            fingerprint: fingerprint_of_letter(&letter).as_str().to_owned(),
             id: letter.record.id.to_string(),
             store: letter.store.to_string(),
             class: letter.record.class.name(),
@@ -129,39 +141,6 @@ impl DeadLetterDocument {
             at: letter.record.at.to_rfc3339(),
         }
     }
-}
-
-/// How many.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Count {
-    count: u64,
-}
-
-/// Settle many at once.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BulkBody {
-    action: Settlement,
-    #[serde(default)]
-    store: Option<String>,
-    #[serde(default)]
-    class: Option<String>,
-    /// The count as it was shown; when it is another by now, nothing is done.
-    expected: u64,
-    /// 1 to 500 characters, for the audit.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 500)]
-    reason: Option<String>,
-}
-
-/// What a bulk request did.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct BulkResult {
-    settled: u64,
-    /// Refused or failed; they are as they were.
-    failed: u64,
-    /// Still to be settled by further requests.
-    left: u64,
 }
 
 /// List dead letters, the newest first.
@@ -186,46 +165,72 @@ pub(crate) async fn page(
     let filter = filter_of(query.store.as_deref(), query.class.as_deref())?;
     let page = page_of(query.limit, query.cursor.as_deref())?;
     let after = page.after.as_deref().map(place_of).transpose()?;
-    let mut letters = dead_letters::list(state.db(), filter, after, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let fingerprint = query
+        .fingerprint
+        .as_deref()
+        .map(fingerprint_of)
+        .transpose()?;
+    let (mut letters, last_seen) = match fingerprint {
+        Some(fingerprint) => alike(state, filter, after, (&fingerprint, limit)).await?,
+        None => (
+            dead_letters::list(state.db(), filter, after, page.limit + 1).await?,
+            None,
+        ),
+    };
     let more = letters.len() > limit;
     letters.truncate(limit);
-    let next = letters
-        .last()
-        .filter(|_| more)
-        .map(|letter| encode_cursor(&place_text(letter)));
+    let last = letters.last().filter(|_| more).map(place_of_letter);
+    let next = last
+        .or(last_seen)
+        .map(|place| encode_cursor(&place_text(place)));
     Ok(PageOf {
         items: letters.into_iter().map(DeadLetterDocument::of).collect(),
         next,
     })
 }
 
-/// Where a dead letter stands in the list, as a cursor hides it.
-fn place_text(letter: &DeadLetter) -> String {
-    format!("{} {}", letter.record.at.as_millis(), letter.record.id)
+/// Those of one group, one more than `limit` when there are more; and where to look on, when not all were looked
+/// through.
+async fn alike(
+    state: &AppState,
+    filter: DeadLetterFilter,
+    mut after: Option<Place>,
+    (fingerprint, limit): (&Fingerprint, usize),
+) -> Result<(Vec<DeadLetter>, Option<Place>), ApiError> {
+    let mut found = Vec::new();
+    let mut looked_through = 0;
+    while looked_through < LOOKED_THROUGH_MAX {
+        let read = dead_letters::list(state.db(), filter, after, READ_PAGE).await?;
+        let Some(last) = read.last().map(place_of_letter) else {
+            return Ok((found, None));
+        };
+        (after, looked_through) = (Some(last), looked_through + read.len());
+        let alike = |letter: &DeadLetter| fingerprint_of_letter(letter) == *fingerprint;
+        found.extend(read.into_iter().filter(alike));
+        if found.len() > limit {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, after))
 }
 
-fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
+/// Where a dead letter stands in the list.
+pub(super) fn place_of_letter(letter: &DeadLetter) -> Place {
+    (letter.record.at, letter.record.id)
+}
+
+/// The same as a cursor hides it.
+fn place_text((at, id): Place) -> String {
+    format!("{} {id}", at.as_millis())
+}
+
+fn place_of(text: &str) -> Result<Place, ApiError> {
     let (at, id) = text.split_once(' ').unwrap_or_default();
     match (at.parse(), Uuid::try_parse(id)) {
         (Ok(at), Ok(id)) => Ok((Timestamp::from_millis(at), DeadLetterId(id))),
         (Err(_), _) | (_, Err(_)) => Err(ApiError::plain(Problem::MalformedCursor)),
     }
-}
-
-/// Count dead letters: what a bulk request would settle.
-#[utoipa::path(get, path = "/v1/admin/dead-letters/count", tag = "admin", params(CountQuery),
-    responses((status = 200, description = "How many", body = Count),
-        (status = 400, description = "`malformed_query`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn count_dead_letters(
-    state: web::Data<AppState>,
-    Behind(_viewer, query): Behind<Viewer, StrictQuery<CountQuery>>,
-) -> Result<HttpResponse, ApiError> {
-    let filter = filter_of(query.0.store.as_deref(), query.0.class.as_deref())?;
-    let count = dead_letters::count(state.db(), filter).await?;
-    Ok(HttpResponse::Ok().json(Count { count }))
 }
 
 /// Try a dead letter's webhook again.
@@ -273,49 +278,6 @@ pub(crate) async fn discard_dead_letter(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Settle dead letters by filter: count first, then say the count; at most 250 for each request.
-#[utoipa::path(post, path = "/v1/admin/dead-letters/bulk", tag = "admin", request_body = BulkBody,
-    responses((status = 200, description = "What was done", body = BulkResult),
-        (status = 400, description = "`malformed_json`, `malformed_query`, `empty_body`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 412, description = "`revision_mismatch`: the count is another by now"),
-        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
-        (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn settle_in_bulk(
-    state: web::Data<AppState>,
-    body: StrictJson<Operator, BulkBody>,
-) -> Result<HttpResponse, ApiError> {
-    let reason = match body.value.reason.as_deref() {
-        Some(reason) => checked_reason(reason)?,
-        None => "",
-    };
-    let filter = filter_of(body.value.store.as_deref(), body.value.class.as_deref())?;
-    let count = dead_letters::count(state.db(), filter).await?;
-    if count != body.value.expected {
-        return Err(ApiError::new(
-            Problem::RevisionMismatch,
-            format!("there are {count} by now"),
-        ));
-    }
-    let decision = Decision {
-        actor: &body.who.by_api(),
-        settlement: body.value.action,
-        reason,
-    };
-    let mut result = BulkResult {
-        settled: 0,
-        failed: 0,
-        left: count.saturating_sub(BULK_MAX),
-    };
-    for letter in dead_letters::list(state.db(), filter, None, BULK_MAX).await? {
-        match settle_letter(&state, letter, decision).await {
-            Ok(()) => result.settled += 1,
-            Err(_refused) => result.failed += 1,
-        }
-    }
-    Ok(HttpResponse::Ok().json(result))
-}
-
 /// Settles one, through its store's keeper.
 pub(crate) async fn settle(
     state: &AppState,
@@ -335,7 +297,7 @@ pub(crate) async fn settle(
     settle_letter(state, letter, decision).await
 }
 
-async fn settle_letter(
+pub(super) async fn settle_letter(
     state: &AppState,
     letter: DeadLetter,
     decision: Decision<'_>,
@@ -369,7 +331,10 @@ async fn settle_letter(
     .await
 }
 
-fn filter_of(store: Option<&str>, class: Option<&str>) -> Result<DeadLetterFilter, ApiError> {
+pub(super) fn filter_of(
+    store: Option<&str>,
+    class: Option<&str>,
+) -> Result<DeadLetterFilter, ApiError> {
     let malformed = |detail: &'static str| ApiError::new(Problem::MalformedQuery, detail);
     let store = match store {
         Some(text) => Some(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::stores::get as get_record;
 use super::{Deed, record};
 use crate::clock::Timestamp;
+use crate::db::admin::audit;
 use crate::domain::store::command::Command;
 use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
@@ -14,10 +15,11 @@ use crate::http::extract::{
     encode_cursor, page_of,
 };
 use crate::http::fleet::{FleetQuery, FleetSort};
-use crate::http::keeper_row::{KeeperRow, STATE_NAMES, reasons};
+use crate::http::keeper_row::{KeeperRow, PAUSED, STATE_NAMES};
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
+use crate::http::why::{Situation, Why, why};
 use crate::ids::StoreId;
 use crate::keeper::{Control, Envelope};
 
@@ -200,22 +202,61 @@ pub(crate) struct KeeperDetail {
     observation: Option<serde_json::Value>,
 }
 
-/// What a keeper waits for.
+/// Why a store waits.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct WhyKeeper {
     store: String,
     state: &'static str,
-    /// The nearest first; empty: it works, or has nothing to do.
-    reasons: Vec<Reason>,
-}
-
-/// One thing that a keeper waits for.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Reason {
-    pub(crate) reason: String,
+    /// What holds it up, by a stable name: `safe_mode`, `quarantined`, `restarting`, `stuck`, `starting`, `paused`,
+    /// `barred`, `uninstalled`, `turn`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`, `question`,
+    /// `scheduled`, `waking` or `nothing`.
+    pub(crate) cause: &'static str,
+    /// One sentence for people.
+    pub(crate) sentence: String,
     /// When that ends, if it is known.
     pub(crate) until: Option<String>,
     pub(crate) eta_ms: Option<i64>,
+    /// The same in words.
+    pub(crate) eta: Option<String>,
+    /// The sentence, and what the keeper itself said last; empty: it has nothing to do.
+    reasons: Vec<Reason>,
+}
+
+/// One thing that a store waits for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Reason {
+    reason: String,
+    /// When that ends, if it is known.
+    until: Option<String>,
+    eta_ms: Option<i64>,
+}
+
+impl Reason {
+    fn of(reason: &str, until: Option<Timestamp>, now: Timestamp) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            until: until.map(Timestamp::to_rfc3339),
+            eta_ms: until.map(|until| until.millis_since(now).max(0)),
+        }
+    }
+}
+
+impl WhyKeeper {
+    fn of(row: &KeeperRow, why: Why, own: Option<&Wait>, now: Timestamp) -> Self {
+        let sentence = Some(&why).filter(|why| !why.cause.is_rest());
+        let sentence = sentence.map(|why| Reason::of(&why.sentence, why.until, now));
+        let own = own.map(|wait| Reason::of(&wait.reason, wait.until, now));
+        Self {
+            reasons: sentence.into_iter().chain(own).collect(),
+            store: row.store.to_string(),
+            state: row.state,
+            cause: why.cause.name(),
+            eta: why.eta(now),
+            sentence: why.sentence,
+            until: why.until.map(Timestamp::to_rfc3339),
+            eta_ms: why.until.map(|until| until.millis_since(now).max(0)),
+        }
+    }
 }
 
 /// List keepers, the longest backlog first.
@@ -266,9 +307,9 @@ pub(crate) async fn get_keeper(
     Ok(Tagged::of(&detail)?.respond(&request))
 }
 
-/// What a keeper waits for, and until when.
+/// Why a store waits, in one sentence, and until when.
 #[utoipa::path(get, path = "/v1/admin/keepers/{store}/why", tag = "admin", params(("store" = String, Path)),
-    responses((status = 200, description = "The reasons", body = WhyKeeper),
+    responses((status = 200, description = "The nearest obstacle, or that there is none", body = WhyKeeper),
         (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
@@ -278,12 +319,7 @@ pub(crate) async fn explain_keeper(
     Behind(_viewer, path): Behind<Viewer, StorePath>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
-    let reasons = reasons_of(&state, path.0);
-    Ok(HttpResponse::Ok().json(WhyKeeper {
-        store: row.store.to_string(),
-        state: row.state,
-        reasons,
-    }))
+    Ok(HttpResponse::Ok().json(why_of(&state, &row).await?))
 }
 
 /// Make a keeper do something: `pause`, `resume`, `restart`, `deactivate`, `quarantine` or `release`.
@@ -373,18 +409,31 @@ async fn command(
         .map(drop)
 }
 
-/// What a store's keeper waits for, for people.
-pub(crate) fn reasons_of(state: &AppState, store: StoreId) -> Vec<Reason> {
-    let now = state.clock().now();
-    let reason = |wait: Wait| Reason {
-        reason: wait.reason,
-        until: wait.until.map(|until| until.to_rfc3339()),
-        eta_ms: wait.until.map(|until| until.millis_since(now).max(0)),
+/// Why a store waits, with who paused it and its place in line.
+pub(crate) async fn why_of(state: &AppState, row: &KeeperRow) -> Result<WhyKeeper, ApiError> {
+    let (store, now) = (row.store, state.clock().now());
+    let status = state.directory.status(store);
+    let is_paused = row.state == PAUSED;
+    let pause = if is_paused {
+        audit::last(state.db(), store, Verb::Pause.name()).await?
+    } else {
+        None
     };
-    reasons(state.directory.status(store).as_ref())
-        .into_iter()
-        .map(reason)
-        .collect()
+    let why = why(&Situation {
+        now,
+        status: status.as_ref(),
+        safe_mode: state.directory.safe_mode(),
+        backlog: row.backlog,
+        oldest_age_ms: row.oldest_age_ms,
+        parked: row.parked,
+        turn: state.directory.turn_place(store),
+        paused_by: pause.as_ref().map(|pause| pause.actor.as_str()),
+    });
+    let observation = status
+        .as_ref()
+        .and_then(|status| status.observation.as_ref());
+    let own = observation.and_then(|observation| observation.waits_for.as_ref());
+    Ok(WhyKeeper::of(row, why, own, now))
 }
 
 /// A keeper's observation as JSON: ids as strings, instants in words.

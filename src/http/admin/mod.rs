@@ -2,7 +2,9 @@
 
 pub(crate) mod audit;
 pub(crate) mod dead_letters;
+mod fingerprint;
 pub(crate) mod keepers;
+pub(crate) mod letter_groups;
 mod routes;
 pub(crate) mod safe_mode;
 mod store_documents;

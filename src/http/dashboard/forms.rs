@@ -9,10 +9,9 @@ use serde::de::DeserializeOwned;
 use super::pages::{LoginPage, to};
 use super::session::Session;
 use crate::db::admin::operators::OperatorRole;
-use crate::http::admin::dead_letters::{Decision, Settlement, settle};
 use crate::http::admin::keepers::{Verb, control};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{BODY_WITHIN, DeadLetterPath, StorePath, checked_reason, read_body};
+use crate::http::extract::{BODY_WITHIN, StorePath, read_body};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -27,8 +26,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::get().to(go_to_login))
                 .route(web::post().to(login)),
         )
-        .service(resource("/admin/logout").route(web::post().to(logout)))
-        .service(resource("/admin/dead-letters/{id}").route(web::post().to(settle_dead_letter)));
+        .service(resource("/admin/logout").route(web::post().to(logout)));
 }
 
 #[derive(Deserialize)]
@@ -49,14 +47,6 @@ struct ActForm {
     form_token: String,
     reason: String,
     verb: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SettleForm {
-    form_token: String,
-    reason: String,
-    verb: Settlement,
 }
 
 pub(super) async fn read_form<T: DeserializeOwned>(
@@ -143,31 +133,6 @@ pub(super) async fn act_on_keeper(
         path.0,
         verb.name()
     )))
-}
-
-async fn settle_dead_letter(
-    state: web::Data<AppState>,
-    path: Result<DeadLetterPath, ApiError>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
-        return Ok(to("/admin"));
-    };
-    let path = path?;
-    let form: SettleForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Operator)?;
-    let decision = Decision {
-        actor: &session.actor(),
-        settlement: form.verb,
-        reason: checked_reason(&form.reason)?,
-    };
-    settle(&state, path.0, decision).await?;
-    Ok(to(match form.verb {
-        Settlement::Retry => "/admin/dead-letters?done=retry",
-        Settlement::Discard => "/admin/dead-letters?done=discard",
-    }))
 }
 
 fn set_cookie(

@@ -5,6 +5,7 @@
 
 mod assets;
 mod forms;
+mod letters;
 pub(crate) mod live;
 pub(crate) mod pages;
 mod people;

@@ -7,8 +7,7 @@ use serde::Deserialize;
 
 use super::session::{Session, SignedInAs};
 use crate::domain::store::change::DeadLetterClass;
-use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuery};
-use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
+use crate::http::admin::keepers::{KeepersQuery, Verb, WhyKeeper, observation_json, why_of};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{StorePath, StrictQuery, encode_cursor, parse_query};
 use crate::http::fleet::{Fleet, FleetQuery, FleetSort};
@@ -24,8 +23,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             resource("/admin/keepers/{store}")
                 .route(web::get().to(keeper))
                 .route(web::post().to(super::forms::act_on_keeper)),
-        )
-        .service(resource("/admin/dead-letters").route(web::get().to(letters)));
+        );
 }
 
 #[derive(Template)]
@@ -46,31 +44,19 @@ struct KeepersPage {
 }
 
 /// An entry of a list to choose from.
-struct Choice {
-    value: &'static str,
-    label: &'static str,
-    chosen: bool,
+pub(super) struct Choice {
+    pub(super) value: &'static str,
+    pub(super) label: &'static str,
+    pub(super) chosen: bool,
 }
 
 #[derive(Template)]
 #[template(path = "keeper.html", config = "src/http/askama.toml")]
 struct KeeperPage {
     row: KeeperRow,
-    reasons: Vec<Reason>,
+    why: WhyKeeper,
     observation: Option<String>,
     verbs: [Verb; Verb::ALL.len()],
-    notice: Option<&'static str>,
-    user: SignedInAs,
-}
-
-#[derive(Template)]
-#[template(path = "dead_letters.html", config = "src/http/askama.toml")]
-struct DeadLettersPage {
-    letters: Vec<DeadLetterDocument>,
-    classes: Vec<Choice>,
-    /// The store that the list is narrowed to.
-    store: String,
-    next_address: Option<String>,
     notice: Option<&'static str>,
     user: SignedInAs,
 }
@@ -131,65 +117,12 @@ async fn keeper(
         .and_then(Verb::from_name)
         .map(done_notice);
     render_page(&KeeperPage {
-        reasons: reasons_of(&state, path.0),
+        why: why_of(&state, &row).await?,
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
         verbs: Verb::ALL,
         notice,
         user: session.shown(),
         row,
-    })
-}
-
-/// Which dead letters are asked for, with what an action left to say.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LettersQuery {
-    store: Option<String>,
-    class: Option<String>,
-    cursor: Option<String>,
-    done: Option<String>,
-}
-
-async fn letters(
-    state: web::Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
-        return Ok(to("/admin"));
-    };
-    let LettersQuery {
-        store,
-        class,
-        cursor,
-        done,
-    } = parse_query(request.query_string())?;
-    // A form sends what was left empty, too.
-    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let query = DeadLettersQuery {
-        store: filled(store),
-        class: filled(class),
-        limit: None,
-        cursor,
-    };
-    let page = dead_letters::page(&state, &query).await?;
-    let next_address = page.next.map(|cursor| {
-        format!(
-            "/admin/dead-letters?cursor={cursor}{}",
-            query.filter_suffix()
-        )
-    });
-    let notice = match done.as_deref() {
-        Some("retry") => Some("It waits to be applied once more."),
-        Some("discard") => Some("Forgotten."),
-        Some(_) | None => None,
-    };
-    render_page(&DeadLettersPage {
-        letters: page.items,
-        classes: class_choices(query.class.as_deref()),
-        store: query.store.unwrap_or_default(),
-        next_address,
-        notice,
-        user: session.shown(),
     })
 }
 
@@ -215,7 +148,7 @@ fn state_choices(chosen: Option<&str>) -> Vec<Choice> {
     choices(STATE_NAMES, chosen)
 }
 
-fn class_choices(chosen: Option<&str>) -> Vec<Choice> {
+pub(super) fn class_choices(chosen: Option<&str>) -> Vec<Choice> {
     choices(DeadLetterClass::ALL.map(DeadLetterClass::name), chosen)
 }
 

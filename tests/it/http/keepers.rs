@@ -17,8 +17,10 @@ async fn a_keeper_pauses_says_why_and_resumes() {
             .status,
         202
     );
-    let why = app.admin().get("/v1/admin/keepers/1/why").await;
-    assert!(why.text.contains("stocktaking"), "{}", why.text);
+    let why = app.admin().get("/v1/admin/keepers/1/why").await.json();
+    assert_eq!(why["cause"], "paused", "{why}");
+    let sentence = why["sentence"].as_str().unwrap();
+    assert!(sentence.contains("by api paused it: stocktaking"), "{why}");
     assert_eq!(
         app.admin()
             .post("/v1/admin/keepers/1/resume", &reason)
