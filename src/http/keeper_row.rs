@@ -164,7 +164,7 @@ pub(super) fn row_of(
         parked: counts.parked,
         // Both take a look of their own; lists do without.
         turn: None,
-        paused_by: None,
+        decided: None,
     });
     let wait = Some(wait).filter(|wait| !wait.cause.is_rest());
     let observation = status.and_then(|status| status.observation.as_deref());

@@ -33,6 +33,8 @@ mod intake;
 mod oauth;
 mod openapi;
 mod policy;
+mod redact;
+mod spark;
 mod status;
 mod why;
 

@@ -6,28 +6,27 @@ use serde::{Deserialize, Serialize};
 use super::stores::get as get_record;
 use super::{Deed, record};
 use crate::clock::Timestamp;
-use crate::db::admin::audit;
 use crate::domain::store::command::Command;
-use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
     Behind, Operator, ReasonBody, StorePath, StrictJson, StrictQuery, Viewer, checked_reason,
     encode_cursor, page_of,
 };
 use crate::http::fleet::{FleetQuery, FleetSort};
-use crate::http::keeper_row::{KeeperRow, PAUSED, STATE_NAMES};
+use crate::http::keeper_row::{KeeperRow, STATE_NAMES};
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
-use crate::http::why::{Situation, Why, why};
 use crate::ids::StoreId;
 use crate::keeper::{Control, Envelope};
+
+/// The longest text that is searched for, in bytes.
+const SEARCH_BYTES_MAX: usize = 100;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/v1/admin/keepers").route(web::get().to(list_keepers)))
         .service(resource("/v1/admin/keepers/{store}").route(web::get().to(get_keeper)))
-        .service(resource("/v1/admin/keepers/{store}/why").route(web::get().to(explain_keeper)))
         .service(
             resource("/v1/admin/keepers/{store}/{verb:pause|resume|restart|deactivate|quarantine|release}")
                 .route(web::post().to(control_keeper)),
@@ -93,6 +92,9 @@ impl Verb {
 pub(crate) struct KeepersQuery {
     /// `running`, `paused`, `stuck`, `starting`, `restarting`, `quarantined` or `stopped`.
     pub(crate) state: Option<String>,
+    /// Letters of the domain, or the store's id: at most 100 letters, digits, dots and hyphens.
+    #[param(max_length = 100, pattern = "^[A-Za-z0-9.-]*$")]
+    pub(crate) search: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,
     #[param(minimum = 1, maximum = 250)]
@@ -122,13 +124,28 @@ impl KeepersQuery {
         };
         let offset = page.after.map_or(Ok(0), |key| key.parse::<usize>());
         let offset = offset.map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
+        let search = self.search.as_deref().map(str::trim);
+        let search = search.filter(|letters| !letters.is_empty());
         Ok(FleetQuery {
+            search: search.map(searchable).transpose()?,
             state,
             sort,
             offset,
             limit: usize::try_from(page.limit).unwrap_or(usize::MAX),
         })
     }
+}
+
+/// What a domain can have in it.
+fn searchable(letters: &str) -> Result<String, ApiError> {
+    let can_be = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
+    if letters.len() <= SEARCH_BYTES_MAX && letters.chars().all(can_be) {
+        return Ok(letters.to_ascii_lowercase());
+    }
+    Err(ApiError::new(
+        Problem::MalformedQuery,
+        "`search` is at most 100 letters, digits, dots and hyphens",
+    ))
 }
 
 /// A keeper in a list.
@@ -202,63 +219,6 @@ pub(crate) struct KeeperDetail {
     observation: Option<serde_json::Value>,
 }
 
-/// Why a store waits.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct WhyKeeper {
-    store: String,
-    state: &'static str,
-    /// What holds it up, by a stable name: `safe_mode`, `quarantined`, `restarting`, `stuck`, `starting`, `paused`,
-    /// `barred`, `uninstalled`, `turn`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`, `question`,
-    /// `scheduled`, `waking` or `nothing`.
-    pub(crate) cause: &'static str,
-    /// One sentence for people.
-    pub(crate) sentence: String,
-    /// When that ends, if it is known.
-    pub(crate) until: Option<String>,
-    pub(crate) eta_ms: Option<i64>,
-    /// The same in words.
-    pub(crate) eta: Option<String>,
-    /// The sentence, and what the keeper itself said last; empty: it has nothing to do.
-    reasons: Vec<Reason>,
-}
-
-/// One thing that a store waits for.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Reason {
-    reason: String,
-    /// When that ends, if it is known.
-    until: Option<String>,
-    eta_ms: Option<i64>,
-}
-
-impl Reason {
-    fn of(reason: &str, until: Option<Timestamp>, now: Timestamp) -> Self {
-        Self {
-            reason: reason.to_owned(),
-            until: until.map(Timestamp::to_rfc3339),
-            eta_ms: until.map(|until| until.millis_since(now).max(0)),
-        }
-    }
-}
-
-impl WhyKeeper {
-    fn of(row: &KeeperRow, why: Why, own: Option<&Wait>, now: Timestamp) -> Self {
-        let sentence = Some(&why).filter(|why| !why.cause.is_rest());
-        let sentence = sentence.map(|why| Reason::of(&why.sentence, why.until, now));
-        let own = own.map(|wait| Reason::of(&wait.reason, wait.until, now));
-        Self {
-            reasons: sentence.into_iter().chain(own).collect(),
-            store: row.store.to_string(),
-            state: row.state,
-            cause: why.cause.name(),
-            eta: why.eta(now),
-            sentence: why.sentence,
-            until: why.until.map(Timestamp::to_rfc3339),
-            eta_ms: why.until.map(|until| until.millis_since(now).max(0)),
-        }
-    }
-}
-
 /// List keepers, the longest backlog first.
 #[utoipa::path(get, path = "/v1/admin/keepers", tag = "admin", params(KeepersQuery),
     responses((status = 200, description = "A page", body = PageOf<KeeperDocument>),
@@ -305,21 +265,6 @@ pub(crate) async fn get_keeper(
         observation: observation_json(status.as_ref())?,
     };
     Ok(Tagged::of(&detail)?.respond(&request))
-}
-
-/// Why a store waits, in one sentence, and until when.
-#[utoipa::path(get, path = "/v1/admin/keepers/{store}/why", tag = "admin", params(("store" = String, Path)),
-    responses((status = 200, description = "The nearest obstacle, or that there is none", body = WhyKeeper),
-        (status = 400, description = "`malformed_path`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
-        (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn explain_keeper(
-    state: web::Data<AppState>,
-    Behind(_viewer, path): Behind<Viewer, StorePath>,
-) -> Result<HttpResponse, ApiError> {
-    let row = state.fleet.row(&state, path.0).await?;
-    Ok(HttpResponse::Ok().json(why_of(&state, &row).await?))
 }
 
 /// Make a keeper do something: `pause`, `resume`, `restart`, `deactivate`, `quarantine` or `release`.
@@ -407,33 +352,6 @@ async fn command(
         .command(store, Envelope::plain(command))
         .await
         .map(drop)
-}
-
-/// Why a store waits, with who paused it and its place in line.
-pub(crate) async fn why_of(state: &AppState, row: &KeeperRow) -> Result<WhyKeeper, ApiError> {
-    let (store, now) = (row.store, state.clock().now());
-    let status = state.directory.status(store);
-    let is_paused = row.state == PAUSED;
-    let pause = if is_paused {
-        audit::last(state.db(), store, Verb::Pause.name()).await?
-    } else {
-        None
-    };
-    let why = why(&Situation {
-        now,
-        status: status.as_ref(),
-        safe_mode: state.directory.safe_mode(),
-        backlog: row.backlog,
-        oldest_age_ms: row.oldest_age_ms,
-        parked: row.parked,
-        turn: state.directory.turn_place(store),
-        paused_by: pause.as_ref().map(|pause| pause.actor.as_str()),
-    });
-    let observation = status
-        .as_ref()
-        .and_then(|status| status.observation.as_ref());
-    let own = observation.and_then(|observation| observation.waits_for.as_ref());
-    Ok(WhyKeeper::of(row, why, own, now))
 }
 
 /// A keeper's observation as JSON: ids as strings, instants in words.

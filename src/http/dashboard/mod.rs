@@ -5,12 +5,14 @@
 
 mod assets;
 mod forms;
+mod inbox;
 mod letters;
 pub(crate) mod live;
 pub(crate) mod pages;
 mod people;
 mod routes;
 mod session;
+mod supervision;
 
 pub(crate) use routes::configure;
 pub(crate) use session::Sessions;

@@ -4,4 +4,4 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sentence::{Situation, Why, why};
+pub(crate) use sentence::{Decided, Situation, Why, why};

@@ -19,8 +19,15 @@ pub(crate) struct Situation<'a> {
     pub(crate) parked: i64,
     /// Its place in the line for turns, while it stands there.
     pub(crate) turn: Option<TurnPlace>,
-    /// Who paused it, as the audit tells.
-    pub(crate) paused_by: Option<&'a str>,
+    /// Who paused it, or put it into quarantine, as the audit tells.
+    pub(crate) decided: Option<Decided<'a>>,
+}
+
+/// What an operator decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided<'a> {
+    pub(crate) who: &'a str,
+    pub(crate) reason: &'a str,
 }
 
 /// What a store waits for, by its stable name.
@@ -128,10 +135,14 @@ pub(crate) fn why(situation: &Situation<'_>) -> Why {
     }
     match status.state {
         KeeperState::Quarantined { until } => {
-            let sentence = format!(
-                "its keeper is in quarantine{}; webhooks are accepted meanwhile",
-                after(status.last_error.as_deref())
-            );
+            let what = match situation.decided {
+                Some(Decided { who, reason }) => format!("{who} put it into quarantine: {reason}"),
+                None => format!(
+                    "its keeper is in quarantine{}",
+                    after(status.last_error.as_deref())
+                ),
+            };
+            let sentence = format!("{what}; webhooks are accepted meanwhile");
             Why::new(Cause::Quarantined, sentence, Some(until))
         }
         KeeperState::Restarting { until } => {
@@ -199,7 +210,9 @@ fn running(situation: &Situation<'_>, status: &KeeperStatus) -> Why {
 fn paused(situation: &Situation<'_>, pause: &Pause) -> Why {
     match pause {
         Pause::ByAdmin { reason } => {
-            let who = situation.paused_by.unwrap_or("an operator");
+            let who = situation
+                .decided
+                .map_or("an operator", |decided| decided.who);
             let sentence = format!(
                 "{who} paused it: {reason}; webhooks are applied, calls wait until somebody resumes it"
             );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::sentence::{Cause, Situation, Why, why};
+use super::sentence::{Cause, Decided, Situation, Why, why};
 use crate::clock::Timestamp;
 use crate::domain::call::Bar;
 use crate::domain::store::observation::{BucketView, Observation, Wait, WaitKind};
@@ -50,6 +50,8 @@ fn status(state: KeeperState, observation: Observation) -> KeeperStatus {
         arbiter: 0,
         restarts: 0,
         stuck: None,
+        in_hand: None,
+        busy_us: 0,
         last_error: Some("panicked at inbox row 7: no".to_owned()),
         turns: 0,
         last_turn_at: None,
@@ -73,7 +75,7 @@ const fn situation(status: Option<&KeeperStatus>) -> Situation<'_> {
         oldest_age_ms: None,
         parked: 0,
         turn: None,
-        paused_by: None,
+        decided: None,
     }
 }
 
@@ -118,6 +120,13 @@ fn a_keeper_that_rests_says_why_and_until_when() {
     let told = why(&situation(Some(&quarantined)));
     let words = ["quarantine", "inbox row 7", "accepted meanwhile"];
     says(&told, Cause::Quarantined, &words, Some(LATER));
+    let mut by_ann = situation(Some(&quarantined));
+    by_ann.decided = Some(Decided {
+        who: "Ann",
+        reason: "it floods us",
+    });
+    let words = ["Ann", "quarantine: it floods us"];
+    says(&why(&by_ann), Cause::Quarantined, &words, Some(LATER));
     let restarting = status(KeeperState::Restarting { until: LATER }, observation());
     let told = why(&situation(Some(&restarting)));
     says(
@@ -151,7 +160,10 @@ fn a_pause_says_by_whom_and_why_before_anything_else() {
     });
     let mut situation = situation(Some(&paused));
     situation.backlog = 5;
-    situation.paused_by = Some("Ann (3f) by dashboard");
+    situation.decided = Some(Decided {
+        who: "Ann (3f) by dashboard",
+        reason: "stocktaking",
+    });
     let told = why(&situation);
     says(
         &told,
