@@ -261,11 +261,9 @@ fn calls(situation: &Situation<'_>, observation: &Observation, wait: &Wait) -> W
             format!("it waits for {}", wait.reason),
             until,
         ),
-        WaitKind::Contested => Why::new(
-            Cause::Question,
-            format!("it waits {}", wait.reason),
-            until,
-        ),
+        WaitKind::Contested => {
+            Why::new(Cause::Question, format!("it waits {}", wait.reason), until)
+        }
         WaitKind::Parked => {
             let sentence = format!("{} to be tried again", parked(situation.parked));
             Why::new(Cause::Parked, sentence, until)
