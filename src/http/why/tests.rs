@@ -33,6 +33,7 @@ fn observation() -> Observation {
         unsettled_orders: 0,
         unsure_levels: 0,
         open_calls: 0,
+        contested_levels: 0,
         buckets: BTreeMap::from([
             ("graphql".to_owned(), bucket(11, 2_000)),
             ("rest".to_owned(), bucket(40, 40)),
