@@ -1,4 +1,4 @@
-//! A real Chromium, driven through WebDriver: JSON over plain HTTP, of which the few commands needed here are spoken by
+//! A real Chromium, driven through `WebDriver`: JSON over plain HTTP, of which the few commands needed here are spoken by
 //! hand (the usual client stands on a crate that is not under a permissive licence).
 
 use std::panic::AssertUnwindSafe;
