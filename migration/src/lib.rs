@@ -23,6 +23,7 @@ mod m0007_recent_deliveries;
 mod m0008_doubt_places;
 mod m0009_create_policies;
 mod m0010_take_ahead;
+mod m0011_give_operators_roles;
 mod table;
 
 /// All steps, oldest first.
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_doubt_places::Migration),
             Box::new(m0009_create_policies::Migration),
             Box::new(m0010_take_ahead::Migration),
+            Box::new(m0011_give_operators_roles::Migration),
         ]
     }
 }

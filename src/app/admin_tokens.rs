@@ -1,4 +1,4 @@
-//! Admin tokens made and revoked from the shell, on the database itself: for whoever has none that opens the door.
+//! Operators' tokens made and revoked from the shell, on the database itself: for whoever has none that opens the door.
 //!
 //! A server that runs on the database meanwhile looks tokens up there, so a new one opens its door at once, and a
 //! revoked one at most ten seconds longer.
@@ -8,12 +8,12 @@ use super::settings::database_options;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::admin::audit::AuditEntry;
-use crate::db::admin::operators::{self, Operator};
+use crate::db::admin::operators::{self, LastAdmin, NewOperator, Operator, OperatorRole};
 use crate::db::{Db, backup, migrate};
-use crate::http::{ADMIN_TOKEN_PREFIX, hash_token};
+use crate::http::{OPERATOR_TOKEN_PREFIX, hash_token};
 use crate::ids::IdSource;
 
-/// The admin tokens of a database.
+/// The operators' tokens of a database.
 #[derive(Debug)]
 pub struct AdminTokens {
     db: Db,
@@ -47,18 +47,29 @@ impl AdminTokens {
     }
 
     /// Makes one more: the token, which nobody sees again, and its id.
-    pub async fn create(&self) -> Result<(String, String), AppError> {
-        let token = self.ids.token(ADMIN_TOKEN_PREFIX);
+    pub async fn create(
+        &self,
+        role: OperatorRole,
+        name: &str,
+        reason: &str,
+    ) -> Result<(String, String), AppError> {
+        let token = self.ids.token(OPERATOR_TOKEN_PREFIX);
         let hash = hash_token(&token);
         let id = operators::id_of(&hash);
-        operators::add(&self.db, &hash, self.entry("create admin token", &id)).await?;
+        let detail = format!("{} {id} {name}: {reason}", role.name());
+        let new = NewOperator {
+            hash: &hash,
+            name,
+            role,
+        };
+        operators::add(&self.db, new, self.entry("create operator token", detail)).await?;
         Ok((token, id))
     }
 
-    /// Ends the one of this id.
-    pub async fn revoke(&self, id: &str) -> Result<(), AppError> {
-        let entry = self.entry("revoke admin token", id);
-        Ok(operators::revoke(&self.db, id, entry).await?)
+    /// Ends the one of this id, were it the last of an admin.
+    pub async fn revoke(&self, id: &str, reason: &str) -> Result<(), AppError> {
+        let entry = self.entry("revoke operator token", format!("{id}: {reason}"));
+        Ok(operators::revoke(&self.db, id, LastAdmin::MayGo, entry).await?)
     }
 
     /// Ends all connections.
@@ -66,7 +77,7 @@ impl AdminTokens {
         Ok(self.db.close().await?)
     }
 
-    fn entry(&self, action: &str, id: &str) -> AuditEntry {
+    fn entry(&self, action: &str, detail: String) -> AuditEntry {
         let now: Timestamp = Clock::System.now();
         AuditEntry {
             id: self.ids.ordered_uuid(now),
@@ -74,7 +85,7 @@ impl AdminTokens {
             actor: "shell".to_owned(),
             action: action.to_owned(),
             store: None,
-            detail: format!("admin token {id}"),
+            detail,
         }
     }
 }

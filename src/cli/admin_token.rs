@@ -7,9 +7,23 @@ use super::error::CliError;
 use super::print;
 use crate::app::{AdminTokens, AppError};
 use crate::db::DbError;
+use crate::db::admin::operators::OperatorRole;
+
+/// The longest name of whom a token is given to, in characters.
+const NAME_CHARS_MAX: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct AdminTokenArgs {
+    /// What the new token allows: `viewer` looks at everything, `operator` acts on keepers and dead letters, `admin`
+    /// does everything.
+    #[arg(long, default_value = "admin", value_parser = role_named)]
+    role: OperatorRole,
+    /// Whose the new token will be, for people.
+    #[arg(long, default_value = "", value_parser = bounded_name)]
+    name: String,
+    /// Why, for the record.
+    #[arg(long, default_value = "decided in the shell")]
+    reason: String,
     /// List the tokens there are by id instead; what lets one in is not kept and cannot be shown.
     #[arg(long)]
     list: bool,
@@ -22,6 +36,9 @@ pub(super) struct AdminTokenArgs {
 
 pub(super) async fn admin_token(
     AdminTokenArgs {
+        role,
+        name,
+        reason,
         list,
         revoke,
         database,
@@ -29,16 +46,34 @@ pub(super) async fn admin_token(
 ) -> Result<(), CliError> {
     let tokens = AdminTokens::open(&database.load()?).await?;
     match revoke {
-        Some(id) => end(&tokens, &id).await?,
+        Some(id) => end(&tokens, &id, &reason).await?,
         None if list => show(&tokens).await?,
-        None => make(&tokens).await?,
+        None => make(&tokens, role, &name, &reason).await?,
     }
     Ok(tokens.close().await?)
 }
 
-async fn make(tokens: &AdminTokens) -> Result<(), CliError> {
-    let (token, id) = tokens.create().await?;
-    print::line(&format!("admin token (shown only now): {token}"));
+fn role_named(name: &str) -> Result<OperatorRole, String> {
+    let known = OperatorRole::ALL.map(OperatorRole::name).join(", ");
+    OperatorRole::from_name(name).ok_or_else(|| format!("it is one of {known}"))
+}
+
+fn bounded_name(name: &str) -> Result<String, String> {
+    if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        return Err(format!("at most {NAME_CHARS_MAX} visible characters"));
+    }
+    Ok(name.trim().to_owned())
+}
+
+async fn make(
+    tokens: &AdminTokens,
+    role: OperatorRole,
+    name: &str,
+    reason: &str,
+) -> Result<(), CliError> {
+    let (token, id) = tokens.create(role, name, reason).await?;
+    let role = role.name();
+    print::line(&format!("{role} token (shown only now): {token}"));
     print::line(&format!(
         "its id: {id}; a server that runs on this database lets it in from now on"
     ));
@@ -48,27 +83,32 @@ async fn make(tokens: &AdminTokens) -> Result<(), CliError> {
 async fn show(tokens: &AdminTokens) -> Result<(), CliError> {
     for operator in tokens.list().await? {
         print::line(&format!(
-            "{}  made {}",
+            "{}  {:8}  made {}  {}",
             operator.id,
-            operator.created_at.to_rfc3339()
+            operator.role.name(),
+            operator.created_at.to_rfc3339(),
+            operator.name
         ));
     }
     Ok(())
 }
 
-async fn end(tokens: &AdminTokens, id: &str) -> Result<(), CliError> {
-    match tokens.revoke(id).await {
+async fn end(tokens: &AdminTokens, id: &str, reason: &str) -> Result<(), CliError> {
+    match tokens.revoke(id, reason).await {
         Ok(()) => {}
         Err(AppError::Db(DbError::NotFound(_))) => {
             return Err(CliError::Ambiguous(format!(
-                "no admin token has the id {id}; `storekeeper admin-token --list` shows them"
+                "no operator's token has the id {id}; `storekeeper admin-token --list` shows them"
             )));
         }
         Err(other) => return Err(other.into()),
     }
     print::line(&format!("revoked {id}"));
-    if tokens.list().await?.is_empty() {
-        print::line("it was the last one: the server makes a new one when it starts next");
+    let left = tokens.list().await?;
+    if !left.iter().any(|left| left.role == OperatorRole::Admin) {
+        print::line(
+            "it was the last one of an admin: the server makes a new one when it starts next",
+        );
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(super) enum Command {
     Backup(BackupArgs),
     /// Put a backup where no database is yet.
     Restore(RestoreArgs),
-    /// Make an admin token, for when the first is lost; works on the database, also while a server uses it.
+    /// Make an operator's token of any role, for another person or when the first is lost; works on the database, also while a server uses it.
     AdminToken(AdminTokenArgs),
     /// Seal all secrets in the database under another key; no server may use it meanwhile.
     RotateKey(RotateKeyArgs),
@@ -53,6 +53,8 @@ pub(super) enum Command {
     Stores(StoresArgs),
     /// Look at what a running server has given up on, and decide about it.
     DeadLetters(DeadLettersArgs),
+    /// Show what operators of a running server did, the newest first.
+    Audit(AuditArgs),
     /// Tell whether a running server is in safe mode, in which it accepts webhooks and does nothing else; end it.
     SafeMode(SafeModeArgs),
 }
@@ -111,6 +113,15 @@ pub(super) struct SafeModeArgs {
     pub(super) admin: AdminArgs,
     #[command(subcommand)]
     pub(super) command: SafeModeCommand,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
+    /// Only what was done to this store.
+    #[arg(long, value_name = "ID")]
+    pub(super) store: Option<u64>,
 }
 
 /// How a running server is reached.

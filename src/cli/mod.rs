@@ -12,6 +12,7 @@ mod run;
 
 mod admin_api;
 mod admin_token;
+mod audit;
 mod backup;
 mod check_config;
 mod dead_letters;

@@ -8,8 +8,8 @@ use clap::Parser;
 use super::command_line::{Command, CommandLine};
 use super::error::CliError;
 use super::{
-    admin_token, backup, check_config, dead_letters, demo, exit_code, migrate, print, rotate_key,
-    safe_mode, sandbox, serve, stores,
+    admin_token, audit, backup, check_config, dead_letters, demo, exit_code, migrate, print,
+    rotate_key, safe_mode, sandbox, serve, stores,
 };
 use crate::app::AppParts;
 
@@ -58,6 +58,7 @@ fn dispatch(CommandLine { command, serve }: CommandLine, parts: AppParts) -> Res
         Command::Demo(arguments) => block_on(demo::demo(arguments)),
         Command::Sandbox(arguments) => block_on(sandbox::sandbox(arguments)),
         Command::Stores(arguments) => block_on(stores::stores(arguments)),
+        Command::Audit(arguments) => block_on(audit::audit(arguments)),
         Command::SafeMode(arguments) => block_on(safe_mode::safe_mode(arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(arguments)),
     }

@@ -10,6 +10,15 @@ use super::print;
 
 const STORE_COLUMNS: &[&str] = &["id", "platform", "domain", "name", "status", "installed_at"];
 
+const INBOX_COLUMNS: &[&str] = &[
+    "seq",
+    "topic",
+    "received_at",
+    "waits",
+    "bytes",
+    "delivery_id",
+];
+
 #[derive(Debug, Subcommand)]
 pub(super) enum StoresCommand {
     /// List all stores.
@@ -21,6 +30,11 @@ pub(super) enum StoresCommand {
     },
     /// Tell what a store waits for, and until when.
     Why {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+    },
+    /// List the webhooks that are kept of a store, without what says who somebody is.
+    Inbox {
         /// The store's id, as `stores list` shows it.
         id: u64,
     },
@@ -80,6 +94,7 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
     let api = AdminApi::new(admin.load()?.admin)?;
     let answer = match command {
         StoresCommand::List => return list(&api, as_json).await,
+        StoresCommand::Inbox { id } => return inbox(&api, id, as_json).await,
         StoresCommand::Show { id } => show(&api, id).await?,
         StoresCommand::Why { id } => api.get(&format!("/v1/admin/keepers/{id}/why"), &[]).await?,
         StoresCommand::Pause(decision) => decide(&api, "pause", &decision).await?,
@@ -114,6 +129,12 @@ pub(super) fn print_list(columns: &[&str], Listed { rows, cut }: Listed, as_json
     } else {
         print::table(columns, &rows);
     }
+}
+
+async fn inbox(api: &AdminApi, id: u64, as_json: bool) -> Result<(), CliError> {
+    let path = format!("/v1/admin/keepers/{id}/inbox");
+    print_list(INBOX_COLUMNS, api.list(&path, &[]).await?, as_json);
+    Ok(())
 }
 
 async fn show(api: &AdminApi, id: u64) -> Result<Value, CliError> {

@@ -4,12 +4,13 @@
 //! how near the guess was. What was found is cached for a moment; what was not is not.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
-use crate::db::admin::operators;
+use crate::db::admin::operators::{self, Operator};
 use crate::db::admin::stores::{self, KeyKind};
 use crate::db::{Db, DbError};
 use crate::ids::StoreId;
@@ -19,8 +20,8 @@ const TTL: Duration = Duration::from_secs(10);
 /// Tokens remembered at once.
 const TOKENS_MAX: u64 = 100_000;
 
-/// Begins an admin's token.
-pub(crate) const ADMIN_TOKEN_PREFIX: &str = "ska_";
+/// Begins an operator's token, whatever its role.
+pub(crate) const OPERATOR_TOKEN_PREFIX: &str = "ska_";
 /// Begins a store's secret key.
 pub(crate) const SECRET_PREFIX: &str = "sks_";
 /// Begins a store's publishable key.
@@ -29,9 +30,10 @@ pub(crate) const PUBLISHABLE_PREFIX: &str = "skp_";
 pub(crate) const INTAKE_PREFIX: &str = "ski_";
 
 /// What a token opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    Admin,
+    /// What the operator's role allows.
+    Operator(Arc<Operator>),
     /// Everything of one store.
     Secret(StoreId),
     /// What a storefront shows of one store.
@@ -65,25 +67,30 @@ impl Credentials {
             return Ok(Some(role));
         }
         let found = find_role(db, token, &hash).await?;
-        if let Some(role) = found {
-            self.roles.insert(hash, role).await;
+        if let Some(role) = &found {
+            self.roles.insert(hash, role.clone()).await;
         }
         Ok(found)
     }
 
-    /// Whether the token with this hash is an admin's still.
+    /// Whom the operator's token with this hash belongs to still; `None`: it was revoked.
     ///
     /// # Errors
     /// The database did not answer.
-    pub(crate) async fn is_admin(&self, db: &Db, hash: &str) -> Result<bool, DbError> {
-        if self.roles.get(hash).await == Some(Role::Admin) {
-            return Ok(true);
+    pub(crate) async fn operator_of(
+        &self,
+        db: &Db,
+        hash: &str,
+    ) -> Result<Option<Arc<Operator>>, DbError> {
+        if let Some(Role::Operator(operator)) = self.roles.get(hash).await {
+            return Ok(Some(operator));
         }
-        let is_admin = operators::exists(db, hash).await?;
-        if is_admin {
-            self.roles.insert(hash.to_owned(), Role::Admin).await;
-        }
-        Ok(is_admin)
+        let Some(operator) = operators::find(db, hash).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let role = Role::Operator(Arc::clone(&operator));
+        self.roles.insert(hash.to_owned(), role).await;
+        Ok(Some(operator))
     }
 
     pub(crate) fn forget(&self) {
@@ -99,7 +106,8 @@ pub(crate) fn hash_token(token: &str) -> String {
 /// Asks only where a token of this look can be.
 async fn find_role(db: &Db, token: &str, hash: &str) -> Result<Option<Role>, DbError> {
     if !token.starts_with(SECRET_PREFIX) && !token.starts_with(PUBLISHABLE_PREFIX) {
-        return Ok(operators::exists(db, hash).await?.then_some(Role::Admin));
+        let operator = operators::find(db, hash).await?;
+        return Ok(operator.map(|operator| Role::Operator(Arc::new(operator))));
     }
     let found = stores::find_by_key(db, hash).await?;
     Ok(found.map(|(record, kind)| match kind {

@@ -50,12 +50,14 @@ pub enum Problem {
     UnknownStore,
     UnknownBundle,
     UnknownDeadLetter,
+    UnknownToken,
     MethodNotAllowed,
     RequestTimeout,
     SharedSecretReplay,
     StoreExists,
     BundleExists,
     NothingToRetry,
+    LastAdmin,
     RevisionMismatch,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -100,12 +102,14 @@ impl Problem {
         Self::UnknownStore,
         Self::UnknownBundle,
         Self::UnknownDeadLetter,
+        Self::UnknownToken,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::SharedSecretReplay,
         Self::StoreExists,
         Self::BundleExists,
         Self::NothingToRetry,
+        Self::LastAdmin,
         Self::RevisionMismatch,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -147,13 +151,15 @@ impl Problem {
             | Self::UnknownPlatform
             | Self::UnknownStore
             | Self::UnknownBundle
-            | Self::UnknownDeadLetter => StatusCode::NOT_FOUND,
+            | Self::UnknownDeadLetter
+            | Self::UnknownToken => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists
-            | Self::NothingToRetry => StatusCode::CONFLICT,
+            | Self::NothingToRetry
+            | Self::LastAdmin => StatusCode::CONFLICT,
             Self::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -199,12 +205,14 @@ impl Problem {
             Self::UnknownStore => "unknown_store",
             Self::UnknownBundle => "unknown_bundle",
             Self::UnknownDeadLetter => "unknown_dead_letter",
+            Self::UnknownToken => "unknown_token",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::SharedSecretReplay => "shared_secret_replay",
             Self::StoreExists => "store_exists",
             Self::BundleExists => "bundle_exists",
             Self::NothingToRetry => "nothing_to_retry",
+            Self::LastAdmin => "last_admin",
             Self::RevisionMismatch => "revision_mismatch",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -252,6 +260,7 @@ impl Problem {
             Self::UnknownStore => "There is no such store",
             Self::UnknownBundle => "There is no such bundle",
             Self::UnknownDeadLetter => "There is no such dead letter",
+            Self::UnknownToken => "There is no such operator token",
             Self::MethodNotAllowed => "The method is not served at this address",
             Self::RequestTimeout => "The body did not arrive in time",
             Self::SharedSecretReplay => {
@@ -260,6 +269,7 @@ impl Problem {
             Self::StoreExists => "A store with this platform and domain exists already",
             Self::BundleExists => "The bundle exists already",
             Self::NothingToRetry => "The dead letter has no webhook to retry",
+            Self::LastAdmin => "This is the last token of an admin",
             Self::RevisionMismatch => "The resource is no longer as it was read",
             Self::PayloadTooLarge => "The body is larger than is taken here",
             Self::UnsupportedMediaType => "The body is not of a media type that is taken here",
@@ -315,12 +325,14 @@ impl Problem {
             | Self::UnknownStore
             | Self::UnknownBundle
             | Self::UnknownDeadLetter
+            | Self::UnknownToken
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::SharedSecretReplay
             | Self::StoreExists
             | Self::BundleExists
             | Self::NothingToRetry
+            | Self::LastAdmin
             | Self::RevisionMismatch
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType

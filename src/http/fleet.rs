@@ -1,33 +1,43 @@
 //! All stores at a glance, for pages and lists: counters from the database, lives from the directory.
 //!
-//! One scan of the counters serves everybody who looks within the same second; nothing is counted by reading rows.
+//! One scan of the counters serves everybody who looks within the same second, or longer when it took long; nothing is
+//! counted by reading rows.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use moka::Expiry;
 use moka::future::Cache;
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::alarm::Raised;
 use crate::http::error::{ApiError, Problem};
-use crate::http::keeper_row::{KeeperRow, age_text, is_ailing, is_working, row_of, state_name};
+use crate::http::keeper_row::{
+    KeeperRow, STATE_NAMES, age_text, is_ailing, is_working, row_of, state_name,
+};
+use crate::http::spark::{Spark, per_second};
 use crate::http::state::AppState;
 use crate::ids::StoreId;
 use crate::keeper::{KeeperStatus, SafeModeStatus};
 
-/// How long a scan serves.
+/// How long a scan serves at least.
 const FRESH: Duration = Duration::from_secs(1);
+/// A scan serves so many times as long as it took: at most a tenth of the time goes into scanning, however many stores
+/// there are, and however many people look.
+const SERVES_TIMES: u32 = 10;
 /// How long a store's domain is remembered.
 const DOMAIN_TTL: Duration = Duration::from_secs(60);
 const DOMAINS_MAX: u64 = 10_000;
 /// Stores that one scan looks at; a larger fleet is shown in part.
-const STORES_SCANNED_MAX: usize = 20_000;
+const STORES_SCANNED_MAX: usize = 200_000;
+/// Stores that a search finds.
+const FOUND_MAX: u64 = 1_000;
 /// Stores that one query reads.
 const SCAN_PAGE: u32 = 1_000;
 /// The time over which rates are taken.
@@ -72,6 +82,8 @@ impl FleetSort {
 pub(crate) struct FleetQuery {
     /// One of [`STATE_NAMES`](crate::http::keeper_row::STATE_NAMES).
     pub(crate) state: Option<&'static str>,
+    /// Letters of a domain, or an id.
+    pub(crate) search: Option<String>,
     pub(crate) sort: FleetSort,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
@@ -81,6 +93,7 @@ impl Default for FleetQuery {
     fn default() -> Self {
         Self {
             state: None,
+            search: None,
             sort: FleetSort::default(),
             offset: 0,
             limit: 50,
@@ -109,6 +122,9 @@ pub(crate) struct Fleet {
     pub(crate) dead: i64,
     pub(crate) received_per_minute: Option<i64>,
     pub(crate) applied_per_minute: Option<i64>,
+    pub(crate) sparks: Vec<Spark>,
+    /// How many stores are in each state, in the order of [`STATE_NAMES`].
+    pub(crate) states: [usize; STATE_NAMES.len()],
     pub(crate) rows: Vec<KeeperRow>,
     /// The offset of the next page.
     pub(crate) next: Option<usize>,
@@ -130,6 +146,26 @@ struct Scan {
     at: Timestamp,
     totals: Totals,
     counts: Vec<StoreCounts>,
+    serves: Duration,
+}
+
+/// Each scan says how long it serves.
+struct ScanExpiry;
+
+impl Expiry<(), Arc<Scan>> for ScanExpiry {
+    fn expire_after_create(&self, (): &(), scan: &Arc<Scan>, _at: Instant) -> Option<Duration> {
+        Some(scan.serves)
+    }
+
+    fn expire_after_update(
+        &self,
+        (): &(),
+        scan: &Arc<Scan>,
+        _at: Instant,
+        _left: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(scan.serves)
+    }
 }
 
 /// The totals at an instant, for rates.
@@ -138,6 +174,7 @@ struct Sample {
     at: Timestamp,
     received: i64,
     applied: i64,
+    backlog: i64,
 }
 
 /// What was scanned last.
@@ -150,7 +187,10 @@ pub(crate) struct FleetBoard {
 impl Default for FleetBoard {
     fn default() -> Self {
         Self {
-            scans: Cache::builder().max_capacity(1).time_to_live(FRESH).build(),
+            scans: Cache::builder()
+                .max_capacity(1)
+                .expire_after(ScanExpiry)
+                .build(),
             domains: Cache::builder()
                 .max_capacity(DOMAINS_MAX)
                 .time_to_live(DOMAIN_TTL)
@@ -182,7 +222,11 @@ impl FleetBoard {
             .into_iter()
             .map(|status| (status.store, status))
             .collect();
-        let mut chosen = choose(&scan.counts, &statuses, query);
+        let found = match query.search.as_deref() {
+            Some(letters) => Some(stores::search(state.db(), letters, FOUND_MAX).await?),
+            None => None,
+        };
+        let mut chosen = choose(&scan.counts, &statuses, query, found.as_ref());
         let next = (chosen.len() > query.limit).then_some(query.offset.saturating_add(query.limit));
         chosen.truncate(query.limit);
         let mut rows = Vec::with_capacity(chosen.len());
@@ -193,6 +237,7 @@ impl FleetBoard {
                     counts,
                     statuses.get(&counts.store),
                     domain.to_string(),
+                    state.directory.safe_mode(),
                     scan.at,
                 ));
             }
@@ -219,11 +264,13 @@ impl FleetBoard {
             counts,
             status.as_ref(),
             domain.to_string(),
+            state.directory.safe_mode(),
             state.clock().now(),
         ))
     }
 
     async fn scan(&self, state: &AppState) -> Result<Arc<Scan>, DbError> {
+        let watch = Stopwatch::start();
         let totals = fleet::totals(state.db()).await?;
         let mut counts: Vec<StoreCounts> = Vec::new();
         while counts.len() < STORES_SCANNED_MAX {
@@ -239,8 +286,14 @@ impl FleetBoard {
             at,
             received: totals.received,
             applied: totals.applied,
+            backlog: totals.backlog,
         });
-        Ok(Arc::new(Scan { at, totals, counts }))
+        Ok(Arc::new(Scan {
+            at,
+            totals,
+            counts,
+            serves: FRESH.max(watch.elapsed().saturating_mul(SERVES_TIMES)),
+        }))
     }
 
     fn sample(&self, sample: Sample) {
@@ -250,6 +303,24 @@ impl FleetBoard {
             samples.pop_front();
         }
         samples.push_back(sample);
+    }
+
+    /// The last minute as lines.
+    fn sparks(&self) -> Vec<Spark> {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |value: fn(&Sample) -> i64| -> Vec<(i64, i64)> {
+            let points = samples.iter();
+            points
+                .map(|sample| (sample.at.as_millis(), value(sample)))
+                .collect()
+        };
+        let accepted = per_second(&line(|sample| sample.received));
+        let applied = per_second(&line(|sample| sample.applied));
+        vec![
+            Spark::of("Accepted a second", &accepted),
+            Spark::of("Applied a second", &applied),
+            Spark::of("Backlog", &line(|sample| sample.backlog)),
+        ]
     }
 
     /// Webhooks received and applied per minute of late.
@@ -313,10 +384,25 @@ impl FleetBoard {
             dead: totals.dead,
             received_per_minute: rates.map(|(received, _)| received),
             applied_per_minute: rates.map(|(_, applied)| applied),
+            sparks: self.sparks(),
+            states: count_states(&scan.counts, statuses),
             rows,
             next,
         }
     }
+}
+
+fn count_states(
+    counts: &[StoreCounts],
+    statuses: &BTreeMap<StoreId, KeeperStatus>,
+) -> [usize; STATE_NAMES.len()] {
+    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+    for counts in counts {
+        *by_name
+            .entry(state_name(statuses.get(&counts.store)))
+            .or_default() += 1;
+    }
+    STATE_NAMES.map(|name| by_name.get(name).copied().unwrap_or(0))
 }
 
 fn count(
@@ -332,13 +418,15 @@ fn choose<'a>(
     counts: &'a [StoreCounts],
     statuses: &BTreeMap<StoreId, KeeperStatus>,
     query: &FleetQuery,
+    found: Option<&BTreeSet<StoreId>>,
 ) -> Vec<&'a StoreCounts> {
+    let is_found = |counts: &&StoreCounts| found.is_none_or(|found| found.contains(&counts.store));
     let in_state = |counts: &&StoreCounts| {
         query
             .state
             .is_none_or(|wanted| state_name(statuses.get(&counts.store)) == wanted)
     };
-    let mut chosen: Vec<&StoreCounts> = counts.iter().filter(in_state).collect();
+    let mut chosen: Vec<&StoreCounts> = counts.iter().filter(is_found).filter(in_state).collect();
     match query.sort {
         FleetSort::Store => {}
         FleetSort::Backlog => chosen.sort_by_key(|counts| Reverse(counts.backlog)),

@@ -2,13 +2,14 @@
 
 use crate::clock::Timestamp;
 use crate::db::fleet::StoreCounts;
-use crate::domain::store::observation::{BucketView, Wait};
+use crate::domain::store::observation::BucketView;
 use crate::domain::store::state::Pause;
+use crate::http::why::{Situation, why};
 use crate::ids::StoreId;
-use crate::keeper::{KeeperState, KeeperStatus};
+use crate::keeper::{KeeperState, KeeperStatus, SafeModeStatus};
 
 /// The state of a keeper that runs, but makes no calls.
-const PAUSED: &str = "paused";
+pub(crate) const PAUSED: &str = "paused";
 
 /// The state of a keeper that has work in hand and moves nothing.
 const STUCK: &str = "stuck";
@@ -38,7 +39,10 @@ pub(crate) struct KeeperRow {
     pub(crate) dead: i64,
     pub(crate) restarts: u64,
     pub(crate) last_error: Option<String>,
+    /// Why it waits, unless it rests.
     pub(crate) waits_for: Option<String>,
+    /// When that ends, in words.
+    pub(crate) waits_until: Option<String>,
     pub(crate) buckets: Vec<BucketLine>,
 }
 
@@ -73,7 +77,7 @@ impl KeeperRow {
 }
 
 /// An age as people read it.
-pub(super) fn age_text(age_ms: Option<i64>) -> String {
+pub(crate) fn age_text(age_ms: Option<i64>) -> String {
     let Some(age_ms) = age_ms else {
         return "–".to_owned();
     };
@@ -84,38 +88,6 @@ pub(super) fn age_text(age_ms: Option<i64>) -> String {
         7_200..=172_799 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
     }
-}
-
-/// Everything that a keeper waits for, the nearest reason first.
-pub(crate) fn reasons(status: Option<&KeeperStatus>) -> Vec<Wait> {
-    let Some(status) = status else {
-        return Vec::new();
-    };
-    let life = match status.state {
-        KeeperState::Restarting { until } => {
-            Some(("its keeper crashed and is started anew", Some(until)))
-        }
-        KeeperState::Quarantined { until } => Some(("its keeper is in quarantine", Some(until))),
-        KeeperState::Starting => Some(("its keeper reads the store", None)),
-        KeeperState::Running | KeeperState::Stopped => None,
-    };
-    let as_wait = |(reason, until): (&str, Option<Timestamp>)| Wait {
-        reason: reason.to_owned(),
-        until,
-    };
-    let stuck = status.stuck.map(|stuck| Wait {
-        reason: format!(
-            "its keeper does not get on with {} since {}",
-            stuck.doing.text(),
-            stuck.since
-        ),
-        until: None,
-    });
-    let mut reasons: Vec<Wait> = stuck.into_iter().chain(life.map(as_wait)).collect();
-    if let Some(observation) = &status.observation {
-        reasons.extend(observation.waits_for.clone());
-    }
-    reasons
 }
 
 /// Why a keeper that runs makes no calls.
@@ -177,8 +149,24 @@ pub(super) fn row_of(
     counts: &StoreCounts,
     status: Option<&KeeperStatus>,
     domain: String,
+    safe_mode: Option<SafeModeStatus>,
     at: Timestamp,
 ) -> KeeperRow {
+    let oldest_age_ms = counts
+        .oldest_received_at
+        .map(|oldest| at.millis_since(oldest).max(0));
+    let wait = why(&Situation {
+        now: at,
+        status,
+        safe_mode,
+        backlog: counts.backlog,
+        oldest_age_ms,
+        parked: counts.parked,
+        // Both take a look of their own; lists do without.
+        turn: None,
+        decided: None,
+    });
+    let wait = Some(wait).filter(|wait| !wait.cause.is_rest());
     let observation = status.and_then(|status| status.observation.as_deref());
     let buckets = observation.map(|observation| &observation.buckets);
     let bucket = |(name, bucket): (&String, &BucketView)| BucketLine {
@@ -191,16 +179,15 @@ pub(super) fn row_of(
         domain,
         state: state_name(status),
         backlog: counts.backlog,
-        oldest_age_ms: counts
-            .oldest_received_at
-            .map(|oldest| at.millis_since(oldest).max(0)),
+        oldest_age_ms,
         applied: counts.applied,
         naked: counts.naked,
         parked: counts.parked,
         dead: counts.dead,
         restarts: status.map_or(0, |status| status.restarts),
         last_error: status.and_then(trouble_of),
-        waits_for: reasons(status).into_iter().next().map(|wait| wait.reason),
+        waits_until: wait.as_ref().and_then(|wait| wait.eta(at)),
+        waits_for: wait.map(|wait| wait.sentence),
         buckets: buckets
             .map(|buckets| buckets.iter().map(bucket).collect())
             .unwrap_or_default(),

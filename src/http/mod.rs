@@ -33,11 +33,14 @@ mod intake;
 mod oauth;
 mod openapi;
 mod policy;
+mod redact;
+mod spark;
 mod status;
+mod why;
 
 pub mod probe;
 
-pub(crate) use credentials::{ADMIN_TOKEN_PREFIX, hash_token};
+pub(crate) use credentials::{OPERATOR_TOKEN_PREFIX, hash_token};
 pub use error::{ApiError, BUNDLE_CODES, Problem, catalogue};
 pub use intake::door::begin_counting;
 pub use openapi::document as openapi_document;

@@ -23,6 +23,7 @@ use crate::keeper::lifecycle::LifecycleEvent;
 use crate::keeper::patrol::{Patrol, Silence};
 use crate::keeper::purge::purge_behind_cursors;
 use crate::keeper::safe_mode::SafeModeStatus;
+use crate::keeper::scheduler::TurnPlace;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
@@ -208,6 +209,12 @@ impl Directory {
     #[must_use]
     pub fn status(&self, store: StoreId) -> Option<KeeperStatus> {
         self.inner.slots.find(store).map(|slot| slot.status())
+    }
+
+    /// A store's place in the line for turns; `None`: it does not stand there.
+    #[must_use]
+    pub fn turn_place(&self, store: StoreId) -> Option<TurnPlace> {
+        self.inner.shared.turns.place(store)
     }
 
     /// All keepers since the process started, ascending by store.

@@ -70,8 +70,9 @@ pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
 pub use patrol::Silence;
-pub use progress::{Doing, Stuck};
+pub use progress::{Doing, InHand, Stuck};
 pub use safe_mode::SafeModeStatus;
+pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
 };

@@ -40,6 +40,14 @@ impl Doing {
     }
 }
 
+/// A piece of work that a keeper is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct InHand {
+    pub doing: Doing,
+    /// When it began this piece of work.
+    pub since: Timestamp,
+}
+
 /// A keeper that does not get on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stuck {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::Addr;
 use arc_swap::ArcSwapOption;
@@ -22,7 +23,7 @@ use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::board::Board;
 use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
-use crate::keeper::progress::Progress;
+use crate::keeper::progress::{InHand, Progress};
 use crate::keeper::status::{KeeperState, KeeperStatus};
 use crate::telemetry::metric_name;
 
@@ -111,7 +112,9 @@ impl Slot {
             arbiter: 0,
             restarts: 0,
             stuck: None,
+            in_hand: None,
             last_error: None,
+            busy_us: 0,
             turns: 0,
             last_turn_at: None,
             activated_at: None,
@@ -174,6 +177,10 @@ impl Slot {
     pub(super) fn status(&self) -> KeeperStatus {
         let mut status = self.life().status.clone();
         status.stuck = self.progress.stuck();
+        status.in_hand = self.progress.work().map(|work| InHand {
+            doing: work.doing,
+            since: work.since,
+        });
         status
     }
 
@@ -363,8 +370,11 @@ impl Slot {
         self.life().status.observation = Some(Arc::new(observation));
     }
 
-    pub(super) fn count_turn(&self, now: Timestamp) {
+    /// A turn is over that kept the thread busy for so long.
+    pub(super) fn count_turn(&self, now: Timestamp, busy: Duration) {
+        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
         let mut life = self.life();
+        life.status.busy_us = life.status.busy_us.saturating_add(busy_us);
         life.status.turns += 1;
         life.status.last_turn_at = Some(now);
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::domain::store::observation::Observation;
 use crate::ids::StoreId;
-use crate::keeper::progress::Stuck;
+use crate::keeper::progress::{InHand, Stuck};
 
 /// Where a keeper is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,7 +53,11 @@ pub struct KeeperStatus {
     pub restarts: u64,
     /// Set while it has work in hand and moves nothing.
     pub stuck: Option<Stuck>,
+    /// What it has in hand.
+    pub in_hand: Option<InHand>,
     pub last_error: Option<String>,
+    /// How long its turns kept its thread busy since the process started, in microseconds.
+    pub busy_us: u64,
     /// Since the process started.
     pub turns: u64,
     pub last_turn_at: Option<Timestamp>,

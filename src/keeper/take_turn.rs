@@ -50,7 +50,7 @@ impl KeeperCore {
             return Ok(false);
         };
         counter!(metric_name::TURNS_TOTAL, "temperature" => hottest.name()).increment(1);
-        self.slot.count_turn(self.now());
+        self.slot.count_turn(self.now(), busy);
         self.purge_now_and_then();
         Ok(true)
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use storekeeper::db::DbError;
 use storekeeper::db::admin::audit::{self, AuditEntry};
 use storekeeper::db::admin::changes::{self, StoreChange};
+use storekeeper::db::admin::operators::{self, LastAdmin, NewOperator, OperatorRole};
 use storekeeper::db::admin::stores::{KeyKind, StorePatch, StoreStatus, Tokens};
-use storekeeper::db::admin::{operators, sealing_keys, secrets, stores};
+use storekeeper::db::admin::{sealing_keys, secrets, stores};
 use storekeeper::db::sealing::{KEY_BYTES, Sealer, SealingError, Secret};
 use uuid::Uuid;
 
@@ -201,7 +202,7 @@ async fn changes_all_that_an_admin_asked_for_or_nothing(test: TestDb) {
         assert_eq!(stores::get(&test.db, store).await.unwrap(), before);
         let living = secrets::load(&test.db, &test.sealer, store).await.unwrap();
         assert_eq!(living.len(), 1, "{why}");
-        assert_eq!(audit::list(&test.db, None, 10).await.unwrap(), []);
+        assert_eq!(audit::list(&test.db, None, None, 10).await.unwrap(), []);
     }
     let change = renaming(&[1], Some(before.updated_at));
     changes::change(&test.db, &test.sealer, store, change, NOW)
@@ -216,7 +217,10 @@ async fn changes_all_that_an_admin_asked_for_or_nothing(test: TestDb) {
     let living = secrets::load(&test.db, &test.sealer, store).await.unwrap();
     assert_eq!(living.len(), 1);
     assert_eq!(living[0].secret.expose(), "newer");
-    assert_eq!(audit::list(&test.db, None, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        audit::list(&test.db, None, None, 10).await.unwrap().len(),
+        1
+    );
 }
 
 async fn tells_shared_secrets(test: TestDb) {
@@ -286,9 +290,22 @@ async fn refuses_a_wrong_key_and_rotates_the_right_one(test: TestDb) {
 }
 
 async fn keeps_operators_and_their_deeds(test: TestDb) {
-    assert_eq!(operators::count(&test.db).await.unwrap(), 0);
-    operators::insert(&test.db, "hash", NOW).await.unwrap();
-    assert!(operators::exists(&test.db, "hash").await.unwrap());
+    assert_eq!(operators::count_admins(&test.db).await.unwrap(), 0);
+    let new = |hash, role| NewOperator {
+        hash,
+        name: "Ann",
+        role,
+    };
+    let admin = new("hash", OperatorRole::Admin);
+    operators::insert(&test.db, admin, NOW).await.unwrap();
+    let found = operators::find(&test.db, "hash").await.unwrap().unwrap();
+    assert_eq!(
+        (found.role, found.name.as_str()),
+        (OperatorRole::Admin, "Ann")
+    );
+    let viewer = new("viewer", OperatorRole::Viewer);
+    operators::insert(&test.db, viewer, NOW).await.unwrap();
+    assert_eq!(operators::count_admins(&test.db).await.unwrap(), 1);
     let entry = || AuditEntry {
         id: test.ids.ordered_uuid(NOW),
         at: NOW,
@@ -297,10 +314,15 @@ async fn keeps_operators_and_their_deeds(test: TestDb) {
         store: None,
         detail: String::new(),
     };
-    let unknown = operators::revoke(&test.db, "other", entry()).await;
+    let unknown = operators::revoke(&test.db, "other", LastAdmin::MayGo, entry()).await;
     assert!(matches!(unknown, Err(DbError::NotFound(_))), "{unknown:?}");
-    operators::revoke(&test.db, "hash", entry()).await.unwrap();
-    assert!(!operators::exists(&test.db, "hash").await.unwrap());
+    let last = operators::revoke(&test.db, "hash", LastAdmin::Stays, entry()).await;
+    assert!(matches!(last, Err(DbError::Conflict)), "{last:?}");
+    assert!(operators::find(&test.db, "hash").await.unwrap().is_some());
+    operators::revoke(&test.db, "hash", LastAdmin::MayGo, entry())
+        .await
+        .unwrap();
+    assert_eq!(operators::find(&test.db, "hash").await.unwrap(), None);
     let entry = |number| AuditEntry {
         id: Uuid::from_u128(number),
         at: NOW,
@@ -311,12 +333,12 @@ async fn keeps_operators_and_their_deeds(test: TestDb) {
     };
     audit::insert(&test.db, entry(1)).await.unwrap();
     audit::insert(&test.db, entry(2)).await.unwrap();
-    let listed = audit::list(&test.db, None, 10).await.unwrap();
+    let listed = audit::list(&test.db, None, None, 10).await.unwrap();
     assert_eq!(listed.len(), 3);
     assert_eq!(listed[0].action, "revoke admin token");
     assert_eq!(listed[1..], [entry(2), entry(1)]);
     assert_eq!(
-        audit::list(&test.db, Some(Uuid::from_u128(2)), 10)
+        audit::list(&test.db, None, Some(Uuid::from_u128(2)), 10)
             .await
             .unwrap(),
         [entry(1)]

@@ -1,6 +1,6 @@
 //! Integration tests: one binary, one file per door or promise.
 //!
-//! Tests that need a server of their own (PostgreSQL) are ignored with the reason; `tests/run` includes them.
+//! Tests that need a program of others (PostgreSQL, Chromium) are ignored with the reason; `tests/run` includes them.
 #![cfg(test)]
 
 mod support;

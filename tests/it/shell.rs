@@ -277,7 +277,9 @@ async fn a_lost_admin_token_is_replaced_while_the_server_runs() {
     let (code, _, stderr) = revoke(other).await;
     assert_eq!(code, Some(1));
     assert!(
-        stderr.starts_with(&format!("storekeeper: no admin token has the id {other}")),
+        stderr.starts_with(&format!(
+            "storekeeper: no operator's token has the id {other}"
+        )),
         "{stderr}"
     );
     assert_eq!(server.end_with("-TERM").await, Some(0));

@@ -48,19 +48,37 @@ pub(super) async fn insert_within(
     Ok(())
 }
 
-/// At most `limit` entries, newest first, those before `before`.
-pub async fn list(db: &Db, before: Option<Uuid>, limit: u64) -> Result<Vec<AuditEntry>, DbError> {
+/// At most `limit` entries, newest first, those before `before`; of one store or of everything.
+pub async fn list(
+    db: &Db,
+    store: Option<StoreId>,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<AuditEntry>, DbError> {
     let mut rows = audit::Entity::find()
         .order_by_desc(audit::Column::Id)
         .limit(limit);
     if let Some(before) = before {
         rows = rows.filter(audit::Column::Id.lt(before.to_string()));
     }
+    if let Some(store) = store {
+        rows = rows.filter(audit::Column::Store.eq(store.0));
+    }
     db.reading(rows.all(db.readers()))
         .await?
         .into_iter()
         .map(entry)
         .collect()
+}
+
+/// The last time that this was done to a store.
+pub async fn last(db: &Db, store: StoreId, action: &str) -> Result<Option<AuditEntry>, DbError> {
+    let last = audit::Entity::find()
+        .filter(audit::Column::Store.eq(store.0))
+        .filter(audit::Column::Action.eq(action))
+        .order_by_desc(audit::Column::Id)
+        .one(db.readers());
+    db.reading(last).await?.map(entry).transpose()
 }
 
 fn entry(row: audit::Model) -> Result<AuditEntry, DbError> {

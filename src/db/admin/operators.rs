@@ -1,7 +1,10 @@
-//! Tokens that open the admin door, kept as hashes.
+//! Tokens that open the operators' doors, kept as hashes, each with a role.
 
 use entity::operator_token;
-use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
 
 use super::audit::{self, AuditEntry};
 use crate::clock::Timestamp;
@@ -13,29 +16,36 @@ const ID_DIGITS: usize = 12;
 /// Tokens that are listed at most.
 const LISTED_MAX: u64 = 1_000;
 
-/// Lets the token of this hash in.
-pub async fn insert(db: &Db, hash: &str, now: Timestamp) -> Result<(), DbError> {
-    let row = operator_token::Model {
-        hash: hash.to_owned(),
-        created_at: now.as_millis(),
-    };
-    let insert = operator_token::Entity::insert(row.into_active_model());
-    insert.exec_without_returning(db.writers()).await?;
-    Ok(())
+/// What an operator may do; whoever may do more may do what those below may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OperatorRole {
+    /// Looks at everything, and changes nothing.
+    Viewer,
+    /// Acts on keepers, dead letters and safe mode, and changes bundles on a merchant's behalf.
+    Operator,
+    /// Registers, changes and deletes stores, and says who may do what.
+    Admin,
 }
 
-/// Whether the token of this hash is let in.
-pub async fn exists(db: &Db, hash: &str) -> Result<bool, DbError> {
-    Ok(db
-        .reading(operator_token::Entity::find_by_id(hash).one(db.readers()))
-        .await?
-        .is_some())
-}
+impl OperatorRole {
+    /// From the least to the most.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
 
-/// How many tokens are let in; 0 on the first start.
-pub async fn count(db: &Db) -> Result<u64, DbError> {
-    db.reading(operator_token::Entity::find().count(db.readers()))
-        .await
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// A token, without anything that lets one in.
@@ -43,7 +53,25 @@ pub async fn count(db: &Db) -> Result<u64, DbError> {
 pub struct Operator {
     /// The beginning of its hash.
     pub id: String,
+    /// Whose it is, for people; may be empty.
+    pub name: String,
+    pub role: OperatorRole,
     pub created_at: Timestamp,
+}
+
+/// A token to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOperator<'a> {
+    pub hash: &'a str,
+    pub name: &'a str,
+    pub role: OperatorRole,
+}
+
+/// Whether the last token of an admin may be revoked: who has the database in hand can make another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastAdmin {
+    Stays,
+    MayGo,
 }
 
 /// What names the token of this hash to people.
@@ -52,29 +80,57 @@ pub fn id_of(hash: &str) -> String {
     hash.chars().take(ID_DIGITS).collect()
 }
 
+/// Lets a token in.
+pub async fn insert(db: &Db, new: NewOperator<'_>, now: Timestamp) -> Result<(), DbError> {
+    insert_within(db.writers(), new, now).await
+}
+
+async fn insert_within(
+    connection: &impl ConnectionTrait,
+    new: NewOperator<'_>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let row = operator_token::Model {
+        hash: new.hash.to_owned(),
+        created_at: now.as_millis(),
+        role: new.role.name().to_owned(),
+        name: new.name.to_owned(),
+    };
+    operator_token::Entity::insert(row.into_active_model())
+        .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+/// Whom the token of this hash belongs to; `None`: it is not let in.
+pub async fn find(db: &Db, hash: &str) -> Result<Option<Operator>, DbError> {
+    let row = operator_token::Entity::find_by_id(hash).one(db.readers());
+    db.reading(row).await?.map(operator).transpose()
+}
+
+/// How many tokens of admins are let in; 0 on the first start.
+pub async fn count_admins(db: &Db) -> Result<u64, DbError> {
+    db.reading(admins().count(db.readers())).await
+}
+
+fn admins() -> sea_orm::Select<operator_token::Entity> {
+    let role = operator_token::Column::Role;
+    operator_token::Entity::find().filter(role.eq(OperatorRole::Admin.name()))
+}
+
 /// All tokens, oldest first, at most 1,000.
 pub async fn list(db: &Db) -> Result<Vec<Operator>, DbError> {
     let rows = operator_token::Entity::find()
         .order_by_asc(operator_token::Column::CreatedAt)
         .limit(LISTED_MAX);
     let rows = db.reading(rows.all(db.readers())).await?;
-    let operators = rows.into_iter().map(|row| Operator {
-        id: id_of(&row.hash),
-        created_at: Timestamp::from_millis(row.created_at),
-    });
-    Ok(operators.collect())
+    rows.into_iter().map(operator).collect()
 }
 
-/// Lets the token of this hash in, and writes it down.
-pub async fn add(db: &Db, hash: &str, entry: AuditEntry) -> Result<(), DbError> {
-    let row = operator_token::Model {
-        hash: hash.to_owned(),
-        created_at: entry.at.as_millis(),
-    };
+/// Lets a token in, and writes it down.
+pub async fn add(db: &Db, new: NewOperator<'_>, entry: AuditEntry) -> Result<(), DbError> {
     let transaction = begin_writing(db.writers()).await?;
-    operator_token::Entity::insert(row.into_active_model())
-        .exec_without_returning(&transaction)
-        .await?;
+    insert_within(&transaction, new, entry.at).await?;
     audit::insert_within(&transaction, entry).await?;
     Ok(transaction.commit().await?)
 }
@@ -82,17 +138,34 @@ pub async fn add(db: &Db, hash: &str, entry: AuditEntry) -> Result<(), DbError> 
 /// Lets the token of this id in no more, and writes it down.
 ///
 /// # Errors
-/// [`DbError::NotFound`]: no token or more than one has this id.
-pub async fn revoke(db: &Db, id: &str, entry: AuditEntry) -> Result<(), DbError> {
+/// [`DbError::NotFound`]: no token or more than one has this id. [`DbError::Conflict`]: it is the last one of an admin,
+/// and that one stays.
+pub async fn revoke(db: &Db, id: &str, last: LastAdmin, entry: AuditEntry) -> Result<(), DbError> {
     let transaction = begin_writing(db.writers()).await?;
-    let rows = operator_token::Entity::find().all(&transaction).await?;
+    // Two admins who revoke one another at once wait for one another.
+    let rows = operator_token::Entity::find().lock_exclusive();
+    let rows = rows.all(&transaction).await?;
     let mut named = rows.into_iter().filter(|row| id_of(&row.hash) == id);
     let (Some(row), None) = (named.next(), named.next()) else {
-        return Err(DbError::NotFound("admin token"));
+        return Err(DbError::NotFound("operator token"));
     };
+    let is_admin = row.role == OperatorRole::Admin.name();
     operator_token::Entity::delete_by_id(row.hash)
         .exec(&transaction)
         .await?;
+    if last == LastAdmin::Stays && is_admin && admins().count(&transaction).await? == 0 {
+        return Err(DbError::Conflict);
+    }
     audit::insert_within(&transaction, entry).await?;
     Ok(transaction.commit().await?)
+}
+
+fn operator(row: operator_token::Model) -> Result<Operator, DbError> {
+    let role = OperatorRole::from_name(&row.role);
+    Ok(Operator {
+        id: id_of(&row.hash),
+        role: role.ok_or_else(|| DbError::malformed("role", &row.role))?,
+        name: row.name,
+        created_at: Timestamp::from_millis(row.created_at),
+    })
 }

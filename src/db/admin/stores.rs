@@ -1,5 +1,7 @@
 //! Stores: registered, found by what they are known by, changed and deleted.
 
+use std::collections::BTreeSet;
+
 use entity::{idempotent_reply, inbox_head, store, store_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -193,6 +195,25 @@ pub async fn list(
         .into_iter()
         .map(record)
         .collect()
+}
+
+/// The stores whose domain has these letters in it, or whose id this is; at most `limit`.
+pub async fn search(db: &Db, letters: &str, limit: u64) -> Result<BTreeSet<StoreId>, DbError> {
+    let plain = letters.replace(['%', '_', '\\'], "");
+    let by_id = letters.parse::<i64>().unwrap_or(0);
+    let matches = store::Column::Domain
+        .contains(&plain)
+        .or(store::Column::Id.eq(by_id));
+    let rows = store::Entity::find()
+        .select_only()
+        .column(store::Column::Id)
+        .filter(store::Column::DeletedAt.is_null())
+        .filter(matches)
+        .order_by_asc(store::Column::Id)
+        .limit(limit)
+        .into_tuple::<i64>();
+    let found = db.reading(rows.all(db.readers())).await?;
+    Ok(found.into_iter().map(StoreId).collect())
 }
 
 /// The store's tokens, opened.

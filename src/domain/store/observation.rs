@@ -46,9 +46,35 @@ pub struct BucketView {
     pub restore_per_s: i64,
 }
 
+/// What kind of thing a store waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitKind {
+    /// An admin, the merchant, or whoever can mend the access: see [`Observation::paused`].
+    Person,
+    /// The platform failed, and is left alone for a while.
+    BackOff,
+    /// A call is under way.
+    Answer,
+    /// The rate limit.
+    Tokens,
+    /// A call can be made now.
+    Call,
+    Order,
+    Item,
+    Locations,
+    /// A level that somebody else keeps changing back is left alone for a while.
+    Contested,
+    /// A parked row is tried again.
+    Parked,
+    /// The next sweep or retry: nothing to do before.
+    Schedule,
+}
+
 /// What a store waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wait {
+    pub kind: WaitKind,
     pub reason: String,
     pub until: Option<Timestamp>,
 }

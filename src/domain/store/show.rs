@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::domain::bundle::Bundle;
 use crate::domain::interest::Interest;
-use crate::domain::store::observation::{Observation, Wait};
+use crate::domain::store::observation::{Observation, Wait, WaitKind};
 use crate::domain::store::state::{Pause, StoreState};
 use crate::ids::{ItemId, LocationId};
 
@@ -106,6 +106,7 @@ impl StoreState {
     fn waits_for(&self, now: Timestamp) -> Option<Wait> {
         if let Some(pause) = &self.paused {
             return Some(Wait {
+                kind: WaitKind::Person,
                 reason: pause_reason(pause),
                 until: None,
             });
@@ -117,44 +118,53 @@ impl StoreState {
                 .clone()
                 .unwrap_or_else(|| "the platform does not answer".to_owned());
             return Some(Wait {
+                kind: WaitKind::BackOff,
                 reason,
                 until: Some(self.backoff.until),
             });
         }
         if self.in_flight.is_some() {
             return Some(Wait {
+                kind: WaitKind::Answer,
                 reason: "an answer of the platform".to_owned(),
                 until: None,
             });
         }
         let until = self.next_deadline(now)?;
+        let (kind, reason) = self.reason_until(until, now);
         Some(Wait {
-            reason: self.reason_until(until, now).to_owned(),
+            kind,
+            reason: reason.to_owned(),
             until: Some(until),
         })
     }
 
     /// What comes at this instant, the next one at which anything does.
-    fn reason_until(&self, until: Timestamp, now: Timestamp) -> &'static str {
+    fn reason_until(&self, until: Timestamp, now: Timestamp) -> (WaitKind, &'static str) {
         let mut offers = self.offers(now).into_iter();
         if offers.any(|(_, at)| at == until) {
             return if until > now {
-                "tokens of the platform's rate limit"
+                (WaitKind::Tokens, "tokens of the platform's rate limit")
             } else {
-                "its turn"
+                (WaitKind::Call, "its turn")
             };
         }
         let until = Some(until);
         if self.ledger.next_postponed(now) == until {
-            "an order, to be asked about again"
+            (WaitKind::Order, "an order, to be asked about again")
         } else if self.stock.next_read_at() == until {
-            "an item, to be asked about again"
+            (WaitKind::Item, "an item, to be asked about again")
         } else if self.dirty.next_postponed() == until {
-            "to write a level again that somebody else keeps changing back"
+            (
+                WaitKind::Contested,
+                "to write a level again that somebody else keeps changing back",
+            )
         } else if self.locations_due_at(now) == until {
-            "the locations, to be read again"
+            (WaitKind::Locations, "the locations, to be read again")
+        } else if self.next_parked_at(now) == until {
+            (WaitKind::Parked, "a parked webhook, to be tried again")
         } else {
-            "the next sweep or retry"
+            (WaitKind::Schedule, "the next sweep or retry")
         }
     }
 }

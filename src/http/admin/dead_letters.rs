@@ -4,6 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::fingerprint::Fingerprint;
+use super::letter_groups::{fingerprint_of, fingerprint_of_letter};
 use super::{Deed, record};
 use crate::clock::Timestamp;
 use crate::db::DbError;
@@ -12,7 +14,8 @@ use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, Behind, DeadLetterPath, StrictJson, StrictQuery, encode_cursor, page_of, parse_id,
+    Behind, DeadLetterPath, GivenReason, Operator, StrictQuery, Viewer, encode_cursor, page_of,
+    parse_id,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
@@ -20,14 +23,14 @@ use crate::http::state::AppState;
 use crate::ids::{DeadLetterId, StoreId};
 use crate::keeper::Envelope;
 
-/// Dead letters that one bulk request settles; ask again for the rest.
-const BULK_MAX: u64 = 250;
+/// Dead letters that one query reads, when it is looked for those that are alike.
+const READ_PAGE: u64 = 1_000;
+/// Dead letters that one page of a group looks through.
+const LOOKED_THROUGH_MAX: usize = 10_000;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/v1/admin/dead-letters").route(web::get().to(list_dead_letters)))
-        .service(resource("/v1/admin/dead-letters/count").route(web::get().to(count_dead_letters)))
-        .service(resource("/v1/admin/dead-letters/bulk").route(web::post().to(settle_in_bulk)))
         .service(
             resource("/v1/admin/dead-letters/{id}/retry").route(web::post().to(retry_dead_letter)),
         )
@@ -36,6 +39,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::post().to(discard_dead_letter)),
         );
 }
+
+/// Where a dead letter stands in the list.
+type Place = (Timestamp, DeadLetterId);
 
 /// What is done with a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
@@ -48,12 +54,29 @@ pub(crate) enum Settlement {
 }
 
 impl Settlement {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+
     const fn action(self) -> &'static str {
         match self {
             Self::Retry => "retry dead letter",
             Self::Discard => "discard dead letter",
         }
     }
+}
+
+/// What an operator wants done with a dead letter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decision<'a> {
+    /// Who, and through which door.
+    pub(crate) actor: &'a str,
+    pub(crate) settlement: Settlement,
+    /// Why; empty: that was not said.
+    pub(crate) reason: &'a str,
 }
 
 /// Which dead letters to list.
@@ -64,6 +87,8 @@ pub(crate) struct DeadLettersQuery {
     pub(crate) store: Option<String>,
     /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
     pub(crate) class: Option<String>,
+    /// Only those of this group, as `groups` names it.
+    pub(crate) fingerprint: Option<String>,
     #[param(minimum = 1, maximum = 250)]
     pub(crate) limit: Option<u64>,
     pub(crate) cursor: Option<String>,
@@ -82,18 +107,13 @@ impl DeadLettersQuery {
             .as_deref()
             .map(|class| format!("&class={class}"))
             .unwrap_or_default();
-        store + &class
+        let fingerprint = self
+            .fingerprint
+            .as_deref()
+            .map(|fingerprint| format!("&fingerprint={fingerprint}"))
+            .unwrap_or_default();
+        store + &class + &fingerprint
     }
-}
-
-/// Which dead letters are meant.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct CountQuery {
-    store: Option<String>,
-    /// `malformed`, `entity_missing`, `poison`, `rejected` or `ambiguous`.
-    class: Option<String>,
 }
 
 /// A dead letter.
@@ -105,11 +125,14 @@ pub(crate) struct DeadLetterDocument {
     pub(crate) topic: Option<String>,
     pub(crate) reason: String,
     pub(crate) at: String,
+    /// Names the group of those that are alike.
+    pub(crate) fingerprint: String,
 }
 
 impl DeadLetterDocument {
     fn of(letter: DeadLetter) -> Self {
         Self {
+            fingerprint: fingerprint_of_letter(&letter).as_str().to_owned(),
             id: letter.record.id.to_string(),
             store: letter.store.to_string(),
             class: letter.record.class.name(),
@@ -120,35 +143,6 @@ impl DeadLetterDocument {
     }
 }
 
-/// How many.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Count {
-    count: u64,
-}
-
-/// Settle many at once.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BulkBody {
-    action: Settlement,
-    #[serde(default)]
-    store: Option<String>,
-    #[serde(default)]
-    class: Option<String>,
-    /// The count as it was shown; when it is another by now, nothing is done.
-    expected: u64,
-}
-
-/// What a bulk request did.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct BulkResult {
-    settled: u64,
-    /// Refused or failed; they are as they were.
-    failed: u64,
-    /// Still to be settled by further requests.
-    left: u64,
-}
-
 /// List dead letters, the newest first.
 #[utoipa::path(get, path = "/v1/admin/dead-letters", tag = "admin", params(DeadLettersQuery),
     responses((status = 200, description = "A page", body = PageOf<DeadLetterDocument>),
@@ -157,7 +151,7 @@ pub(crate) struct BulkResult {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_dead_letters(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<DeadLettersQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<DeadLettersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     Ok(Tagged::of(&page(&state, &query.0).await?)?.respond(&request))
@@ -171,26 +165,67 @@ pub(crate) async fn page(
     let filter = filter_of(query.store.as_deref(), query.class.as_deref())?;
     let page = page_of(query.limit, query.cursor.as_deref())?;
     let after = page.after.as_deref().map(place_of).transpose()?;
-    let mut letters = dead_letters::list(state.db(), filter, after, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let fingerprint = query
+        .fingerprint
+        .as_deref()
+        .map(fingerprint_of)
+        .transpose()?;
+    let (mut letters, last_seen) = match fingerprint {
+        Some(fingerprint) => alike(state, filter, after, (&fingerprint, limit)).await?,
+        None => (
+            dead_letters::list(state.db(), filter, after, page.limit + 1).await?,
+            None,
+        ),
+    };
     let more = letters.len() > limit;
     letters.truncate(limit);
-    let next = letters
-        .last()
-        .filter(|_| more)
-        .map(|letter| encode_cursor(&place_text(letter)));
+    let last = letters.last().filter(|_| more).map(place_of_letter);
+    let next = last
+        .or(last_seen)
+        .map(|place| encode_cursor(&place_text(place)));
     Ok(PageOf {
         items: letters.into_iter().map(DeadLetterDocument::of).collect(),
         next,
     })
 }
 
-/// Where a dead letter stands in the list, as a cursor hides it.
-fn place_text(letter: &DeadLetter) -> String {
-    format!("{} {}", letter.record.at.as_millis(), letter.record.id)
+/// Those of one group, one more than `limit` when there are more; and where to look on, when not all were looked
+/// through.
+async fn alike(
+    state: &AppState,
+    filter: DeadLetterFilter,
+    mut after: Option<Place>,
+    (fingerprint, limit): (&Fingerprint, usize),
+) -> Result<(Vec<DeadLetter>, Option<Place>), ApiError> {
+    let mut found = Vec::new();
+    let mut looked_through = 0;
+    while looked_through < LOOKED_THROUGH_MAX {
+        let read = dead_letters::list(state.db(), filter, after, READ_PAGE).await?;
+        let Some(last) = read.last().map(place_of_letter) else {
+            return Ok((found, None));
+        };
+        (after, looked_through) = (Some(last), looked_through + read.len());
+        let alike = |letter: &DeadLetter| fingerprint_of_letter(letter) == *fingerprint;
+        found.extend(read.into_iter().filter(alike));
+        if found.len() > limit {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, after))
 }
 
-fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
+/// Where a dead letter stands in the list.
+pub(super) fn place_of_letter(letter: &DeadLetter) -> Place {
+    (letter.record.at, letter.record.id)
+}
+
+/// The same as a cursor hides it.
+fn place_text((at, id): Place) -> String {
+    format!("{} {id}", at.as_millis())
+}
+
+fn place_of(text: &str) -> Result<Place, ApiError> {
     let (at, id) = text.split_once(' ').unwrap_or_default();
     match (at.parse(), Uuid::try_parse(id)) {
         (Ok(at), Ok(id)) => Ok((Timestamp::from_millis(at), DeadLetterId(id))),
@@ -198,91 +233,56 @@ fn place_of(text: &str) -> Result<(Timestamp, DeadLetterId), ApiError> {
     }
 }
 
-/// Count dead letters: what a bulk request would settle.
-#[utoipa::path(get, path = "/v1/admin/dead-letters/count", tag = "admin", params(CountQuery),
-    responses((status = 200, description = "How many, with its `ETag`", body = Count),
-        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_query`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn count_dead_letters(
-    state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<CountQuery>>,
-    request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    let filter = filter_of(query.0.store.as_deref(), query.0.class.as_deref())?;
-    let count = dead_letters::count(state.db(), filter).await?;
-    Ok(Tagged::of(&Count { count })?.respond(&request))
-}
-
 /// Try a dead letter's webhook again.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{id}/retry", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204, description = "It waits to be applied"), (status = 400, description = "`malformed_path`"),
+    request_body = Option<GivenReason>,
+    responses((status = 204, description = "It waits to be applied"), (status = 400, description = "`malformed_path`, `malformed_json`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 409, description = "`nothing_to_retry`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
+    Behind(Behind(operator, path), reason): Behind<Behind<Operator, DeadLetterPath>, GivenReason>,
 ) -> Result<HttpResponse, ApiError> {
-    settle(&state, "api", path.0, Settlement::Retry).await?;
+    let decision = Decision {
+        actor: &operator.by_api(),
+        settlement: Settlement::Retry,
+        reason: reason.text(),
+    };
+    settle(&state, path.0, decision).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Forget a dead letter.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{id}/discard", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204, description = "Forgotten"), (status = 400, description = "`malformed_path`"),
+    request_body = Option<GivenReason>,
+    responses((status = 204, description = "Forgotten"), (status = 400, description = "`malformed_path`, `malformed_json`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
+        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
+        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn discard_dead_letter(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, DeadLetterPath>,
+    Behind(Behind(operator, path), reason): Behind<Behind<Operator, DeadLetterPath>, GivenReason>,
 ) -> Result<HttpResponse, ApiError> {
-    settle(&state, "api", path.0, Settlement::Discard).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// Settle dead letters by filter: count first, then say the count; at most 250 for each request.
-#[utoipa::path(post, path = "/v1/admin/dead-letters/bulk", tag = "admin", request_body = BulkBody,
-    responses((status = 200, description = "What was done", body = BulkResult),
-        (status = 400, description = "`malformed_json`, `malformed_query`, `empty_body`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 412, description = "`revision_mismatch`: the count is another by now"),
-        (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"), (status = 415, description = "`unsupported_media_type`"),
-        (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn settle_in_bulk(
-    state: web::Data<AppState>,
-    body: StrictJson<Admin, BulkBody>,
-) -> Result<HttpResponse, ApiError> {
-    let filter = filter_of(body.value.store.as_deref(), body.value.class.as_deref())?;
-    let count = dead_letters::count(state.db(), filter).await?;
-    if count != body.value.expected {
-        return Err(ApiError::new(
-            Problem::RevisionMismatch,
-            format!("there are {count} by now"),
-        ));
-    }
-    let mut result = BulkResult {
-        settled: 0,
-        failed: 0,
-        left: count.saturating_sub(BULK_MAX),
+    let decision = Decision {
+        actor: &operator.by_api(),
+        settlement: Settlement::Discard,
+        reason: reason.text(),
     };
-    for letter in dead_letters::list(state.db(), filter, None, BULK_MAX).await? {
-        match settle_letter(&state, "api", letter, body.value.action).await {
-            Ok(()) => result.settled += 1,
-            Err(_refused) => result.failed += 1,
-        }
-    }
-    Ok(HttpResponse::Ok().json(result))
+    settle(&state, path.0, decision).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Settles one, through its store's keeper.
 pub(crate) async fn settle(
     state: &AppState,
-    actor: &str,
     id: DeadLetterId,
-    settlement: Settlement,
+    decision: Decision<'_>,
 ) -> Result<(), ApiError> {
     let letter = dead_letters::get(state.db(), id)
         .await
@@ -294,17 +294,16 @@ pub(crate) async fn settle(
             | DbError::Unavailable(_)
             | DbError::Broken(_) => error.into(),
         })?;
-    settle_letter(state, actor, letter, settlement).await
+    settle_letter(state, letter, decision).await
 }
 
-async fn settle_letter(
+pub(super) async fn settle_letter(
     state: &AppState,
-    actor: &str,
     letter: DeadLetter,
-    settlement: Settlement,
+    decision: Decision<'_>,
 ) -> Result<(), ApiError> {
     let id = letter.record.id;
-    let command = match settlement {
+    let command = match decision.settlement {
         Settlement::Retry => Command::RetryDeadLetter {
             id,
             seq: letter.record.seq,
@@ -316,12 +315,15 @@ async fn settle_letter(
         .command(letter.store, Envelope::plain(command))
         .await;
     answered.map_err(|error| command_problem(&error, state.clock()))?;
-    let detail = id.to_string();
+    let detail = match decision.reason {
+        "" => id.to_string(),
+        reason => format!("{id}: {reason}"),
+    };
     record(
         state,
         Deed {
-            actor,
-            action: settlement.action(),
+            actor: decision.actor,
+            action: decision.settlement.action(),
             store: Some(letter.store),
             detail: &detail,
         },
@@ -329,7 +331,10 @@ async fn settle_letter(
     .await
 }
 
-fn filter_of(store: Option<&str>, class: Option<&str>) -> Result<DeadLetterFilter, ApiError> {
+pub(super) fn filter_of(
+    store: Option<&str>,
+    class: Option<&str>,
+) -> Result<DeadLetterFilter, ApiError> {
     let malformed = |detail: &'static str| ApiError::new(Problem::MalformedQuery, detail);
     let store = match store {
         Some(text) => Some(

@@ -7,27 +7,26 @@ use super::stores::get as get_record;
 use super::{Deed, record};
 use crate::clock::Timestamp;
 use crate::domain::store::command::Command;
-use crate::domain::store::observation::Wait;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Admin, Behind, StorePath, StrictJson, StrictQuery, encode_cursor, page_of,
+    Behind, Operator, ReasonBody, StorePath, StrictJson, StrictQuery, Viewer, checked_reason,
+    encode_cursor, page_of,
 };
 use crate::http::fleet::{FleetQuery, FleetSort};
-use crate::http::keeper_row::{KeeperRow, STATE_NAMES, reasons};
+use crate::http::keeper_row::{KeeperRow, STATE_NAMES};
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
 use crate::keeper::{Control, Envelope};
 
-/// The longest reason, in characters.
-const REASON_CHARS_MAX: usize = 500;
+/// The longest text that is searched for, in bytes.
+const SEARCH_BYTES_MAX: usize = 100;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/v1/admin/keepers").route(web::get().to(list_keepers)))
         .service(resource("/v1/admin/keepers/{store}").route(web::get().to(get_keeper)))
-        .service(resource("/v1/admin/keepers/{store}/why").route(web::get().to(explain_keeper)))
         .service(
             resource("/v1/admin/keepers/{store}/{verb:pause|resume|restart|deactivate|quarantine|release}")
                 .route(web::post().to(control_keeper)),
@@ -93,6 +92,9 @@ impl Verb {
 pub(crate) struct KeepersQuery {
     /// `running`, `paused`, `stuck`, `starting`, `restarting`, `quarantined` or `stopped`.
     pub(crate) state: Option<String>,
+    /// Letters of the domain, or the store's id: at most 100 letters, digits, dots and hyphens.
+    #[param(max_length = 100, pattern = "^[A-Za-z0-9.-]*$")]
+    pub(crate) search: Option<String>,
     /// `backlog`, `oldest`, `dead` or `store`; `backlog` when not given.
     pub(crate) sort: Option<String>,
     #[param(minimum = 1, maximum = 250)]
@@ -122,13 +124,28 @@ impl KeepersQuery {
         };
         let offset = page.after.map_or(Ok(0), |key| key.parse::<usize>());
         let offset = offset.map_err(|_source| ApiError::plain(Problem::MalformedCursor))?;
+        let search = self.search.as_deref().map(str::trim);
+        let search = search.filter(|letters| !letters.is_empty());
         Ok(FleetQuery {
+            search: search.map(searchable).transpose()?,
             state,
             sort,
             offset,
             limit: usize::try_from(page.limit).unwrap_or(usize::MAX),
         })
     }
+}
+
+/// What a domain can have in it.
+fn searchable(letters: &str) -> Result<String, ApiError> {
+    let can_be = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
+    if letters.len() <= SEARCH_BYTES_MAX && letters.chars().all(can_be) {
+        return Ok(letters.to_ascii_lowercase());
+    }
+    Err(ApiError::new(
+        Problem::MalformedQuery,
+        "`search` is at most 100 letters, digits, dots and hyphens",
+    ))
 }
 
 /// A keeper in a list.
@@ -202,24 +219,6 @@ pub(crate) struct KeeperDetail {
     observation: Option<serde_json::Value>,
 }
 
-/// What a keeper waits for.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct WhyKeeper {
-    store: String,
-    state: &'static str,
-    /// The nearest first; empty: it works, or has nothing to do.
-    reasons: Vec<Reason>,
-}
-
-/// One thing that a keeper waits for.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Reason {
-    pub(crate) reason: String,
-    /// When that ends, if it is known.
-    pub(crate) until: Option<String>,
-    pub(crate) eta_ms: Option<i64>,
-}
-
 /// List keepers, the longest backlog first.
 #[utoipa::path(get, path = "/v1/admin/keepers", tag = "admin", params(KeepersQuery),
     responses((status = 200, description = "A page", body = PageOf<KeeperDocument>),
@@ -228,7 +227,7 @@ pub(crate) struct Reason {
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_keepers(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<KeepersQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<KeepersQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let fleet = state.fleet.snapshot(&state, &query.0.parse()?).await?;
@@ -246,7 +245,7 @@ pub(crate) async fn list_keepers(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn get_keeper(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
+    Behind(_viewer, path): Behind<Viewer, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.fleet.row(&state, path.0).await?;
@@ -268,36 +267,6 @@ pub(crate) async fn get_keeper(
     Ok(Tagged::of(&detail)?.respond(&request))
 }
 
-/// What a keeper waits for, and until when.
-#[utoipa::path(get, path = "/v1/admin/keepers/{store}/why", tag = "admin", params(("store" = String, Path)),
-    responses((status = 200, description = "The reasons, with their `ETag`", body = WhyKeeper),
-        (status = 304, description = "As `If-None-Match` has it"), (status = 400, description = "`malformed_path`"),
-        (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
-        (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
-        (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn explain_keeper(
-    state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
-    request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    let row = state.fleet.row(&state, path.0).await?;
-    let reasons = reasons_of(&state, path.0);
-    let why = WhyKeeper {
-        store: row.store.to_string(),
-        state: row.state,
-        reasons,
-    };
-    Ok(Tagged::of(&why)?.respond(&request))
-}
-
-/// Why an operator does it.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReasonBody {
-    /// 1 to 500 characters, for the audit.
-    reason: String,
-}
-
 /// Make a keeper do something: `pause`, `resume`, `restart`, `deactivate`, `quarantine` or `release`.
 #[utoipa::path(post, path = "/v1/admin/keepers/{store}/{verb}", tag = "admin", request_body = ReasonBody,
     params(("store" = String, Path),
@@ -311,29 +280,15 @@ pub(crate) struct ReasonBody {
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn control_keeper(
     state: web::Data<AppState>,
-    body: StrictJson<Behind<Admin, StorePath>, ReasonBody>,
+    body: StrictJson<Behind<Operator, StorePath>, ReasonBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let verb = request.match_info().get("verb").and_then(Verb::from_name);
     let verb = verb.ok_or_else(|| ApiError::plain(Problem::RouteNotFound))?;
-    let Behind(_admin, path) = body.who;
-    control(&state, "api", path.0, verb, body.value.reason).await?;
+    let Behind(operator, path) = body.who;
+    control(&state, &operator.by_api(), path.0, verb, body.value.reason).await?;
     Ok(HttpResponse::Accepted()
         .json(serde_json::json!({ "store": path.0.to_string(), "verb": verb.name() })))
-}
-
-/// A reason that can be written down.
-///
-/// # Errors
-/// It is empty or too long.
-pub(super) fn checked_reason(reason: &str) -> Result<&str, ApiError> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(ApiError::new(
-            Problem::InvalidField,
-            format!("`reason` is from 1 to {REASON_CHARS_MAX} characters"),
-        ));
-    }
-    Ok(reason)
 }
 
 /// Makes a keeper do something, and writes it down first.
@@ -397,20 +352,6 @@ async fn command(
         .command(store, Envelope::plain(command))
         .await
         .map(drop)
-}
-
-/// What a store's keeper waits for, for people.
-pub(crate) fn reasons_of(state: &AppState, store: StoreId) -> Vec<Reason> {
-    let now = state.clock().now();
-    let reason = |wait: Wait| Reason {
-        reason: wait.reason,
-        until: wait.until.map(|until| until.to_rfc3339()),
-        eta_ms: wait.until.map(|until| until.millis_since(now).max(0)),
-    };
-    reasons(state.directory.status(store).as_ref())
-        .into_iter()
-        .map(reason)
-        .collect()
 }
 
 /// A keeper's observation as JSON: ids as strings, instants in words.

@@ -1,12 +1,18 @@
-//! The operators' doors: stores, keepers, dead letters. Every change is written to the audit.
+//! The operators' doors: stores, keepers, dead letters, tokens. Every change is written to the audit.
 
-mod audit;
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
+mod fingerprint;
+pub(crate) mod inbox;
 pub(crate) mod keepers;
+pub(crate) mod letter_groups;
 mod routes;
 pub(crate) mod safe_mode;
 mod store_documents;
 pub(crate) mod stores;
+pub(crate) mod supervision;
+pub(crate) mod tokens;
+pub(crate) mod why;
 
 pub(crate) use audit::{Deed, record};
 pub(crate) use routes::configure;

@@ -2,12 +2,20 @@
 
 use actix_web::web;
 
-use super::{dead_letters, keepers, safe_mode, stores};
+use super::{
+    audit, dead_letters, inbox, keepers, letter_groups, safe_mode, stores, supervision, tokens, why,
+};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(stores::configure)
         .configure(keepers::configure)
+        .configure(why::configure)
+        .configure(inbox::configure)
         .configure(safe_mode::configure)
-        .configure(dead_letters::configure);
+        .configure(letter_groups::configure)
+        .configure(dead_letters::configure)
+        .configure(tokens::configure)
+        .configure(audit::configure)
+        .configure(supervision::configure);
 }

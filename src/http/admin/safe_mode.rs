@@ -1,12 +1,11 @@
 //! `/v1/admin/safe-mode`: whether the server holds everything but accepting, and the end of that.
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::keepers::checked_reason;
 use super::{Deed, record};
 use crate::http::error::ApiError;
-use crate::http::extract::{Admin, StrictJson};
+use crate::http::extract::{Operator, ReasonBody, StrictJson, Viewer, checked_reason};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::keeper::SafeModeStatus;
@@ -60,20 +59,12 @@ impl SafeModeAnswer {
     responses((status = 200, description = "Since when and until when, if it does", body = SafeModeAnswer),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn get_safe_mode(state: web::Data<AppState>, _admin: Admin) -> HttpResponse {
+pub(crate) async fn get_safe_mode(state: web::Data<AppState>, _viewer: Viewer) -> HttpResponse {
     HttpResponse::Ok().json(SafeModeAnswer::of(&state))
 }
 
-/// Why an operator does it.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SafeModeReason {
-    /// 1 to 500 characters, for the audit.
-    reason: String,
-}
-
 /// End safe mode now. It begins again when as many stores crash again.
-#[utoipa::path(post, path = "/v1/admin/safe-mode/off", tag = "admin", request_body = SafeModeReason,
+#[utoipa::path(post, path = "/v1/admin/safe-mode/off", tag = "admin", request_body = ReasonBody,
     responses((status = 200, description = "It does not hold any more", body = SafeModeAnswer),
         (status = 400, description = "`malformed_json`, `empty_body`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
@@ -83,16 +74,17 @@ pub(crate) struct SafeModeReason {
         (status = 422, description = "`invalid_field`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn end_safe_mode(
     state: web::Data<AppState>,
-    body: StrictJson<Admin, SafeModeReason>,
+    body: StrictJson<Operator, ReasonBody>,
 ) -> Result<HttpResponse, ApiError> {
     let reason = checked_reason(&body.value.reason)?;
     let deed = Deed {
-        actor: "api",
+        actor: &body.who.by_api(),
         action: "safe_mode_off",
         store: None,
         detail: reason,
     };
     record(&state, deed).await?;
     state.directory.end_safe_mode();
-    Ok(HttpResponse::Ok().json(SafeModeAnswer::of(&state)))
+    // Stores that still crash may have begun another one by now.
+    Ok(HttpResponse::Ok().json(SafeModeAnswer { safe_mode: None }))
 }

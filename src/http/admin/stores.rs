@@ -22,7 +22,7 @@ use crate::http::credentials::{INTAKE_PREFIX, PUBLISHABLE_PREFIX, SECRET_PREFIX,
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
     Admin, Behind, IdempotencyKey, PageQuery, RequestDigest, StorePath, StrictJson, StrictQuery,
-    encode_cursor, parse_id,
+    Viewer, encode_cursor, parse_id,
 };
 use crate::http::new_token;
 use crate::http::replies::{PageOf, Tagged};
@@ -74,7 +74,8 @@ pub(crate) async fn create_store(
         None => false,
     };
     let new = new_store(&checked, body.value, &keys);
-    if !seen_before && let Some(id) = register(&state, &checked, new, reply.as_ref()).await? {
+    let actor = body.who.by_api();
+    if !seen_before && let Some(id) = register(&state, &actor, new, reply.as_ref()).await? {
         return Ok(created(&state, &checked, id, keys, false));
     }
     if let Some(reply) = &reply {
@@ -92,7 +93,7 @@ pub(crate) async fn create_store(
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_stores(
     state: web::Data<AppState>,
-    Behind(_admin, query): Behind<Admin, StrictQuery<PageQuery>>,
+    Behind(_viewer, query): Behind<Viewer, StrictQuery<PageQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let page = query.0.page()?;
@@ -128,7 +129,7 @@ pub(crate) async fn list_stores(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn get_store(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
+    Behind(_viewer, path): Behind<Viewer, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let record = get(&state, path.0).await?;
@@ -150,7 +151,7 @@ pub(crate) async fn change_store(
     body: StrictJson<Behind<Admin, StorePath>, StorePatchBody>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Behind(_admin, path) = body.who;
+    let Behind(admin, path) = body.who;
     let (api_base_url, revoke_secrets) = body.value.check()?;
     let before = get(&state, path.0).await?;
     Tagged::of(&document(&state, &before).await?)?.require_match(&request)?;
@@ -160,7 +161,7 @@ pub(crate) async fn change_store(
         revoke_secrets,
         patch: patch_of(body.value, api_base_url),
         seen: (request.headers().contains_key(header::IF_MATCH)).then_some(before.updated_at),
-        deed: deed("change store", path.0).entry(&state),
+        deed: deed(&admin.by_api(), "change store", path.0).entry(&state),
     };
     let now = state.clock().now();
     let changed = changes::change(state.db(), &state.sealer, path.0, change, now).await;
@@ -184,7 +185,7 @@ pub(crate) async fn change_store(
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn delete_store(
     state: web::Data<AppState>,
-    Behind(_admin, path): Behind<Admin, StorePath>,
+    Behind(admin, path): Behind<Admin, StorePath>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let seen = if request.headers().contains_key(header::IF_MATCH) {
@@ -205,7 +206,7 @@ pub(crate) async fn delete_store(
             | DbError::Broken(_) => unknown_store(error),
         })?;
     state.forget_stores();
-    record(&state, deed("delete store", path.0)).await?;
+    record(&state, deed(&admin.by_api(), "delete store", path.0)).await?;
     let ended = state
         .directory
         .control(path.0, Control::Deactivate, "store deleted".to_owned())
@@ -289,25 +290,20 @@ async fn is_repeated(state: &AppState, reply: &IdempotentReply) -> Result<bool, 
 /// Registers; `None`: the domain is registered already, or the key is used.
 async fn register(
     state: &AppState,
-    checked: &CheckedStore,
+    actor: &str,
     new: NewStore,
     reply: Option<&IdempotentReply>,
 ) -> Result<Option<StoreId>, ApiError> {
     let now = state.clock().now();
+    let domain = new.domain.clone();
     match stores::insert_once(state.db(), &state.sealer, new, reply, now).await {
         Ok(id) => {
             state.forget_stores();
-            let detail = &checked.domain;
-            record(
-                state,
-                Deed {
-                    actor: "api",
-                    action: "register store",
-                    store: Some(id),
-                    detail,
-                },
-            )
-            .await?;
+            let registered = Deed {
+                detail: &domain,
+                ..deed(actor, "register store", id)
+            };
+            record(state, registered).await?;
             state.directory.ring(id);
             Ok(Some(id))
         }
@@ -432,9 +428,9 @@ fn change_problem(error: ChangeError) -> ApiError {
     }
 }
 
-const fn deed(action: &'static str, store: StoreId) -> Deed<'static> {
+const fn deed<'a>(actor: &'a str, action: &'a str, store: StoreId) -> Deed<'a> {
     Deed {
-        actor: "api",
+        actor,
         action,
         store: Some(store),
         detail: "",

@@ -8,17 +8,16 @@ use serde::de::DeserializeOwned;
 
 use super::pages::{LoginPage, to};
 use super::session::Session;
-use crate::http::admin::dead_letters::{Settlement, settle};
+use crate::db::admin::operators::OperatorRole;
 use crate::http::admin::keepers::{Verb, control};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{BODY_WITHIN, DeadLetterPath, StorePath, read_body};
+use crate::http::extract::{BODY_WITHIN, StorePath, read_body};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
-const ACTOR: &str = "dashboard";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -27,8 +26,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::get().to(go_to_login))
                 .route(web::post().to(login)),
         )
-        .service(resource("/admin/logout").route(web::post().to(logout)))
-        .service(resource("/admin/dead-letters/{id}").route(web::post().to(settle_dead_letter)));
+        .service(resource("/admin/logout").route(web::post().to(logout)));
 }
 
 #[derive(Deserialize)]
@@ -51,14 +49,7 @@ struct ActForm {
     verb: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SettleForm {
-    form_token: String,
-    verb: Settlement,
-}
-
-async fn read_form<T: DeserializeOwned>(
+pub(super) async fn read_form<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, ApiError> {
@@ -98,7 +89,7 @@ async fn login(
         }
         Err(error) if error.problem() == Problem::UnknownCredentials => {
             let mut page = render_page(&LoginPage {
-                problem: Some("This is not an admin token."),
+                problem: Some("This is not a token of an operator."),
             })?;
             *page.status_mut() = StatusCode::UNAUTHORIZED;
             Ok(page)
@@ -134,32 +125,14 @@ pub(super) async fn act_on_keeper(
     let path = path?;
     let form: ActForm = read_form(&request, payload.into_inner()).await?;
     session.check_form(&form.form_token)?;
+    session.require(OperatorRole::Operator)?;
     let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
-    control(&state, ACTOR, path.0, verb, form.reason).await?;
+    control(&state, &session.actor(), path.0, verb, form.reason).await?;
     Ok(to(&format!(
         "/admin/keepers/{}?done={}",
         path.0,
         verb.name()
     )))
-}
-
-async fn settle_dead_letter(
-    state: web::Data<AppState>,
-    path: Result<DeadLetterPath, ApiError>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
-        return Ok(to("/admin"));
-    };
-    let path = path?;
-    let form: SettleForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    settle(&state, ACTOR, path.0, form.verb).await?;
-    Ok(to(match form.verb {
-        Settlement::Retry => "/admin/dead-letters?done=retry",
-        Settlement::Discard => "/admin/dead-letters?done=discard",
-    }))
 }
 
 fn set_cookie(

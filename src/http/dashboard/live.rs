@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::IntervalStream;
 
+use super::pages::{Chip, chips};
 use super::session::Session;
 use crate::http::admin::keepers::KeepersQuery;
 use crate::http::error::{ApiError, Problem};
@@ -31,6 +32,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "live.html", config = "src/http/askama.toml")]
 struct LiveFragment {
     fleet: Fleet,
+    chips: Vec<Chip>,
 }
 
 /// The table of keepers as server-sent events named `fleet`.
@@ -88,7 +90,8 @@ async fn next_event(state: std::sync::Arc<AppState>, query: FleetQuery) -> Resul
         return Ok(Bytes::from_static(b": not ready\n\n"));
     };
     let at = fleet.at;
-    let html = LiveFragment { fleet }
+    let chips = chips(&fleet, &query);
+    let html = LiveFragment { fleet, chips }
         .render()
         .map_err(|error| ApiError::caused(Problem::Internal, &error))?;
     let mut event = format!("event: fleet\nid: {at}\n");

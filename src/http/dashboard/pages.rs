@@ -5,10 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::session::Session;
+use super::session::{Session, SignedInAs};
 use crate::domain::store::change::DeadLetterClass;
-use crate::http::admin::dead_letters::{self, DeadLetterDocument, DeadLettersQuery};
-use crate::http::admin::keepers::{KeepersQuery, Reason, Verb, observation_json, reasons_of};
+use crate::http::admin::audit::{self, AuditDocument, AuditQuery};
+use crate::http::admin::keepers::{KeepersQuery, Verb, observation_json};
+use crate::http::admin::why::{WhyKeeper, why_of};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{StorePath, StrictQuery, encode_cursor, parse_query};
 use crate::http::fleet::{Fleet, FleetQuery, FleetSort};
@@ -16,6 +17,11 @@ use crate::http::keeper_row::{KeeperRow, STATE_NAMES};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
+use crate::ids::StoreId;
+use crate::keeper::KeeperStatus;
+
+/// Deeds that a store's page shows.
+const DEEDS_SHOWN: u64 = 5;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -24,8 +30,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             resource("/admin/keepers/{store}")
                 .route(web::get().to(keeper))
                 .route(web::post().to(super::forms::act_on_keeper)),
-        )
-        .service(resource("/admin/dead-letters").route(web::get().to(letters)));
+        );
 }
 
 #[derive(Template)]
@@ -38,41 +43,43 @@ pub(super) struct LoginPage {
 #[template(path = "keepers.html", config = "src/http/askama.toml")]
 struct KeepersPage {
     fleet: Fleet,
-    states: Vec<Choice>,
+    chips: Vec<Chip>,
+    search: String,
+    state: &'static str,
     sorts: Vec<Choice>,
     live_address: String,
     next_address: Option<String>,
-    form_token: String,
+    user: SignedInAs,
+}
+
+/// A state that the list can be narrowed to, with how many stores are in it.
+pub(super) struct Chip {
+    pub(super) label: &'static str,
+    pub(super) count: u64,
+    pub(super) address: String,
+    pub(super) chosen: bool,
 }
 
 /// An entry of a list to choose from.
-struct Choice {
-    value: &'static str,
-    label: &'static str,
-    chosen: bool,
+pub(super) struct Choice {
+    pub(super) value: &'static str,
+    pub(super) label: &'static str,
+    pub(super) chosen: bool,
 }
 
 #[derive(Template)]
 #[template(path = "keeper.html", config = "src/http/askama.toml")]
 struct KeeperPage {
     row: KeeperRow,
-    reasons: Vec<Reason>,
+    why: WhyKeeper,
+    /// `None`: nobody has asked for the store since the process started.
+    life: Option<KeeperStatus>,
+    /// The latest, newest first.
+    deeds: Vec<AuditDocument>,
     observation: Option<String>,
     verbs: [Verb; Verb::ALL.len()],
     notice: Option<&'static str>,
-    form_token: String,
-}
-
-#[derive(Template)]
-#[template(path = "dead_letters.html", config = "src/http/askama.toml")]
-struct DeadLettersPage {
-    letters: Vec<DeadLetterDocument>,
-    classes: Vec<Choice>,
-    /// The store that the list is narrowed to.
-    store: String,
-    next_address: Option<String>,
-    notice: Option<&'static str>,
-    form_token: String,
+    user: SignedInAs,
 }
 
 /// Keepers with state, backlog, bucket, restarts, dead letters and what they wait for; or the page to sign in.
@@ -90,13 +97,15 @@ pub(crate) async fn page(
     let query = query.parse()?;
     let fleet = state.fleet.snapshot(&state, &query).await?;
     render_page(&KeepersPage {
-        states: state_choices(query.state),
+        chips: chips(&fleet, &query),
+        search: query.search.clone().unwrap_or_default(),
+        state: query.state.unwrap_or_default(),
         sorts: sort_choices(query.sort),
         live_address: address("/admin/live", &query, Some(query.offset)),
         next_address: fleet
             .next
             .map(|offset| address("/admin", &query, Some(offset))),
-        form_token: session.form_token(),
+        user: session.shown(),
         fleet,
     })
 }
@@ -119,7 +128,8 @@ async fn keeper(
     };
     let (path, query) = (path?, query?);
     let row = state.fleet.row(&state, path.0).await?;
-    let observation = observation_json(state.directory.status(path.0).as_ref())?;
+    let life = state.directory.status(path.0);
+    let observation = observation_json(life.as_ref())?;
     let pretty = observation
         .as_ref()
         .map(serde_json::to_string_pretty)
@@ -131,66 +141,24 @@ async fn keeper(
         .and_then(Verb::from_name)
         .map(done_notice);
     render_page(&KeeperPage {
-        reasons: reasons_of(&state, path.0),
+        life,
+        deeds: deeds_of(&state, path.0).await?,
+        why: why_of(&state, &row).await?,
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
         verbs: Verb::ALL,
         notice,
-        form_token: session.form_token(),
+        user: session.shown(),
         row,
     })
 }
 
-/// Which dead letters are asked for, with what an action left to say.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LettersQuery {
-    store: Option<String>,
-    class: Option<String>,
-    cursor: Option<String>,
-    done: Option<String>,
-}
-
-async fn letters(
-    state: web::Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
-        return Ok(to("/admin"));
+async fn deeds_of(state: &AppState, store: StoreId) -> Result<Vec<AuditDocument>, ApiError> {
+    let query = AuditQuery {
+        store: Some(store.to_string()),
+        limit: Some(DEEDS_SHOWN),
+        cursor: None,
     };
-    let LettersQuery {
-        store,
-        class,
-        cursor,
-        done,
-    } = parse_query(request.query_string())?;
-    // A form sends what was left empty, too.
-    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let query = DeadLettersQuery {
-        store: filled(store),
-        class: filled(class),
-        limit: None,
-        cursor,
-    };
-    let page = dead_letters::page(&state, &query).await?;
-    let next_address = page.next.map(|cursor| {
-        format!(
-            "/admin/dead-letters?cursor={cursor}{}",
-            query.filter_suffix()
-        )
-    });
-    let notice = match done.as_deref() {
-        Some("retry") => Some("It waits to be applied once more."),
-        Some("discard") => Some("Forgotten."),
-        Some(_) | None => None,
-    };
-    render_page(&DeadLettersPage {
-        letters: page.items,
-        classes: class_choices(query.class.as_deref()),
-        store: query.store.unwrap_or_default(),
-        next_address,
-        notice,
-        form_token: session.form_token(),
-    })
+    Ok(audit::page(state, &query).await?.items)
 }
 
 /// Sends the browser elsewhere, after a form too.
@@ -211,11 +179,29 @@ const fn done_notice(verb: Verb) -> &'static str {
     }
 }
 
-fn state_choices(chosen: Option<&str>) -> Vec<Choice> {
-    choices(STATE_NAMES, chosen)
+/// All states with a store in them, and the one that the list is narrowed to.
+pub(super) fn chips(fleet: &Fleet, query: &FleetQuery) -> Vec<Chip> {
+    let chip = |state: Option<&'static str>, count: usize| Chip {
+        label: state.unwrap_or("all"),
+        count: u64::try_from(count).unwrap_or(u64::MAX),
+        address: address(
+            "/admin",
+            &FleetQuery {
+                state,
+                ..query.clone()
+            },
+            None,
+        ),
+        chosen: state == query.state,
+    };
+    let states = STATE_NAMES.into_iter().zip(fleet.states);
+    let states = states.map(|(name, count)| chip(Some(name), count));
+    std::iter::once(chip(None, fleet.states.iter().sum()))
+        .chain(states.filter(|chip| chip.count > 0 || chip.chosen))
+        .collect()
 }
 
-fn class_choices(chosen: Option<&str>) -> Vec<Choice> {
+pub(super) fn class_choices(chosen: Option<&str>) -> Vec<Choice> {
     choices(DeadLetterClass::ALL.map(DeadLetterClass::name), chosen)
 }
 
@@ -247,10 +233,11 @@ fn sort_choices(chosen: FleetSort) -> Vec<Choice> {
 fn address(path: &str, query: &FleetQuery, offset: Option<usize>) -> String {
     let state = query.state.unwrap_or_default();
     let cursor = offset
-        .map(|offset| encode_cursor(&offset.to_string()))
+        .map(|offset| format!("&cursor={}", encode_cursor(&offset.to_string())))
         .unwrap_or_default();
     format!(
-        "{path}?state={state}&sort={}&limit={}&cursor={cursor}",
+        "{path}?state={state}&search={}&sort={}&limit={}{cursor}",
+        query.search.as_deref().unwrap_or_default(),
         query.sort.name(),
         query.limit
     )

@@ -2,12 +2,16 @@
 
 use actix_web::web;
 
-use super::{assets, forms, live, pages};
+use super::{assets, forms, inbox, letters, live, pages, people, supervision};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(pages::configure)
         .configure(forms::configure)
         .configure(live::configure)
+        .configure(inbox::configure)
+        .configure(letters::configure)
+        .configure(supervision::configure)
+        .configure(people::configure)
         .configure(assets::configure);
 }

@@ -3,14 +3,17 @@
 //! Sessions live in memory: a restart signs everybody out, and nothing of them is at rest.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite};
 use moka::future::Cache;
 
+use crate::db::admin::operators::{Operator, OperatorRole};
 use crate::http::credentials::{Role, hash_token};
 use crate::http::error::{ApiError, Problem};
+use crate::http::extract::{actor, require_role};
 use crate::http::state::AppState;
 
 /// How long a session lives.
@@ -27,9 +30,17 @@ const COOKIE: &str = "storekeeper_session";
 
 /// Who is signed in, and who has failed to.
 pub(crate) struct Sessions {
-    /// By the hash of the cookie's value: whose admin token it came from, as a hash.
-    signed_in: Cache<String, String>,
+    /// By the hash of the cookie's value.
+    signed_in: Cache<String, SignedIn>,
     failures: Cache<String, u32>,
+}
+
+/// Who signed in, and with what.
+#[derive(Clone, Debug)]
+struct SignedIn {
+    token_hash: String,
+    /// As of then.
+    operator: Arc<Operator>,
 }
 
 impl Default for Sessions {
@@ -47,9 +58,39 @@ impl Default for Sessions {
     }
 }
 
+impl Sessions {
+    async fn forget(&self, value: &str) {
+        self.signed_in.invalidate(&hash_token(value)).await;
+    }
+}
+
 impl fmt::Debug for Sessions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+/// Who is signed in, as every page shows it.
+#[derive(Clone, Debug)]
+pub(super) struct SignedInAs {
+    /// Whose token it is, or its id.
+    pub(super) name: String,
+    role: OperatorRole,
+    /// What this session's forms carry.
+    pub(super) form_token: String,
+}
+
+impl SignedInAs {
+    pub(super) fn role(&self) -> &'static str {
+        self.role.name()
+    }
+
+    pub(super) fn may_operate(&self) -> bool {
+        self.role >= OperatorRole::Operator
+    }
+
+    pub(super) fn may_administer(&self) -> bool {
+        self.role >= OperatorRole::Admin
     }
 }
 
@@ -57,60 +98,83 @@ impl fmt::Debug for Sessions {
 #[derive(Clone)]
 pub(super) struct Session {
     value: String,
+    operator: Arc<Operator>,
 }
 
 impl Session {
     /// The session of a request, if it has a living one. It ends with the token that it was begun with.
     pub(super) async fn of(state: &AppState, request: &HttpRequest) -> Option<Self> {
         let value = request.cookie(COOKIE)?.value().to_owned();
-        let token_hash = state.sessions.signed_in.get(&hash_token(&value)).await?;
-        let session = Self { value };
-        match state.credentials.is_admin(state.db(), &token_hash).await {
-            Ok(true) => Some(session),
-            Ok(false) => {
-                session.end(state).await;
+        let sessions = &state.sessions;
+        let signed_in = sessions.signed_in.get(&hash_token(&value)).await?;
+        let token_hash = &signed_in.token_hash;
+        match state.credentials.operator_of(state.db(), token_hash).await {
+            Ok(Some(operator)) => Some(Self { value, operator }),
+            Ok(None) => {
+                sessions.forget(&value).await;
                 None
             }
             // In an outage of the database the dashboard is needed most, and nothing can have been revoked.
-            Err(_unreachable) => Some(session),
+            Err(_unreachable) => Some(Self {
+                value,
+                operator: signed_in.operator,
+            }),
         }
     }
 
-    /// Signs in with an admin token.
+    /// Signs in with an operator's token.
     ///
     /// # Errors
-    /// The token is not an admin's, or too many attempts failed.
+    /// The token is not an operator's, or too many attempts failed.
     pub(super) async fn begin(state: &AppState, token: &str, peer: &str) -> Result<Self, ApiError> {
         let sessions = &state.sessions;
         let failed = sessions.failures.get(peer).await.unwrap_or(0);
         if failed >= ATTEMPTS_MAX {
             return Err(ApiError::plain(Problem::TooManyAttempts));
         }
-        match state.credentials.role_of(state.db(), token).await? {
-            Some(Role::Admin) => {}
+        let operator = match state.credentials.role_of(state.db(), token).await? {
+            Some(Role::Operator(operator)) => operator,
             Some(Role::Secret(_) | Role::Publishable(_)) | None => {
                 sessions.failures.insert(peer.to_owned(), failed + 1).await;
                 return Err(ApiError::plain(Problem::UnknownCredentials));
             }
-        }
+        };
         let value = state.ids().token("");
-        sessions
-            .signed_in
-            .insert(hash_token(&value), hash_token(token))
-            .await;
-        Ok(Self { value })
+        let signed_in = SignedIn {
+            token_hash: hash_token(token),
+            operator: Arc::clone(&operator),
+        };
+        let key = hash_token(&value);
+        sessions.signed_in.insert(key, signed_in).await;
+        Ok(Self { value, operator })
     }
 
     pub(super) async fn end(&self, state: &AppState) {
-        state
-            .sessions
-            .signed_in
-            .invalidate(&hash_token(&self.value))
-            .await;
+        state.sessions.forget(&self.value).await;
+    }
+
+    /// As pages show who is signed in.
+    pub(super) fn shown(&self) -> SignedInAs {
+        let Operator { id, name, role, .. } = &*self.operator;
+        SignedInAs {
+            name: if name.is_empty() { id } else { name }.clone(),
+            role: *role,
+            form_token: self.form_token(),
+        }
+    }
+
+    /// As the audit names who acts.
+    pub(super) fn actor(&self) -> String {
+        actor(&self.operator, "dashboard")
+    }
+
+    /// Refuses whoever may not do what takes this role.
+    pub(super) fn require(&self, least: OperatorRole) -> Result<(), ApiError> {
+        require_role(&self.operator, least)
     }
 
     /// What this session's forms carry: known to its pages only.
-    pub(super) fn form_token(&self) -> String {
+    fn form_token(&self) -> String {
         hash_token(&format!("form\0{}", self.value))
     }
 
@@ -125,21 +189,22 @@ impl Session {
     }
 
     pub(super) fn cookie(&self, state: &AppState) -> Cookie<'static> {
-        Cookie::build(COOKIE, self.value.clone())
-            .path("/admin")
-            .http_only(true)
-            .secure(state.settings.is_https())
-            .same_site(SameSite::Strict)
-            .finish()
+        cookie_of(self.value.clone(), state)
     }
 
     /// Makes the browser forget.
     pub(super) fn forgotten_cookie(state: &AppState) -> Cookie<'static> {
-        let mut cookie = Self {
-            value: String::new(),
-        }
-        .cookie(state);
+        let mut cookie = cookie_of(String::new(), state);
         cookie.make_removal();
         cookie
     }
+}
+
+fn cookie_of(value: String, state: &AppState) -> Cookie<'static> {
+    Cookie::build(COOKIE, value)
+        .path("/admin")
+        .http_only(true)
+        .secure(state.settings.is_https())
+        .same_site(SameSite::Strict)
+        .finish()
 }

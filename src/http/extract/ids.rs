@@ -10,6 +10,9 @@ use super::wire_ids::parse_id;
 use crate::http::error::{ApiError, Problem};
 use crate::ids::{BundleId, DeadLetterId, StoreId};
 
+/// The longest id of a token that is looked for.
+const TOKEN_CHARS_MAX: usize = 64;
+
 /// `{store}`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StorePath(pub(crate) StoreId);
@@ -22,6 +25,10 @@ pub(crate) struct BundlePath(pub(crate) BundleId);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeadLetterPath(pub(crate) DeadLetterId);
 
+/// `{token}`: what names an operator's token to people.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenPath(pub(crate) String);
+
 /// The store that a path names.
 pub(super) fn store_of(request: &HttpRequest) -> Result<StoreId, ApiError> {
     let id = parse_id(segment(request, "store")?);
@@ -31,6 +38,13 @@ pub(super) fn store_of(request: &HttpRequest) -> Result<StoreId, ApiError> {
             "a store's id is a positive whole number",
         )
     })
+}
+
+fn token_of(request: &HttpRequest) -> Result<String, ApiError> {
+    let id = segment(request, "token")?;
+    let is_plain = id.len() <= TOKEN_CHARS_MAX && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let malformed = || ApiError::new(Problem::MalformedPath, "a token's id is hexadecimal digits");
+    is_plain.then(|| id.to_owned()).ok_or_else(malformed)
 }
 
 fn uuid_of(request: &HttpRequest, name: &str) -> Result<Uuid, ApiError> {
@@ -58,6 +72,7 @@ macro_rules! from_path {
     };
 }
 from_path!(StorePath, store_of);
+from_path!(TokenPath, token_of);
 from_path!(BundlePath, |request| uuid_of(request, "bundle")
     .map(BundleId));
 from_path!(DeadLetterPath, |request| uuid_of(request, "id")

@@ -154,7 +154,7 @@ fn is_escaped_control(escape: &mut std::str::Chars<'_>) -> bool {
     }
 }
 
-fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
+pub(super) fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
     let given = request
         .headers()
         .get(header::CONTENT_TYPE)

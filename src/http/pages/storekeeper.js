@@ -3,26 +3,49 @@
 
 const live = document.getElementById("live");
 
+// Whoever goes by keyboard stays at the link where they are.
 function replace(fragment, id) {
   const fresh = fragment.getElementById(id);
   const stale = document.getElementById(id);
-  if (fresh && stale) stale.replaceWith(document.adoptNode(fresh));
+  if (!fresh || !stale) return;
+  const focused = stale.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  stale.replaceWith(document.adoptNode(fresh));
+  if (!focused) return;
+  for (const link of fresh.querySelectorAll("a")) {
+    if (link.getAttribute("href") === focused) link.focus();
+  }
 }
 
 function show(event) {
   const fragment = new DOMParser().parseFromString(event.data, "text/html");
-  replace(fragment, "alarms");
-  replace(fragment, "totals");
-  replace(fragment, "keepers");
+  for (const id of ["alarms", "totals", "sparks", "states", "keepers"]) replace(fragment, id);
   live.textContent = "live, " + event.lastEventId;
   live.classList.add("on");
 }
 
-if (live && "EventSource" in window) {
-  const stream = new EventSource(live.dataset.source);
+let stream;
+
+function watch() {
+  stream = new EventSource(live.dataset.source);
   stream.addEventListener("fleet", show);
   stream.addEventListener("error", () => {
     live.classList.remove("on");
     live.textContent = "reconnecting";
   });
+}
+
+// A page that nobody sees costs the server nothing.
+function watchWhileSeen() {
+  if (document.hidden) {
+    stream.close();
+    live.classList.remove("on");
+    live.textContent = "resting";
+  } else {
+    watch();
+  }
+}
+
+if (live && "EventSource" in window) {
+  watch();
+  document.addEventListener("visibilitychange", watchWhileSeen);
 }

@@ -8,6 +8,7 @@ mod turns;
 
 pub(super) use cost::{Taken, Temperature};
 pub(super) use rounds::Weight;
+pub use turns::TurnPlace;
 pub(super) use turns::{Scheduler, TurnPermit};
 
 #[cfg(test)]

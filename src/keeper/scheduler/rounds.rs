@@ -143,6 +143,20 @@ impl<Waiter> Rounds<Waiter> {
         self.waiting
     }
 
+    /// How many stores come before this one in line, at most; `None`: it does not wait.
+    pub(super) fn ahead_of(&self, store: StoreId) -> Option<usize> {
+        let account = self.accounts.get(&store);
+        let account = account.filter(|account| account.waiter.is_some())?;
+        let round = account.position / self.quantum_us;
+        let earlier = self
+            .line
+            .range(..round)
+            .map(|(_round, stores)| stores.len());
+        let mut within = self.line.get(&round)?.iter();
+        let place = within.position(|other| *other == store)?;
+        Some(earlier.sum::<usize>() + place)
+    }
+
     /// Begins a turn if one is free, and nobody waits for it.
     pub(super) fn try_begin(&mut self, store: StoreId) -> Option<Begun> {
         if self.waiting > 0 || self.in_flight >= self.in_flight_max {

@@ -19,6 +19,15 @@ pub(in crate::keeper) struct Scheduler {
     books: Mutex<Books>,
 }
 
+/// Where a store stands in the line for turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnPlace {
+    /// Stores that come before it, at most.
+    pub ahead: usize,
+    /// Stores in line, itself included.
+    pub waiting: usize,
+}
+
 #[derive(Debug)]
 struct Books {
     rounds: Rounds<oneshot::Sender<Begun>>,
@@ -71,6 +80,15 @@ impl Scheduler {
         };
         histogram!(metric_name::TURN_WAIT_SECONDS).record(waited.elapsed().as_secs_f64());
         permit
+    }
+
+    /// A store's place in line; `None`: it does not wait.
+    pub(in crate::keeper) fn place(&self, store: StoreId) -> Option<TurnPlace> {
+        let books = self.books();
+        Some(TurnPlace {
+            ahead: books.rounds.ahead_of(store)?,
+            waiting: books.rounds.waiting(),
+        })
     }
 
     fn ask(&self, store: StoreId) -> Asked {

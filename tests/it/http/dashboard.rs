@@ -5,7 +5,12 @@ use reqwest::{Method, StatusCode};
 use crate::support::app::{Answer, PATIENCE, TestApp};
 
 async fn sign_in(app: &TestApp) -> String {
-    let form = format!("token={}", app.admin_token());
+    sign_in_with(app, app.admin_token()).await
+}
+
+/// Signs in with this token; gives the session's cookie.
+pub(super) async fn sign_in_with(app: &TestApp, token: &str) -> String {
+    let form = format!("token={token}");
     let answer = Answer::of(
         app.anyone()
             .request(Method::POST, "/admin/login")
@@ -26,7 +31,7 @@ async fn sign_in(app: &TestApp) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-async fn read(app: &TestApp, cookie: &str, path: &str) -> Answer {
+pub(super) async fn read(app: &TestApp, cookie: &str, path: &str) -> Answer {
     Answer::of(
         app.anyone()
             .request(Method::GET, path)
@@ -35,7 +40,7 @@ async fn read(app: &TestApp, cookie: &str, path: &str) -> Answer {
     .await
 }
 
-fn form_token(page: &str) -> &str {
+pub(super) fn form_token(page: &str) -> &str {
     page.split("name=\"form_token\" value=\"")
         .nth(1)
         .unwrap()

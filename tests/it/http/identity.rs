@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::app::{Answer, TestApp};
 
 /// Every door that needs a key, with the least that it takes.
-const GUARDED: [(&str, &str); 18] = [
+const GUARDED: [(&str, &str); 22] = [
     ("GET", "/v1/admin/stores"),
     ("POST", "/v1/admin/stores"),
     ("GET", "/v1/admin/stores/1"),
@@ -19,6 +19,10 @@ const GUARDED: [(&str, &str); 18] = [
     ("GET", "/v1/admin/dead-letters"),
     ("GET", "/v1/admin/dead-letters/count"),
     ("POST", "/v1/admin/dead-letters/bulk"),
+    ("GET", "/v1/admin/tokens"),
+    ("POST", "/v1/admin/tokens"),
+    ("POST", "/v1/admin/tokens/0/revoke"),
+    ("GET", "/v1/admin/audit"),
     ("GET", "/v1/stores/1/bundles"),
     ("POST", "/v1/stores/1/bundles"),
     (

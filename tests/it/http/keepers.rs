@@ -17,8 +17,10 @@ async fn a_keeper_pauses_says_why_and_resumes() {
             .status,
         202
     );
-    let why = app.admin().get("/v1/admin/keepers/1/why").await;
-    assert!(why.text.contains("stocktaking"), "{}", why.text);
+    let why = app.admin().get("/v1/admin/keepers/1/why").await.json();
+    assert_eq!(why["cause"], "paused", "{why}");
+    let sentence = why["sentence"].as_str().unwrap();
+    assert!(sentence.contains("by api paused it: stocktaking"), "{why}");
     assert_eq!(
         app.admin()
             .post("/v1/admin/keepers/1/resume", &reason)
@@ -167,5 +169,44 @@ async fn a_paused_keeper_does_not_look_like_a_running_one() {
     let paused = states.as_array().unwrap().iter();
     assert_eq!(paused.filter(|row| row["state"] == "paused").count(), 1);
     assert_eq!(status["keepers_ailing"], 0, "an admin wanted it: {status}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn keepers_are_searched_and_counted_by_state() {
+    let app = TestApp::start().await;
+    for name in ["toys", "shaving-kits", "garden"] {
+        app.register(&format!("{name}.myshopify.com"), &format!("shpss_{name}"))
+            .await;
+    }
+    let found = async |search: &str| {
+        let path = format!("/v1/admin/keepers?sort=store&search={search}");
+        let listed = app.admin().get(&path).await;
+        assert_eq!(listed.status, 200, "{}", listed.text);
+        let items = listed.json()["items"].as_array().unwrap().clone();
+        let stores = items.iter().map(|row| row["store"].as_str().unwrap());
+        stores.map(str::to_owned).collect::<Vec<String>>()
+    };
+    assert_eq!(found("").await, ["1", "2", "3"]);
+    assert_eq!(found("ING-K").await, ["2"]);
+    assert_eq!(found("3").await, ["3"], "an id, too");
+    assert_eq!(found("nowhere").await, [""; 0]);
+    for strange in ["%25", "a_b", "%27"] {
+        let path = format!("/v1/admin/keepers?search={strange}");
+        let refused = app.admin().get(&path).await;
+        refused.assert_problem(StatusCode::BAD_REQUEST, "malformed_query");
+    }
+    let reason = json!({"reason": "a test"});
+    let paused = app.admin().post("/v1/admin/keepers/1/pause", &reason).await;
+    assert_eq!(paused.status, 202, "{}", paused.text);
+    let cookie = super::dashboard::sign_in_with(&app, app.admin_token()).await;
+    let page = super::dashboard::read(&app, &cookie, "/admin?search=toys").await;
+    assert!(page.text.contains("all <b>3</b>"), "{}", page.text);
+    assert!(page.text.contains("paused <b>1</b>"), "{}", page.text);
+    assert!(
+        page.text.contains("data-store=\"1\"") && !page.text.contains("data-store=\"2\""),
+        "{}",
+        page.text
+    );
     app.stop().await;
 }

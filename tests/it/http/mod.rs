@@ -1,15 +1,19 @@
 //! The doors, tried over real HTTP.
 
 mod alarms;
+mod browser;
 mod bundles;
 mod catalogue;
 mod dashboard;
 mod identity;
+mod inbox;
 mod intake;
 mod keepers;
+mod letters;
 mod oauth;
 mod openapi;
 mod policy;
+mod roles;
 mod safe_mode;
 mod status;
 mod stores;

@@ -25,7 +25,7 @@ async fn every_described_route_is_served() {
             .replace("{store}", "1")
             .replace("{intake_token}", "t")
             .replace("{bundle}", "b");
-        let address = address.replace("{id}", "i");
+        let address = address.replace("{id}", "i").replace("{token}", "0");
         for method in item.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answer = Answer::of(app.anyone().request(method.clone(), &address)).await;
@@ -69,6 +69,10 @@ async fn the_contract_is_described() {
         ("get", "/v1/admin/dead-letters"),
         ("post", "/v1/admin/dead-letters/{id}/retry"),
         ("post", "/v1/admin/dead-letters/{id}/discard"),
+        ("get", "/v1/admin/tokens"),
+        ("post", "/v1/admin/tokens"),
+        ("post", "/v1/admin/tokens/{token}/revoke"),
+        ("get", "/v1/admin/audit"),
         ("get", "/admin"),
         ("get", "/admin/live"),
         ("get", "/openapi.json"),

@@ -1,0 +1,221 @@
+//! What each role may do, on the API and on the pages, and what of it is written down.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::dashboard::{form_token, read, sign_in_with};
+use crate::support::app::{Answer, TestApp};
+
+/// Makes a token of a role; gives its id and what lets one in.
+async fn token_of(app: &TestApp, role: &str) -> (String, String) {
+    let body = json!({"role": role, "name": format!("Ann the {role}"), "reason": "a test"});
+    let made = app.admin().post("/v1/admin/tokens", &body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    assert_eq!(text("role"), role);
+    (text("id"), text("token"))
+}
+
+const LETTER: &str = "/v1/admin/dead-letters/00000000-0000-7000-8000-000000000000";
+
+/// What each door asks for: the least role, a method, an address and a body that does no more than pass it.
+fn doors() -> Vec<(&'static str, Method, String, Value)> {
+    let reason = || json!({"reason": "a test"});
+    let get = |path: &str| ("viewer", Method::GET, path.to_owned(), json!({}));
+    let bulk = json!({"action": "discard", "expected": 999});
+    let door = |role, path: &str, body| (role, Method::POST, path.to_owned(), body);
+    let bundle = json!({"title": "", "item": "1", "mode": "pooled", "components": []});
+    vec![
+        get("/v1/admin/stores"),
+        get("/v1/admin/stores/1"),
+        get("/v1/admin/keepers"),
+        get("/v1/admin/keepers/1"),
+        get("/v1/admin/keepers/1/why"),
+        get("/v1/admin/keepers/1/inbox"),
+        get("/v1/admin/dead-letters/groups"),
+        get("/v1/admin/dead-letters"),
+        get("/v1/admin/dead-letters/count"),
+        get("/v1/admin/safe-mode"),
+        get("/v1/admin/audit"),
+        get("/v1/admin/supervision"),
+        get("/v1/stores/1/bundles"),
+        get("/v1/stores/1/availability?items=1"),
+        door("operator", "/v1/admin/keepers/1/deactivate", reason()),
+        door("operator", "/v1/admin/safe-mode/off", reason()),
+        door("operator", "/v1/admin/dead-letters/bulk", bulk),
+        door("operator", &format!("{LETTER}/retry"), reason()),
+        door("operator", &format!("{LETTER}/discard"), reason()),
+        door("operator", "/v1/stores/1/bundles", bundle),
+        (
+            "admin",
+            Method::GET,
+            "/v1/admin/tokens".to_owned(),
+            json!({}),
+        ),
+        door(
+            "admin",
+            "/v1/admin/tokens",
+            json!({"role": "viewer", "reason": ""}),
+        ),
+        door("admin", "/v1/admin/tokens/0/revoke", reason()),
+        door("admin", "/v1/admin/stores", json!({})),
+        (
+            "admin",
+            Method::PATCH,
+            "/v1/admin/stores/9".to_owned(),
+            json!({}),
+        ),
+        (
+            "admin",
+            Method::DELETE,
+            "/v1/admin/stores/9".to_owned(),
+            json!({}),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_door_opens_from_its_role_upwards() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let ranks = ["viewer", "operator", "admin"];
+    let rank_of = |name: &str| ranks.iter().position(|rank| *rank == name).unwrap();
+    for role in ranks {
+        let (_id, token) = token_of(&app, role).await;
+        for (least, method, path, body) in doors() {
+            let caller = app.with_token(&token);
+            let answer = caller.send(method.clone(), &path, &body).await;
+            if rank_of(role) < rank_of(least) {
+                answer.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
+                assert!(answer.text.contains(least), "{}", answer.text);
+            } else {
+                assert!(
+                    !matches!(answer.status, 401 | 403),
+                    "{role} {method} {path}: {}",
+                    answer.text
+                );
+            }
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_opens_nothing_at_once_and_the_last_admin_stays() {
+    let app = TestApp::start().await;
+    let (id, token) = token_of(&app, "operator").await;
+    let cookie = sign_in_with(&app, &token).await;
+    let listed = app.admin().get("/v1/admin/tokens").await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains(&token), "shown once only");
+    let reason = json!({"reason": "she left"});
+    let revoke = async |id: &str| {
+        let path = format!("/v1/admin/tokens/{id}/revoke");
+        app.admin().post(&path, &reason).await
+    };
+    assert_eq!(revoke(&id).await.status, 204);
+    let refused = app.with_token(&token).get("/v1/admin/keepers").await;
+    refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+    assert!(read(&app, &cookie, "/admin").await.text.contains("Sign in"));
+    let again = revoke(&id).await;
+    again.assert_problem(StatusCode::NOT_FOUND, "unknown_token");
+    let first = listed["items"][0]["id"].as_str().unwrap();
+    let last = revoke(first).await;
+    last.assert_problem(StatusCode::CONFLICT, "last_admin");
+    assert_eq!(app.admin().get("/v1/admin/tokens").await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn every_deed_is_written_down_with_who_and_why() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let (id, token) = token_of(&app, "operator").await;
+    let reason = json!({"reason": "stocktaking"});
+    let caller = app.with_token(&token);
+    let paused = caller.post("/v1/admin/keepers/1/pause", &reason).await;
+    assert_eq!(paused.status, 202, "{}", paused.text);
+    let audit = app.admin().get("/v1/admin/audit?limit=1").await.json();
+    let deed = &audit["items"][0];
+    assert_eq!(deed["actor"], format!("Ann the operator ({id}) by api"));
+    assert_eq!(
+        (&deed["action"], &deed["store"], &deed["detail"]),
+        (&json!("pause"), &json!("1"), &json!("stocktaking"))
+    );
+    let cursor = audit["next"].as_str().unwrap();
+    let rest = format!("/v1/admin/audit?cursor={cursor}");
+    let rest = app.admin().get(&rest).await.json();
+    let actions: Vec<&str> = rest["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|deed| deed["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["create operator token", "register store"]);
+    let other = app.admin().get("/v1/admin/audit?store=2").await.json();
+    assert_eq!(other["items"], json!([]));
+    let long = json!({"reason": "x".repeat(501)});
+    let refused = app.admin().post("/v1/admin/keepers/1/resume", &long).await;
+    refused.assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field");
+    let strange = app.admin().get("/v1/admin/audit?cursor=eA").await;
+    strange.assert_problem(StatusCode::BAD_REQUEST, "malformed_cursor");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_sees_no_form_and_may_not_send_one() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let (_id, token) = token_of(&app, "viewer").await;
+    let cookie = sign_in_with(&app, &token).await;
+    let page = read(&app, &cookie, "/admin/keepers/1").await;
+    assert!(!page.text.contains("name=\"reason\""), "{}", page.text);
+    let form = format!("form_token={}&reason=x&verb=pause", form_token(&page.text));
+    let post = async |path: &str, form: String| {
+        let request = app.anyone().request(Method::POST, path);
+        Answer::of(request.header("cookie", &cookie).body(form)).await
+    };
+    let refused = post("/admin/keepers/1", form.clone()).await;
+    refused.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
+    let letter = LETTER.replace("/v1", "");
+    let verb = form.replace("pause", "discard");
+    let refused = post(&letter, verb).await;
+    refused.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
+    let tokens = read(&app, &cookie, "/admin/tokens").await;
+    tokens.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
+    let audit = read(&app, &cookie, "/admin/audit").await;
+    assert!(audit.text.contains("register store"), "{}", audit.text);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_admin_lets_somebody_in_on_the_page_and_revokes_that() {
+    let app = TestApp::start().await;
+    let cookie = sign_in_with(&app, app.admin_token()).await;
+    let page = read(&app, &cookie, "/admin/tokens").await;
+    let send = async |path: &str, form: String| {
+        let request = app.anyone().request(Method::POST, path);
+        Answer::of(request.header("cookie", &cookie).body(form)).await
+    };
+    let ours = form_token(&page.text);
+    let form = format!("form_token={ours}&role=viewer&name=Bob&reason=a+look");
+    let forged = send("/admin/tokens", form.replace(ours, "guess")).await;
+    forged.assert_problem(StatusCode::FORBIDDEN, "forged_form");
+    let made = send("/admin/tokens", form).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let shown = made.text.split("id=\"created-token\">").nth(1).unwrap();
+    let token = shown.split('<').next().unwrap();
+    assert_eq!(
+        app.with_token(token).get("/v1/admin/stores").await.status,
+        200
+    );
+    let listed = app.admin().get("/v1/admin/tokens").await.json();
+    let bob = listed["items"][1]["id"].as_str().unwrap();
+    let revoke = format!("form_token={ours}&reason=seen+enough");
+    let done = send(&format!("/admin/tokens/{bob}"), revoke).await;
+    assert_eq!(done.header("location"), "/admin/tokens?done=revoke");
+    let after = app.with_token(token).get("/v1/admin/stores").await;
+    after.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+    app.stop().await;
+}
