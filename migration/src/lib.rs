@@ -22,6 +22,7 @@ mod m0006_know_installations;
 mod m0007_recent_deliveries;
 mod m0008_doubt_places;
 mod m0009_create_policies;
+mod m0010_seal_intake_tokens;
 mod table;
 
 /// All steps, oldest first.
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_recent_deliveries::Migration),
             Box::new(m0008_doubt_places::Migration),
             Box::new(m0009_create_policies::Migration),
+            Box::new(m0010_seal_intake_tokens::Migration),
         ]
     }
 }

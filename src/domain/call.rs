@@ -228,7 +228,7 @@ pub enum Reply {
     },
     Assignments(Assignments),
     Locations(Vec<LocationSnapshot>),
-    /// How many subscriptions lacked and were created.
+    /// How many subscriptions lacked and were created; not those that only moved to another address of ours.
     Subscriptions {
         created: u32,
     },
