@@ -13,3 +13,4 @@ mod policy;
 mod safe_mode;
 mod status;
 mod stores;
+mod unavailable;
