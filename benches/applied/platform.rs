@@ -80,6 +80,7 @@ pub(crate) fn reply_to(request: &Request) -> Reply {
             next: None,
         },
         Request::Read(Read::Assignments(_)) => Reply::Assignments(Assignments::default()),
+        Request::Read(Read::OrderOf(_)) => Reply::OrderOf(None),
         Request::Read(Read::Locations) => Reply::Locations(vec![LocationSnapshot {
             location: LocationId(LOCATION),
             active: true,

@@ -35,6 +35,8 @@ pub struct Model {
     #[sea_orm(column_type = "Blob", nullable)]
     pub refresh_token: Option<Vec<u8>>,
     pub token_expires_at: Option<i64>,
+    #[sea_orm(column_type = "Blob", nullable)]
+    pub intake_token: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,7 @@ mod m0008_doubt_places;
 mod m0009_create_policies;
 mod m0010_take_ahead;
 mod m0011_give_operators_roles;
+mod m0012_seal_intake_tokens;
 mod table;
 
 /// All steps, oldest first.
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_create_policies::Migration),
             Box::new(m0010_take_ahead::Migration),
             Box::new(m0011_give_operators_roles::Migration),
+            Box::new(m0012_seal_intake_tokens::Migration),
         ]
     }
 }

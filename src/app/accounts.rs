@@ -13,7 +13,7 @@ use crate::db::sealing::{self, Sealer, SealingError};
 use crate::db::{Db, DbError};
 use crate::ids::StoreId;
 use crate::platform::shopify::oauth::{self, OAuthError};
-use crate::platform::{Account, PlatformClient, PlatformKind, Secret};
+use crate::platform::{Account, Callback, PlatformClient, PlatformKind, Secret};
 
 /// Accounts kept in memory.
 const ACCOUNTS_MAX: usize = 10_000;
@@ -208,13 +208,27 @@ impl AccountParts {
             platform: kind,
             api_base_url: record.api_base_url,
             access_token: Secret::new(access.expose()),
-            callback_uri: Some(format!("{}/webhooks/{}", self.public_url, kind.as_str())),
+            callback: Some(self.callback(kind, store).await?),
         };
         Ok(Opened {
             account: Arc::new(account),
             opened_at: self.clock.now(),
             expires_at: tokens.expires_at,
         })
+    }
+
+    /// The store's own address. The one that all share when its token is not known, or does not open: webhooks must come.
+    async fn callback(&self, kind: PlatformKind, store: StoreId) -> Result<Callback, AccountError> {
+        let root = format!("{}/webhooks/{}", self.public_url, kind.as_str());
+        match stores::load_intake_token(&self.db, &self.sealer, store).await {
+            Ok(Some(token)) => Ok(Callback::by_token(root, Secret::new(token.expose()))),
+            Ok(None) => Ok(Callback::by_domain(root)),
+            Err(SealingError::Db(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(store = store.0, %error, "subscribing at the address that stores share");
+                Ok(Callback::by_domain(root))
+            }
+        }
     }
 
     /// New tokens, already saved.

@@ -52,6 +52,7 @@ pub struct Sealer {
 pub(super) enum Place {
     AccessToken(StoreId),
     RefreshToken(StoreId),
+    IntakeToken(StoreId),
     WebhookSecret(StoreId),
     KeyCheck,
 }
@@ -300,6 +301,7 @@ impl fmt::Display for Place {
         match self {
             Self::AccessToken(store) => write!(formatter, "store/{store}/access_token"),
             Self::RefreshToken(store) => write!(formatter, "store/{store}/refresh_token"),
+            Self::IntakeToken(store) => write!(formatter, "store/{store}/intake_token"),
             Self::WebhookSecret(store) => write!(formatter, "store_secret/{store}/sealed"),
             Self::KeyCheck => formatter.write_str("sealing_key_check"),
         }

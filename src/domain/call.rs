@@ -240,7 +240,7 @@ pub enum Reply {
     /// `None`: there is no such fulfillment order.
     OrderOf(Option<OrderId>),
     Locations(Vec<LocationSnapshot>),
-    /// How many subscriptions lacked and were created.
+    /// How many subscriptions lacked and were created; not those that only moved to another address of ours.
     Subscriptions {
         created: u32,
     },

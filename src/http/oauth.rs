@@ -314,6 +314,7 @@ async fn register(
         name: None,
         plan: None,
         intake_token_hash: hash_token(&intake_token),
+        intake_token: Some(SealedSecret::new(intake_token.as_str())),
         secret_key_hash: hash_token(&secret_key),
         publishable_key_hash: hash_token(&publishable_key),
         tokens: tokens(granted),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::ids::StoreId;
-use crate::platform::{PlatformKind, Secret};
+use crate::platform::{Callback, PlatformKind, Secret};
 
 /// A store's account on its platform. Printing it shows neither the token nor the callback, whose path is a key too.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Account {
     pub api_base_url: String,
     pub access_token: Secret,
     /// Where the platform is to send this store's webhooks; without it subscriptions cannot be ensured.
-    pub callback_uri: Option<String>,
+    pub callback: Option<Callback>,
 }
 
 impl fmt::Debug for Account {

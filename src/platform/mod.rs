@@ -4,6 +4,7 @@
 //! decides, retries or waits for tokens: `domain` does, and the keeper carries the answers back to it.
 
 mod account;
+mod callback;
 mod client;
 mod kind;
 mod secret;
@@ -12,6 +13,7 @@ mod webhook;
 pub mod shopify;
 
 pub use account::Account;
+pub use callback::Callback;
 pub use client::{ClientSettings, ClientSetupError, PlatformClient};
 pub use kind::{PlatformKind, UnknownPlatform};
 pub use secret::Secret;

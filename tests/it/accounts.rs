@@ -121,8 +121,8 @@ async fn a_token_that_is_about_to_end_is_renewed_once_for_all_callers() {
     assert!(stored.expires_at.unwrap().millis_since(Clock::System.now()) > AHEAD_MS);
     let account = accounts.find(fixture.store).await.unwrap();
     assert_eq!(
-        account.callback_uri.as_deref(),
-        Some("https://keeper.example/webhooks/shopify")
+        account.callback.as_ref().unwrap().uri(),
+        format!("https://keeper.example/webhooks/shopify/intake token of {DOMAIN}")
     );
     fixture.sandbox.stop().await;
 }

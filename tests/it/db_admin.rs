@@ -285,6 +285,8 @@ async fn refuses_a_wrong_key_and_rotates_the_right_one(test: TestDb) {
     );
     let tokens = stores::load_tokens(&test.db, &newer, store).await.unwrap();
     assert_eq!(tokens.access, Some(Secret::new("shpat_1")));
+    let intake = stores::load_intake_token(&test.db, &newer, store).await;
+    assert_eq!(intake.unwrap(), Some(Secret::new("intake token of a")));
     let secret = &secrets::load(&test.db, &newer, store).await.unwrap()[0];
     assert_eq!(secret.fingerprint, newer.fingerprint(&secret.secret));
 }

@@ -633,7 +633,7 @@ fn select(
     while rows.len() < rows_max {
         let next = match parked.as_slice().first() {
             Some(row) => Some(row),
-            None => peek(keeper, context).map(|row| &*row),
+            None => peek(keeper, context),
         };
         let Some(next) = next else {
             break;

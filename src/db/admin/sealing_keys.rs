@@ -57,10 +57,12 @@ async fn reseal_stores(
         };
         let access = reseal(Place::AccessToken(id), &row.access_token)?;
         let refresh = reseal(Place::RefreshToken(id), &row.refresh_token)?;
+        let intake = reseal(Place::IntakeToken(id), &row.intake_token)?;
         let mut row = row.into_active_model();
         row.key_id = Set(to.key_id().to_owned());
         row.access_token = Set(access);
         row.refresh_token = Set(refresh);
+        row.intake_token = Set(intake);
         row.update(transaction).await.map_err(DbError::from)?;
     }
     Ok(())

@@ -32,6 +32,8 @@ pub struct NewStore {
     pub plan: Option<String>,
     /// SHA-256 of the intake token, as hexadecimal digits; likewise the keys.
     pub intake_token_hash: String,
+    /// The token itself, to tell the platform where webhooks go; without it they go to the platform's common address.
+    pub intake_token: Option<Secret>,
     pub secret_key_hash: String,
     pub publishable_key_hash: String,
     pub tokens: Tokens,
@@ -240,6 +242,22 @@ pub async fn load_tokens(db: &Db, sealer: &Sealer, id: StoreId) -> Result<Tokens
     })
 }
 
+/// The store's intake token, opened; `None`: it was registered before tokens were kept.
+pub async fn load_intake_token(
+    db: &Db,
+    sealer: &Sealer,
+    id: StoreId,
+) -> Result<Option<Secret>, SealingError> {
+    let row = get_row(db, id).await?;
+    let sealed = row.intake_token.map(|bytes| Sealed {
+        key_id: row.key_id,
+        bytes,
+    });
+    sealed
+        .map(|sealed| sealer.open(Place::IntakeToken(id), &sealed))
+        .transpose()
+}
+
 /// Changes what the patch names.
 pub async fn update(
     db: &Db,
@@ -330,6 +348,7 @@ pub async fn delete_seen(
         .col_expr(store::Column::DeletedAt, Expr::value(now.as_millis()))
         .col_expr(store::Column::AccessToken, Expr::value(None::<Vec<u8>>))
         .col_expr(store::Column::RefreshToken, Expr::value(None::<Vec<u8>>))
+        .col_expr(store::Column::IntakeToken, Expr::value(None::<Vec<u8>>))
         .filter(store::Column::Id.eq(id.0))
         .filter(store::Column::DeletedAt.is_null())
         .exec(&transaction)
@@ -391,6 +410,10 @@ fn new_row(
     now: Timestamp,
 ) -> Result<store::Model, SealingError> {
     let sealed = seal_tokens(sealer, id, &new.tokens)?;
+    let intake_token = new
+        .intake_token
+        .map(|token| sealer.seal(Place::IntakeToken(id), &token))
+        .transpose()?;
     Ok(store::Model {
         id: id.0,
         platform: new.platform,
@@ -409,6 +432,7 @@ fn new_row(
         access_token: sealed.access,
         refresh_token: sealed.refresh,
         token_expires_at: new.tokens.expires_at.map(Timestamp::as_millis),
+        intake_token: intake_token.map(|sealed| sealed.bytes),
     })
 }
 

@@ -255,6 +255,7 @@ fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStor
         api_base_url: checked.api_base_url.clone(),
         plan: body.plan,
         intake_token_hash: hash_token(&keys.intake_token),
+        intake_token: Some(Secret::new(keys.intake_token.as_str())),
         secret_key_hash: hash_token(&keys.secret_key),
         publishable_key_hash: hash_token(&keys.publishable_key),
         tokens: Tokens {

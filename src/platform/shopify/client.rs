@@ -186,7 +186,7 @@ mod tests {
             platform: PlatformKind::Shopify,
             api_base_url: format!("http://{}", listener.local_addr().unwrap()),
             access_token: Secret::new("shpat_never_shown"),
-            callback_uri: None,
+            callback: None,
         };
         let client = ShopifyClient::new(&ClientSettings::default(), Clock::System).unwrap();
         let call = Call {

@@ -106,7 +106,7 @@ async fn a_store_that_has_naked_webhooks_only_is_not_silent() {
         clock.advance_millis(5_000);
         has_webhook(&stores[0], round.get()).await;
         // The other has them for three minutes, and then for as long none.
-        if round.get() / 36 % 2 == 0 {
+        if (round.get() / 36).is_multiple_of(2) {
             has_webhook(&stores[1], round.get()).await;
         }
         let alarms = &status(&app).await["alarms"];

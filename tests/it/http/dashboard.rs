@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 
 use crate::support::app::{Answer, PATIENCE, TestApp};
 
-async fn sign_in(app: &TestApp) -> String {
+pub(super) async fn sign_in(app: &TestApp) -> String {
     sign_in_with(app, app.admin_token()).await
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use storekeeper::db::inbox;
+use storekeeper::ids::StoreId;
 
 use crate::support::app::{Answer, TestApp, TestStore, sign};
 
@@ -286,6 +288,41 @@ async fn a_body_made_for_another_store_is_refused_even_if_it_is_naked_here() {
     let own = FOREIGN_ORDER.replace('7', "8");
     let own = app.platform(&two).id("own").body(own).send().await;
     assert_eq!(own.json()["outcome"], "naked");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_headers_tell_is_kept_with_the_body() {
+    let (app, store) = one_store().await;
+    let webhook = app
+        .platform(&store)
+        .topic("orders/updated")
+        .id("delivery-7");
+    let told = webhook
+        .request()
+        .header("x-shopify-event-id", "event-7")
+        .header("x-shopify-triggered-at", "2026-11-22T05:36:21.5Z");
+    assert_eq!(Answer::of(told).await.json()["outcome"], "accepted");
+    let bare = app.platform(&store).id("delivery-8").body("{\"id\":2}");
+    assert_eq!(bare.send().await.json()["outcome"], "accepted");
+
+    let db = app.db().await;
+    let id = StoreId(store.id.parse().unwrap());
+    let kept = inbox::look_ahead(&db, id, 0, 10, usize::MAX).await.unwrap();
+    let [first, second] = &kept.rows[..] else {
+        panic!("{kept:?}")
+    };
+    assert_eq!(
+        (first.topic.as_str(), first.delivery_id.as_str()),
+        ("orders/updated", "delivery-7")
+    );
+    assert_eq!(first.event_id.as_deref(), Some("event-7"));
+    assert_eq!(first.api_version.as_deref(), Some("2026-10"));
+    let at = first.triggered_at.unwrap().to_rfc3339();
+    assert!(at.starts_with("2026-11-22T05:36:21.5"), "{at}");
+    assert_eq!(&first.body[..], b"{\"id\":1}");
+    assert_eq!((&second.event_id, second.triggered_at), (&None, None));
+    db.close().await.unwrap();
     app.stop().await;
 }
 

@@ -17,3 +17,4 @@ mod roles;
 mod safe_mode;
 mod status;
 mod stores;
+mod unavailable;

@@ -12,7 +12,7 @@ use storekeeper::ids::{CallId, ItemId, LineId, LocationId, OrderId, StoreId};
 use storekeeper::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS, mentions, parse};
 use storekeeper::platform::shopify::client::ShopifyClient;
 use storekeeper::platform::shopify::{headers, signature};
-use storekeeper::platform::{Account, ClientSettings, PlatformKind, Secret};
+use storekeeper::platform::{Account, Callback, ClientSettings, PlatformKind, Secret};
 use storekeeper::sandbox::{
     ApiFaults, CancelRequest, EffectOutcome, Faults, OrderRequest, Plan, ProductRequest, Products,
     Sandbox, SandboxOptions, ShopOpened, ShopRequest,
@@ -64,7 +64,7 @@ impl Drive {
             platform: PlatformKind::Shopify,
             api_base_url: sandbox.shop_url(DOMAIN),
             access_token: Secret::new(shop.access_token.clone()),
-            callback_uri: Some(CALLBACK.to_owned()),
+            callback: Some(Callback::by_domain(CALLBACK)),
         };
         let client = ShopifyClient::new(&ClientSettings::default(), Clock::System).unwrap();
         Self {
@@ -436,6 +436,63 @@ async fn subscriptions_are_made_once() {
         drive.read(Read::Subscriptions).await,
         Ok(Reply::Subscriptions { created: 0 })
     );
+}
+
+/// The addresses that the platform has subscriptions to, each with how many.
+async fn subscribed(drive: &Drive) -> BTreeMap<String, usize> {
+    let query = "{ webhookSubscriptions(first: 100) { nodes { uri } } }";
+    let url = format!(
+        "{}/admin/api/2026-10/graphql.json",
+        drive.sandbox.shop_url(DOMAIN)
+    );
+    let request = crate::support::client::client()
+        .post(url)
+        .header("x-shopify-access-token", &drive.shop.access_token)
+        .json(&serde_json::json!({"query": query}));
+    let reply: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let nodes = reply["data"]["webhookSubscriptions"]["nodes"].as_array();
+    let mut uris = BTreeMap::new();
+    for node in nodes.unwrap_or_else(|| panic!("{reply}")) {
+        *uris
+            .entry(node["uri"].as_str().unwrap().to_owned())
+            .or_default() += 1;
+    }
+    uris
+}
+
+#[tokio::test]
+async fn subscriptions_move_to_the_stores_own_address() {
+    const ROOT: &str = "http://127.0.0.1:9/webhooks/shopify";
+    let mut drive = Drive::start().await;
+    let all = NEEDED_TOPICS.len() + WANTED_TOPICS.len();
+    let elsewhere = "http://127.0.0.1:9/other";
+    drive
+        .sandbox
+        .subscribe(DOMAIN, elsewhere, &NEEDED_TOPICS)
+        .unwrap();
+    drive.account.callback = Some(Callback::by_domain(ROOT));
+    drive.read(Read::Subscriptions).await.unwrap();
+    // Half of them are there already, as when the sweep before was cut short.
+    let own = Callback::by_token(ROOT, Secret::new("t0k3n"));
+    let half: Vec<&str> = NEEDED_TOPICS.iter().copied().take(4).collect();
+    drive.sandbox.subscribe(DOMAIN, &own.uri(), &half).unwrap();
+    let others = (elsewhere.to_owned(), NEEDED_TOPICS.len());
+    let before = [
+        others.clone(),
+        (ROOT.to_owned(), all),
+        (own.uri(), half.len()),
+    ];
+    assert_eq!(subscribed(&drive).await, BTreeMap::from(before));
+
+    drive.account.callback = Some(own.clone());
+    for _ in 0..2 {
+        assert_eq!(
+            drive.read(Read::Subscriptions).await,
+            Ok(Reply::Subscriptions { created: 0 })
+        );
+        let after = [others.clone(), (own.uri(), all)];
+        assert_eq!(subscribed(&drive).await, BTreeMap::from(after));
+    }
 }
 
 /// Checks one webhook as intake and keeper would; returns its topic.

@@ -8,7 +8,7 @@ use storekeeper::clock::{Clock, ManualClock, Timestamp};
 use storekeeper::domain::call::{Answer, Call, Request};
 use storekeeper::ids::{CallId, StoreId};
 use storekeeper::platform::shopify::client::ShopifyClient;
-use storekeeper::platform::{Account, ClientSettings, PlatformKind, Secret};
+use storekeeper::platform::{Account, Callback, ClientSettings, PlatformKind, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -131,7 +131,7 @@ pub(super) fn account(url: &str) -> Account {
         platform: PlatformKind::Shopify,
         api_base_url: url.to_owned(),
         access_token: Secret::new(TOKEN),
-        callback_uri: Some(CALLBACK.to_owned()),
+        callback: Some(Callback::by_domain(CALLBACK)),
     }
 }
 

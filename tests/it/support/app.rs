@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use storekeeper::app::{App, AppParts};
 use storekeeper::config::{Config, Secret};
+use storekeeper::db::{DatabaseOptions, Db};
 use tempfile::TempDir;
 
 use super::client::client;
@@ -23,6 +24,7 @@ pub(crate) struct TestApp {
     app: App,
     client: reqwest::Client,
     admin_token: String,
+    database: DatabaseOptions,
     _directory: TempDir,
 }
 
@@ -59,8 +61,10 @@ impl TestApp {
         }
         let mut parts = AppParts::of_system();
         adjust(&mut config, &mut parts);
+        let database = storekeeper::app::database_options(&config);
         let app = App::start(config, parts).await.unwrap();
         Self {
+            database,
             admin_token: app.first_admin_token().unwrap().to_owned(),
             app,
             client: client(),
@@ -175,6 +179,11 @@ impl TestApp {
         let path = format!("/v1/admin/keepers/{}", store.id);
         let keeper = self.admin().get(&path).await.json();
         keeper["backlog"].as_i64().unwrap() + keeper["observation"]["taken"].as_i64().unwrap_or(0)
+    }
+
+    /// The server's database, over connections of the test's own.
+    pub(crate) async fn db(&self) -> Db {
+        Db::connect(&self.database).await.unwrap()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -92,6 +92,7 @@ pub(crate) fn new_store(domain: &str) -> NewStore {
         api_base_url: format!("https://{domain}"),
         plan: None,
         intake_token_hash: format!("intake {domain}"),
+        intake_token: Some(Secret::new(format!("intake token of {domain}"))),
         secret_key_hash: format!("secret {domain}"),
         publishable_key_hash: format!("publishable {domain}"),
         tokens: Tokens {

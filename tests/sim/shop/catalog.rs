@@ -55,6 +55,10 @@ pub(super) struct KeyUse {
 
 /// One shop.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent traits, as a platform has them"
+)]
 pub(crate) struct Shop {
     pub(super) base: i64,
     pub(super) ahead_ms: i64,

@@ -15,6 +15,10 @@ const NEVER_MS: i64 = 10_000 * 3_600 * 1_000;
 
 /// An order.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent traits, as a platform has them"
+)]
 pub(super) struct Order {
     id: OrderId,
     created_at: Timestamp,

@@ -1,10 +1,13 @@
 //! Webhook subscriptions: list, compare, create what lacks. The platform drops those that failed too often.
+//!
+//! What is subscribed at another address of this server, as stores were before they had one of their own, moves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::call::{Bar, CallError, Meter, READ_POINTS_MAX, Reply};
+use crate::platform::Callback;
 use crate::platform::shopify::bodies::{NEEDED_TOPICS, WANTED_TOPICS};
 use crate::platform::shopify::errors::{self, RawUserError, classify_user_errors};
 use crate::platform::shopify::transport::Session;
@@ -23,6 +26,13 @@ const CREATE: &str = "mutation webhookSubscriptionCreate($topic: WebhookSubscrip
     webhookSubscriptionCreate(topic: $topic, webhookSubscription: $webhookSubscription) { \
     webhookSubscription { id } userErrors { field message } } }";
 
+const UPDATE: &str = "mutation webhookSubscriptionUpdate($id: ID!, $webhookSubscription: WebhookSubscriptionInput!) { \
+    webhookSubscriptionUpdate(id: $id, webhookSubscription: $webhookSubscription) { \
+    webhookSubscription { id } userErrors { field message } } }";
+
+const DELETE: &str = "mutation webhookSubscriptionDelete($id: ID!) { webhookSubscriptionDelete(id: $id) { \
+    deletedWebhookSubscriptionId userErrors { field message } } }";
+
 #[derive(Serialize)]
 struct ListVariables<'call> {
     after: Option<&'call str>,
@@ -33,6 +43,18 @@ struct ListVariables<'call> {
 struct CreateVariables<'call> {
     topic: &'call str,
     webhook_subscription: SubscriptionInput<'call>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateVariables<'call> {
+    id: &'call str,
+    webhook_subscription: SubscriptionInput<'call>,
+}
+
+#[derive(Serialize)]
+struct DeleteVariables<'call> {
+    id: &'call str,
 }
 
 #[derive(Serialize)]
@@ -63,49 +85,83 @@ struct PageInfo {
 
 #[derive(Deserialize)]
 struct SubscriptionNode {
+    id: String,
     topic: String,
     uri: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CreateData {
-    webhook_subscription_create: Option<CreatePayload>,
+struct ChangeData {
+    /// Of whichever change was asked for.
+    #[serde(
+        alias = "webhookSubscriptionCreate",
+        alias = "webhookSubscriptionUpdate",
+        alias = "webhookSubscriptionDelete"
+    )]
+    payload: Option<ChangePayload>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CreatePayload {
+struct ChangePayload {
     #[serde(default, deserialize_with = "errors::entries")]
     user_errors: Vec<RawUserError>,
 }
 
-/// Creates the subscriptions that lack. A topic that the platform refuses keeps no other from being created; the first
-/// refusal of a needed one is the answer then.
+/// What is subscribed already.
+#[derive(Default)]
+struct Listed {
+    /// Topics, by the schema's names, that go where they are to go.
+    present: HashSet<String>,
+    /// Ids of what goes to another address of this server, by topic.
+    superseded: HashMap<String, Vec<String>>,
+}
+
+impl Listed {
+    fn note(&mut self, node: SubscriptionNode, callback: &Callback) {
+        let uri = node.uri.unwrap_or_default();
+        if uri == callback.uri() {
+            self.present.insert(node.topic);
+        } else if callback.is_superseded(&uri) {
+            self.superseded.entry(node.topic).or_default().push(node.id);
+        }
+    }
+}
+
+/// Creates the subscriptions that lack, and moves those that go to another address of this server. A topic that the
+/// platform refuses keeps no other from being created; the first refusal of a needed one is the answer then.
 pub(in crate::platform::shopify) async fn ensure(
     session: &mut Session<'_>,
 ) -> Result<Reply, CallError> {
-    let Some(uri) = session.account().callback_uri.clone() else {
+    let Some(callback) = session.account().callback.clone() else {
         return Err(errors::rejected(
             "NO_CALLBACK_URI",
             "the store has no address for webhooks",
         ));
     };
-    let present = list(session, &uri).await?;
+    let mut listed = list(session, &callback).await?;
+    let uri = callback.uri();
     let mut created = 0;
     let mut refused = Vec::new();
     let needed = NEEDED_TOPICS.iter().map(|topic| (*topic, true));
     for (topic, is_needed) in needed.chain(WANTED_TOPICS.iter().map(|topic| (*topic, false))) {
         let name = enum_name(topic);
-        if present.contains(&name) {
+        if listed.present.contains(&name) {
             continue;
         }
         session.pace(Meter::Graphql).await;
-        match create(session, &name, &uri).await? {
-            Ok(()) => created += 1,
+        let moved = listed.superseded.get_mut(&name).and_then(Vec::pop);
+        let made = match &moved {
+            Some(id) => update(session, id, &uri).await?,
+            None => create(session, &name, &uri).await?,
+        };
+        match made {
+            Ok(()) => created += u32::from(moved.is_none()),
             Err(error) => refused.push((topic, is_needed, error)),
         }
     }
+    remove(session, listed.superseded.into_values().flatten()).await?;
     report(session, &refused);
     let needed = refused.into_iter().find(|(_, is_needed, _)| *is_needed);
     needed.map_or(Ok(Reply::Subscriptions { created }), |(_, _, error)| {
@@ -125,9 +181,8 @@ fn report(session: &Session<'_>, refused: &[(&str, bool, CallError)]) {
     }
 }
 
-/// The topics that are subscribed to at `uri`, by the schema's names.
-async fn list(session: &mut Session<'_>, uri: &str) -> Result<HashSet<String>, CallError> {
-    let mut present = HashSet::new();
+async fn list(session: &mut Session<'_>, callback: &Callback) -> Result<Listed, CallError> {
+    let mut listed = Listed::default();
     let mut after: Option<String> = None;
     for page in 0..PAGES_MAX {
         if page > 0 {
@@ -142,17 +197,14 @@ async fn list(session: &mut Session<'_>, uri: &str) -> Result<HashSet<String>, C
             )
             .await?;
         let Subscriptions { nodes, page_info } = data.webhook_subscriptions;
-        present.extend(
-            nodes
-                .into_iter()
-                .filter(|node| node.uri.as_deref() == Some(uri))
-                .map(|node| node.topic),
-        );
+        for node in nodes {
+            listed.note(node, callback);
+        }
         after = page_info
             .filter(|info| info.has_next_page)
             .and_then(|info| info.end_cursor);
         if after.is_none() {
-            return Ok(present);
+            return Ok(listed);
         }
     }
     Err(errors::rejected(
@@ -161,7 +213,6 @@ async fn list(session: &mut Session<'_>, uri: &str) -> Result<HashSet<String>, C
     ))
 }
 
-/// The outer error ends the call, the inner one is about this topic only.
 async fn create(
     session: &mut Session<'_>,
     topic: &str,
@@ -175,7 +226,47 @@ async fn create(
         topic,
         webhook_subscription,
     };
-    let data: CreateData = match session.graphql(CREATE, variables).await {
+    change(session, CREATE, variables).await
+}
+
+async fn update(
+    session: &mut Session<'_>,
+    id: &str,
+    uri: &str,
+) -> Result<Result<(), CallError>, CallError> {
+    let webhook_subscription = SubscriptionInput {
+        uri,
+        format: "JSON",
+    };
+    let variables = UpdateVariables {
+        id,
+        webhook_subscription,
+    };
+    change(session, UPDATE, variables).await
+}
+
+/// Ends what would tell of everything twice. One that cannot be ended is met again by the next sweep.
+async fn remove(
+    session: &mut Session<'_>,
+    ids: impl Iterator<Item = String>,
+) -> Result<(), CallError> {
+    for id in ids {
+        session.pace(Meter::Graphql).await;
+        if let Err(error) = change(session, DELETE, DeleteVariables { id: &id }).await? {
+            let store = session.account().store;
+            tracing::warn!(%store, ?error, "platform kept a webhook subscription that is not wanted");
+        }
+    }
+    Ok(())
+}
+
+/// The outer error ends the call, the inner one is about this subscription only.
+async fn change(
+    session: &mut Session<'_>,
+    document: &str,
+    variables: impl Serialize,
+) -> Result<Result<(), CallError>, CallError> {
+    let data: ChangeData = match session.graphql(document, variables).await {
         // The schema of an older version may not know the topic, or the token may lack the scope for it alone: neither
         // says anything about the shop.
         Err(CallError::Rejected { errors }) => return Ok(Err(CallError::Rejected { errors })),
@@ -191,7 +282,7 @@ async fn create(
         other => other?,
     };
     let payload = data
-        .webhook_subscription_create
+        .payload
         .ok_or_else(|| session.lost("reply without a payload"))?;
     // Somebody else created it since it was listed.
     if payload
