@@ -7,7 +7,7 @@ use crate::domain::bundle::availability::{LeafExplanation, LocationExplanation};
 use crate::domain::bundle::{Bundle, Component, Mode, Stock, explain};
 use crate::domain::store::BundleView;
 use crate::domain::store::command::{BundleDraft, DraftComponent};
-use crate::http::extract::WireItem;
+use crate::http::extract::{OnlyObject, WireItem};
 use crate::ids::{BundleId, ItemId, LocationId};
 use crate::keeper::Board;
 
@@ -23,7 +23,8 @@ pub(crate) struct BundleBody {
     /// The most units ever offered.
     #[serde(default)]
     cap: Option<i64>,
-    components: Vec<ComponentBody>,
+    #[schema(value_type = Vec<ComponentBody>)]
+    components: Vec<OnlyObject<ComponentBody>>,
 }
 
 /// A part of a bundle.
@@ -74,7 +75,7 @@ impl From<Mode> for WireMode {
 impl BundleBody {
     /// As the keeper takes it.
     pub(crate) fn into_draft(self, id: BundleId, replaces: bool, now: Timestamp) -> BundleDraft {
-        let component = |component: ComponentBody| DraftComponent {
+        let component = |OnlyObject(component): OnlyObject<ComponentBody>| DraftComponent {
             item: component.item.0,
             quantity: component.quantity,
             optional: component.optional,

@@ -10,7 +10,7 @@ use crate::domain::store::command::Command;
 use crate::domain::store::{ConsumeOn, StorePolicy};
 use crate::http::bundles::board_of;
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{Behind, Merchant, StorePath, StrictJson, WireItem};
+use crate::http::extract::{Behind, Merchant, OnlyObject, StorePath, StrictJson, WireItem};
 use crate::http::replies::{Tagged, command_problem};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -29,7 +29,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PolicyDocument {
     consume_on: WireConsumeOn,
-    safety_stock: SafetyStockDocument,
+    #[schema(value_type = SafetyStockDocument)]
+    safety_stock: OnlyObject<SafetyStockDocument>,
 }
 
 /// When an order takes the components of the bundles in it. An order keeps the rule that held when it was first told of.
@@ -50,7 +51,8 @@ pub(crate) struct SafetyStockDocument {
     /// Of every component that is not named; 0 to 1,000,000,000.
     usual: i64,
     /// At most 10,000, each item once.
-    items: Vec<ItemSafetyStock>,
+    #[schema(value_type = Vec<ItemSafetyStock>)]
+    items: Vec<OnlyObject<ItemSafetyStock>>,
 }
 
 /// A component with a safety stock of its own.
@@ -113,32 +115,35 @@ pub(crate) async fn replace_policy(
 
 impl PolicyDocument {
     fn of(policy: &StorePolicy) -> Self {
-        let entry = |(item, units): (&_, &i64)| ItemSafetyStock {
-            item: WireItem(*item),
-            units: *units,
+        let entry = |(item, units): (&_, &i64)| {
+            OnlyObject(ItemSafetyStock {
+                item: WireItem(*item),
+                units: *units,
+            })
         };
         Self {
             consume_on: match policy.consume_on {
                 ConsumeOn::Created => WireConsumeOn::Created,
                 ConsumeOn::Paid => WireConsumeOn::Paid,
             },
-            safety_stock: SafetyStockDocument {
+            safety_stock: OnlyObject(SafetyStockDocument {
                 usual: policy.safety_stock.usual,
                 items: policy.safety_stock.items.iter().map(entry).collect(),
-            },
+            }),
         }
     }
 
     fn into_policy(self) -> Result<StorePolicy, ApiError> {
+        let OnlyObject(told) = self.safety_stock;
         let mut items = BTreeMap::new();
-        for ItemSafetyStock { item, units } in self.safety_stock.items {
+        for OnlyObject(ItemSafetyStock { item, units }) in told.items {
             if items.insert(item.0, units).is_some() {
                 let twice = format!("`safety_stock.items` names item {} twice", item.0);
                 return Err(ApiError::new(Problem::InvalidField, twice));
             }
         }
         let safety_stock = SafetyStock {
-            usual: self.safety_stock.usual,
+            usual: told.usual,
             items,
         };
         safety_stock

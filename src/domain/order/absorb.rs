@@ -36,7 +36,7 @@ impl OrderState {
             deleted: false,
             cancelled: false,
             deletion_told: false,
-            awaits_payment: false,
+            waits_for_payment: false,
             location: None,
             lines: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -210,7 +210,7 @@ impl OrderState {
 
     /// Takes in what only ever adds up, however old the snapshot: refunds, and that it was paid. Whether any was new.
     fn add_up(&mut self, snapshot: &OrderSnapshot) -> bool {
-        let mut is_new = snapshot.paid && std::mem::take(&mut self.awaits_payment);
+        let mut is_new = snapshot.paid && std::mem::take(&mut self.waits_for_payment);
         for refund in &snapshot.refunds {
             is_new |= self.add_refund(refund);
         }

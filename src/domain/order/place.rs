@@ -28,7 +28,7 @@ impl OrderState {
     pub fn recompute(&mut self, placement: &Placement) {
         match placement {
             // Where its units are to ship from may change until then.
-            _ if self.awaits_payment => self.needs_assignments = false,
+            _ if self.waits_for_payment => self.needs_assignments = false,
             Placement::SingleLocation(location) if self.knows_only(*location) => {
                 self.placed_at.get_or_insert(*location);
                 self.needs_assignments = false;
@@ -90,7 +90,7 @@ impl OrderState {
     /// Units of a line that stay consumed: as ordered, without those that came back.
     #[must_use]
     pub fn consumed(&self, line: LineId) -> i64 {
-        let Some(state) = self.lines.get(&line).filter(|_| !self.awaits_payment) else {
+        let Some(state) = self.lines.get(&line).filter(|_| !self.waits_for_payment) else {
             return 0;
         };
         let back = self
@@ -122,12 +122,12 @@ impl OrderState {
     }
 
     fn wants_units(&self) -> bool {
-        !self.awaits_payment && self.lines.values().any(|line| line.quantity > 0)
+        !self.waits_for_payment && self.lines.values().any(|line| line.quantity > 0)
     }
 
     fn rewrite_cells(&mut self) {
         let mut desired: UnitsBy<(LineId, ItemId, LocationId)> = BTreeMap::new();
-        let consumed = self.lines.iter().filter(|_| !self.awaits_payment);
+        let consumed = self.lines.iter().filter(|_| !self.waits_for_payment);
         for (line, state) in consumed {
             for (location, units) in self.net(*line, state.quantity) {
                 for (item, need) in &state.needs {

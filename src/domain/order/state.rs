@@ -30,7 +30,7 @@ pub struct OrderState {
     pub deletion_told: bool,
     /// Nothing is taken before it is paid: the store consumed on payment when the order was first told of.
     #[serde(default)]
-    pub awaits_payment: bool,
+    pub waits_for_payment: bool,
     /// Point of sale: where it happened.
     pub location: Option<LocationId>,
     /// Only lines that sold a bundle.

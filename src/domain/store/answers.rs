@@ -112,23 +112,16 @@ impl StoreState {
             }
             // An answer of another kind than the question: as if the platform had not answered.
             (request, _) => {
-                let error = CallError::Ambiguous {
-                    reason: "the answer does not fit the call".to_owned(),
+                let id = call.id;
+                let in_flight = InFlight {
+                    call: Call { id, request },
+                    is_sweep,
+                    begun_at,
+                    raced,
+                    raced_items,
                 };
-                self.failed(
-                    InFlight {
-                        call: Call {
-                            id: call.id,
-                            request,
-                        },
-                        is_sweep,
-                        begun_at,
-                        raced,
-                        raced_items,
-                    },
-                    error,
-                    outcome,
-                );
+                let reason = "the answer does not fit the call".to_owned();
+                self.failed(in_flight, CallError::Ambiguous { reason }, outcome);
             }
         }
     }

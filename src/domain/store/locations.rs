@@ -118,7 +118,7 @@ impl StoreState {
 
     /// The order is where the store's one location is, unless there are others by now.
     fn doubt(&self, order: &mut OrderState, now: Timestamp) {
-        let ships = !order.deleted && !order.awaits_payment;
+        let ships = !order.deleted && !order.waits_for_payment;
         if order.location.is_none() && ships && self.only_location().is_some() {
             order.doubt = Some(Doubt {
                 since: order.doubt.map_or(now, |doubt| doubt.since.min(now)),

@@ -29,7 +29,7 @@ pub enum ConsumeOn {
 impl StorePolicy {
     /// Whether an order that is told of for the first time is to be paid before it takes anything.
     #[must_use]
-    pub(super) const fn awaits_payment(&self, order: &OrderSnapshot) -> bool {
+    pub(super) const fn waits_for_payment(&self, order: &OrderSnapshot) -> bool {
         match self.consume_on {
             ConsumeOn::Created => false,
             ConsumeOn::Paid => !order.paid,

@@ -204,7 +204,7 @@ impl StoreState {
             self.lanes.wake_unneeded(snapshot.order, outcome.at);
             return RowEnd::Naked;
         };
-        order.awaits_payment = self.policy.awaits_payment(snapshot);
+        order.waits_for_payment = self.policy.waits_for_payment(snapshot);
         self.lanes.wake(snapshot.order, outcome.at);
         self.order_absorbed(order, Absorbed::Applied, outcome)
     }

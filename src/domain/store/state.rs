@@ -261,12 +261,7 @@ impl StoreState {
             lanes: Lanes::restore(parked, &settings.retry),
             dirty: Dirty::default(),
             breaker: Breaker::new(settings.breaker_writes_max, settings.breaker_window_ms),
-            buckets: Buckets::restore(
-                &memo.buckets,
-                settings.bucket_headroom_percent,
-                memo.charged,
-                now,
-            ),
+            buckets: buckets_of(&memo, &settings, now),
             open_calls: due_at(calls, now),
             in_flight: None,
             backoff: Backoff::default(),
@@ -403,6 +398,11 @@ impl StoreState {
             self.dirty.mark_bundle(bundle.id);
         }
     }
+}
+
+fn buckets_of(memo: &Memo, settings: &StoreSettings, now: Timestamp) -> Buckets {
+    let headroom = settings.bucket_headroom_percent;
+    Buckets::restore(&memo.buckets, headroom, memo.charged, now)
 }
 
 /// Writes without an answer are sent again at once.

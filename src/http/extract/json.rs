@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
 use crate::http::error::{ApiError, Problem};
+use crate::http::extract::OnlyObject;
 
 /// The largest JSON body, in bytes. Nesting is bounded by the parser, at 128 levels.
 const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -76,7 +77,8 @@ pub(crate) fn parse_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError>
         return Err(ApiError::plain(Problem::EmptyBody));
     }
     refuse_control_characters(raw)?;
-    serde_json::from_slice(raw).map_err(|error| describe(&error))
+    let read = serde_json::from_slice(raw).map(|OnlyObject(value)| value);
+    read.map_err(|error| describe(&error))
 }
 
 /// Reads a query of exactly this type.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::bench::{Bench, STORE};
-use crate::db::{fleet, keepers};
+use crate::db::{fleet, inbox, keepers};
 use crate::domain::backlog::{Selection, Taken};
 use crate::domain::store::change::KeeperRecord;
 use crate::domain::store::command::Row;
@@ -142,6 +142,10 @@ async fn rows_that_somebody_deleted_are_passed_when_their_turn_comes() {
         Selection::Spread,
     ] {
         let (bench, told) = backlog(selection, None).await;
+        // What was accepted a moment ago is not read back, unless it is passed.
+        let db = &bench.shared.deps.db;
+        let passed = inbox::look_ahead(db, STORE, i64::from(ROWS), 1, 1).await;
+        assert!(passed.unwrap().rows.is_empty());
         bench
             .sql("DELETE FROM inbox WHERE store = 1 AND seq IN (1, 2, 9, 38, 39)")
             .await;

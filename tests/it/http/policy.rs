@@ -65,6 +65,13 @@ async fn what_is_out_of_range_decides_nothing() {
         .collect();
     for (body, status, code) in [
         (json!({"consume_on": "shipped"}), form, "malformed_json"),
+        (json!([]), form, "malformed_json"),
+        (json!({"safety_stock": []}), form, "malformed_json"),
+        (
+            json!({"safety_stock": {"items": [["1", 5]]}}),
+            form,
+            "malformed_json",
+        ),
         (json!({"colour": "red"}), form, "malformed_json"),
         (
             json!({"safety_stock": {"usual": "2"}}),
