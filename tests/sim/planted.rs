@@ -87,7 +87,7 @@ impl Plant {
     /// The rules of which one must be found broken first.
     pub(crate) const fn breaks(self) -> &'static [Rule] {
         match self {
-            Self::TornCommit => &[Rule::AppliedOnce, Rule::CountsAddUp],
+            Self::TornCommit => &[Rule::AppliedOnce, Rule::CountsAddUp, Rule::RowsTaken],
             Self::NumberBeforeRow | Self::PurgedAhead => &[Rule::AppliedOnce],
             Self::SegmentsForgotten => &[Rule::AppliedOnce, Rule::CountsAddUp],
             Self::OrderLost => &[Rule::RowsTaken],

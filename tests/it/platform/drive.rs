@@ -438,21 +438,24 @@ async fn subscriptions_are_made_once() {
     );
 }
 
+/// Asks the platform by hand; gives the data of its reply.
+async fn ask(drive: &Drive, body: &serde_json::Value) -> serde_json::Value {
+    let base = drive.sandbox.shop_url(DOMAIN);
+    let request = crate::support::client::client()
+        .post(format!("{base}/admin/api/2026-10/graphql.json"))
+        .header("x-shopify-access-token", &drive.shop.access_token)
+        .json(body);
+    let reply: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    assert!(reply["errors"].is_null(), "{reply}");
+    reply["data"].clone()
+}
+
 /// The addresses that the platform has subscriptions to, each with how many.
 async fn subscribed(drive: &Drive) -> BTreeMap<String, usize> {
     let query = "{ webhookSubscriptions(first: 100) { nodes { uri } } }";
-    let url = format!(
-        "{}/admin/api/2026-10/graphql.json",
-        drive.sandbox.shop_url(DOMAIN)
-    );
-    let request = crate::support::client::client()
-        .post(url)
-        .header("x-shopify-access-token", &drive.shop.access_token)
-        .json(&serde_json::json!({"query": query}));
-    let reply: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
-    let nodes = reply["data"]["webhookSubscriptions"]["nodes"].as_array();
+    let data = ask(drive, &serde_json::json!({ "query": query })).await;
     let mut uris = BTreeMap::new();
-    for node in nodes.unwrap_or_else(|| panic!("{reply}")) {
+    for node in data["webhookSubscriptions"]["nodes"].as_array().unwrap() {
         *uris
             .entry(node["uri"].as_str().unwrap().to_owned())
             .or_default() += 1;
@@ -462,26 +465,27 @@ async fn subscribed(drive: &Drive) -> BTreeMap<String, usize> {
 
 #[tokio::test]
 async fn subscriptions_move_to_the_stores_own_address() {
+    const ELSEWHERE: &str = "http://127.0.0.1:9/other";
     const ROOT: &str = "http://127.0.0.1:9/webhooks/shopify";
+    const CREATE: &str = "mutation($topic: WebhookSubscriptionTopic!, $uri: String!) { \
+        webhookSubscriptionCreate(topic: $topic, webhookSubscription: {uri: $uri, format: JSON}) { \
+        userErrors { message } } }";
     let mut drive = Drive::start().await;
-    let all = NEEDED_TOPICS.len() + WANTED_TOPICS.len();
-    let elsewhere = "http://127.0.0.1:9/other";
-    drive
-        .sandbox
-        .subscribe(DOMAIN, elsewhere, &NEEDED_TOPICS)
-        .unwrap();
-    drive.account.callback = Some(Callback::by_domain(ROOT));
-    drive.read(Read::Subscriptions).await.unwrap();
-    // Half of them are there already, as when the sweep before was cut short.
+    for root in [ELSEWHERE, ROOT] {
+        drive.account.callback = Some(Callback::by_domain(root));
+        drive.read(Read::Subscriptions).await.unwrap();
+    }
+    // Some are there already, as when the move before was cut short.
     let own = Callback::by_token(ROOT, Secret::new("t0k3n"));
-    let half: Vec<&str> = NEEDED_TOPICS.iter().copied().take(4).collect();
-    drive.sandbox.subscribe(DOMAIN, &own.uri(), &half).unwrap();
-    let others = (elsewhere.to_owned(), NEEDED_TOPICS.len());
-    let before = [
-        others.clone(),
-        (ROOT.to_owned(), all),
-        (own.uri(), half.len()),
-    ];
+    for topic in ["ORDERS_CREATE", "ORDERS_UPDATED"] {
+        let variables = serde_json::json!({"topic": topic, "uri": own.uri()});
+        let body = serde_json::json!({"query": CREATE, "variables": variables});
+        let errors = &ask(&drive, &body).await["webhookSubscriptionCreate"]["userErrors"];
+        assert_eq!(errors, &serde_json::json!([]));
+    }
+    let all = NEEDED_TOPICS.len() + WANTED_TOPICS.len();
+    let others = (ELSEWHERE.to_owned(), all);
+    let before = [others.clone(), (ROOT.to_owned(), all), (own.uri(), 2)];
     assert_eq!(subscribed(&drive).await, BTreeMap::from(before));
 
     drive.account.callback = Some(own.clone());
