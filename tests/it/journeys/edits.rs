@@ -114,11 +114,11 @@ async fn a_rival_program_is_not_fought_for_ever(database: TestDb) {
     .await;
     assert!(writes(&shop) <= before + 25, "{}", writes(&shop) - before);
 
+    shop.shows("contested", |shown| shown["contested_levels"] == 1)
+        .await;
     let attention = shop.merchant(Method::GET, "/attention", &Value::Null).await;
     let contested = &attention.json()["contested"];
     assert_eq!(contested[0]["item"], kits[0].to_string(), "{contested}");
-    let told = shop.observation().await;
-    assert_eq!(told["contested_levels"], 1, "{told:#}");
 }
 
 async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {
