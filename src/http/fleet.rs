@@ -80,7 +80,7 @@ impl FleetSort {
 /// Which keepers to list.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetQuery {
-    /// One of [`STATE_NAMES`](crate::http::keeper_row::STATE_NAMES).
+    /// One of [`STATE_NAMES`].
     pub(crate) state: Option<&'static str>,
     /// Letters of a domain, or an id.
     pub(crate) search: Option<String>,

@@ -1,7 +1,7 @@
 //! Where in a backlog the next rows are taken from.
 //!
 //! What is taken out of order is a stretch: so many rows, one after the other. A new segment is begun only where more
-//! than [`STRETCHES_LEFT_MIN`] stretches lie in one, so a small backlog stays one segment and is taken in its order.
+//! than `STRETCHES_LEFT_MIN` stretches lie in one, so a small backlog stays one segment and is taken in its order.
 
 use super::taken::{SEGMENTS_MAX, Segment, Taken};
 
