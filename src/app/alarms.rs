@@ -16,6 +16,7 @@ use crate::domain::alarm::{
 use crate::domain::store::state::Pause;
 use crate::ids::StoreId;
 use crate::keeper::{Directory, KeeperStatus};
+use crate::platform::PlatformClient;
 use crate::telemetry::metric_name;
 
 /// Stores that one query reads.
@@ -29,6 +30,7 @@ pub(super) struct Alarms {
     pub(super) clock: Clock,
     pub(super) db: Db,
     pub(super) directory: Directory,
+    pub(super) client: Arc<PlatformClient>,
     pub(super) rules: AlarmRules,
     /// Each reading of the totals is judged.
     pub(super) totals: watch::Receiver<Option<Totals>>,
@@ -71,6 +73,11 @@ impl Alarms {
                 .safe_mode()
                 .map(|mode| (mode.crashed, mode.of)),
             silent: silence.summary(),
+            contested_stores: statuses
+                .iter()
+                .filter(|status| is_contested(status))
+                .count(),
+            other_version: self.client.serves_other_version(),
         }
     }
 
@@ -132,6 +139,11 @@ const fn judged(totals: Totals) -> ReadTotals {
         done: totals.received.saturating_sub(totals.backlog),
         dead: totals.dead,
     }
+}
+
+fn is_contested(status: &KeeperStatus) -> bool {
+    let observation = status.observation.as_ref();
+    observation.is_some_and(|observation| observation.contested_levels > 0)
 }
 
 fn is_uninstalled(status: &KeeperStatus) -> bool {

@@ -125,6 +125,7 @@ impl App {
             clock: &parts.clock,
             storage: &storage,
             directory: &directory,
+            client: &client,
         };
         let tasks = background.start(metrics, board, failure)?;
         tracing::info!(%address, "serving");
@@ -287,6 +288,7 @@ struct Background<'app> {
     clock: &'app Clock,
     storage: &'app Storage,
     directory: &'app Directory,
+    client: &'app Arc<PlatformClient>,
 }
 
 impl Background<'_> {
@@ -338,6 +340,7 @@ impl Background<'_> {
             clock: self.clock.clone(),
             db: self.storage.db.clone(),
             directory: self.directory.clone(),
+            client: Arc::clone(self.client),
             rules: settings::alarm_rules(&self.config.alarms),
             totals,
             board,

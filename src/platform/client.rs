@@ -61,6 +61,12 @@ impl PlatformClient {
         }
     }
 
+    /// Whether a platform has answered by another version of its API than it was asked for, since the process began.
+    #[must_use]
+    pub fn serves_other_version(&self) -> bool {
+        self.shopify.serves_other_version()
+    }
+
     /// Shopify's client, for what is not a call: installing and refreshing tokens.
     #[must_use]
     pub const fn shopify(&self) -> &ShopifyClient {

@@ -132,3 +132,50 @@ pub(super) fn print(report: &Report, json: bool) {
 fn millis(value: Option<i64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value} ms"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs read these names: they are the contract's.
+    #[test]
+    fn the_last_line_has_the_names_of_the_contract() {
+        let line = serde_json::to_value(Report::default()).unwrap();
+        for name in [
+            "seed",
+            "seconds",
+            "stores",
+            "sent",
+            "accepted",
+            "applied",
+            "naked",
+            "duplicate",
+            "dead",
+            "lost",
+            "drift",
+            "calls",
+            "throttled_by_us",
+            "sale_to_stock_p50_ms",
+            "sale_to_stock_p99_ms",
+            "quiet_p99_ms",
+            "noisy_p99_ms",
+        ] {
+            assert!(line.get(name).is_some(), "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn anything_lost_and_any_level_that_differs_is_a_failure() {
+        assert!(Report::default().is_clean());
+        let (lost, drift) = (1, 1);
+        let lost = Report {
+            lost,
+            ..Report::default()
+        };
+        let drifted = Report {
+            drift,
+            ..Report::default()
+        };
+        assert!(!lost.is_clean() && !drifted.is_clean());
+    }
+}

@@ -23,11 +23,15 @@ pub enum Alarm {
     Restarts,
     /// A store that always has webhooks has none.
     SilentStores,
+    /// Another program keeps changing levels of bundles back, which are left alone meanwhile.
+    ContestedLevels,
+    /// The platform answers by another version of its API than it is asked for.
+    OtherVersion,
 }
 
 impl Alarm {
     /// The most pressing first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Blind,
         Self::SafeMode,
         Self::SilentThreads,
@@ -38,6 +42,8 @@ impl Alarm {
         Self::DeadLetters,
         Self::Restarts,
         Self::SilentStores,
+        Self::ContestedLevels,
+        Self::OtherVersion,
     ];
 
     /// Its stable name, for metrics and programs.
@@ -54,6 +60,8 @@ impl Alarm {
             Self::DeadLetters => "dead_letters",
             Self::Restarts => "restarts",
             Self::SilentStores => "silent_stores",
+            Self::ContestedLevels => "contested_levels",
+            Self::OtherVersion => "other_version",
         }
     }
 
@@ -66,7 +74,9 @@ impl Alarm {
             | Self::SilentThreads
             | Self::StuckKeepers
             | Self::Restarts
-            | Self::SilentStores => false,
+            | Self::SilentStores
+            | Self::ContestedLevels
+            | Self::OtherVersion => false,
         }
     }
 }

@@ -28,6 +28,8 @@ struct Server {
     silent_threads: usize,
     safe_mode: Option<(usize, usize)>,
     is_blind: bool,
+    contested_stores: usize,
+    other_version: bool,
 }
 
 impl Server {
@@ -44,6 +46,8 @@ impl Server {
             silent_threads: 0,
             safe_mode: None,
             is_blind: false,
+            contested_stores: 0,
+            other_version: false,
         }
     }
 
@@ -67,6 +71,8 @@ impl Server {
                 silent_threads: self.silent_threads,
                 safe_mode: self.safe_mode,
                 silent: None,
+                contested_stores: self.contested_stores,
+                other_version: self.other_version,
             };
             turned.extend(self.watch.look(&reading).into_iter().map(|turned| {
                 let sign = if turned.is_raised { '+' } else { '-' };
@@ -235,6 +241,19 @@ fn a_database_that_does_not_tell_is_told_of() {
     assert_eq!(server.pass(60, |_| {}), ["+blind"]);
     server.is_blind = false;
     assert_eq!(server.pass(60, |_| {}), ["-blind"]);
+}
+
+#[test]
+fn what_is_strange_at_the_platform_is_told_of() {
+    let mut server = Server::new(RULES);
+    (server.contested_stores, server.other_version) = (3, true);
+    let raised = server.pass(5, |_| {});
+    assert_eq!(raised, ["+contested_levels", "+other_version"]);
+    let first = "stores where another program keeps changing levels of bundles back: 3";
+    assert_eq!(server.summaries()[0], first);
+    (server.contested_stores, server.other_version) = (0, false);
+    let over = server.pass(60, |_| {});
+    assert_eq!(over, ["-contested_levels", "-other_version"]);
 }
 
 #[test]

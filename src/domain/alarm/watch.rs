@@ -26,6 +26,10 @@ pub struct Reading {
     pub safe_mode: Option<(usize, usize)>,
     /// Which stores are silent that never are.
     pub silent: Option<String>,
+    /// Stores with levels that somebody else keeps changing back.
+    pub contested_stores: usize,
+    /// The platform answers by another version of its API than it is asked for.
+    pub other_version: bool,
 }
 
 /// What the database tells.
@@ -213,6 +217,12 @@ impl Watch {
             }),
             Alarm::StuckKeepers => some(reading.stuck_keepers)
                 .map(|keepers| format!("keepers that have work in hand and move nothing: {keepers}")),
+            Alarm::ContestedLevels => some(reading.contested_stores).map(|stores| {
+                format!("stores where another program keeps changing levels of bundles back: {stores}")
+            }),
+            Alarm::OtherVersion => reading.other_version.then(|| {
+                "the platform answers by another version of its API than it is asked for; the log names it".to_owned()
+            }),
             Alarm::NoTurns => self.no_turns(reading),
             Alarm::OldestUnapplied => self.oldest_unapplied(reading),
             Alarm::BacklogGrows => self.backlog_grows(reading),

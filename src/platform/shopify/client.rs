@@ -2,7 +2,7 @@
 //!
 //! What a call is charged is `domain`'s to say; that no query here costs more is asserted beside each.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -88,6 +88,11 @@ impl ShopifyClient {
 
     pub(super) const fn response_bytes_max(&self) -> usize {
         self.response_bytes_max
+    }
+
+    /// Whether it has answered by another version of its API than it was asked for.
+    pub fn serves_other_version(&self) -> bool {
+        self.version_warned.load(Ordering::Relaxed)
     }
 
     pub(super) const fn version_warned(&self) -> &AtomicBool {
