@@ -42,7 +42,7 @@ impl Fixture {
             ..ShopRequest::new(DOMAIN)
         };
         let opened = sandbox.open_shop(&request).unwrap();
-        let database = TestDb::sqlite().await;
+        let database = TestDb::chosen().await;
         let store = database.store(DOMAIN).await;
         let fixture = Self {
             database,

@@ -168,7 +168,7 @@ fn catalog() -> ShopRequest {
 
 async fn shop_with_two_kits() -> (Shop, Kit, Kit) {
     let opening = Shop::with_stock(&STOCK).platform(|request, _options| *request = catalog());
-    let mut shop = opening.open(TestDb::sqlite().await).await;
+    let mut shop = opening.open(TestDb::chosen().await).await;
     let kit = Kit::of(shop.item(KIT), &[(shop.item(0), 2), (shop.item(1), 1)]);
     let spared = Kit::of(shop.item(SPARED), &[(shop.item(3), 2)]);
     shop.define(&kit).await;

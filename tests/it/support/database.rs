@@ -14,7 +14,7 @@ use storekeeper::domain::store::change::Changes;
 use storekeeper::ids::{GrantId, IdSource, StoreId};
 use tempfile::TempDir;
 
-use super::postgres::TestPostgres;
+use super::postgres::{TestPostgres, chosen_url};
 
 /// A database with the schema, its writer, and what is needed to fill it.
 pub(crate) struct TestDb {
@@ -37,8 +37,19 @@ impl TestDb {
     }
 
     pub(crate) async fn postgres() -> Self {
+        Self::at(TestPostgres::start().database_url().await).await
+    }
+
+    /// SQLite, or what the environment asks for.
+    pub(crate) async fn chosen() -> Self {
+        match chosen_url().await {
+            Some(url) => Self::at(url).await,
+            None => Self::sqlite().await,
+        }
+    }
+
+    async fn at(url: String) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let url = TestPostgres::start().database_url().await;
         Self::migrated(DatabaseOptions::new(url, directory.path()), directory).await
     }
 
