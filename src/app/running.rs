@@ -193,7 +193,7 @@ impl App {
     }
 
     /// Stops without losing anything: no longer ready, HTTP drains, turns finish, tasks end, the database closes and
-    /// the locks go. Takes at most four times the configured deadline, as long as the log takes what it is told.
+    /// the locks go. Takes at most five times the configured deadline, as long as the log takes what it is told.
     pub async fn stop(self) {
         let Self {
             storage,
@@ -219,11 +219,11 @@ impl App {
             );
         }
         tasks.shutdown().await;
-        let closing = async {
-            accounts.settle().await;
-            storage.close().await
-        };
-        match tokio::time::timeout(stop_deadline, closing).await {
+        let settling = tokio::time::timeout(stop_deadline, accounts.settle());
+        if settling.await.is_err() {
+            tracing::warn!("a renewal of an access token did not end in time");
+        }
+        match tokio::time::timeout(stop_deadline, storage.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "failed to close the database"),
             Err(_elapsed) => tracing::warn!("the database did not close in time"),

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::telemetry;
 
 /// An orderly end takes at most so many times the configured deadline, and a little more.
-const STOP_DEADLINES_MAX: u32 = 4;
+const STOP_DEADLINES_MAX: u32 = 5;
 const A_LITTLE_MORE: Duration = Duration::from_secs(1);
 /// How long the last words may take.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);

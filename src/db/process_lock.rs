@@ -14,7 +14,7 @@ use super::options::DatabaseOptions;
 /// The file that is locked, inside the data directory.
 const LOCK_FILE: &str = "storekeeper.lock";
 /// What the name of the file that is locked beside an embedded database ends with.
-const LOCK_SUFFIX: &str = ".lock";
+const LOCK_SUFFIX: &str = ".process-lock";
 /// The advisory lock's key: the ASCII codes of "storekpr".
 const ADVISORY_KEY: i64 = 0x7374_6f72_656b_7072;
 

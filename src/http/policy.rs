@@ -50,7 +50,7 @@ pub(crate) enum WireConsumeOn {
 pub(crate) struct SafetyStockDocument {
     /// Of every component that is not named; 0 to 1,000,000,000.
     usual: i64,
-    /// At most 10,000, each item once.
+    /// At most 5,000, each item once.
     #[schema(value_type = Vec<ItemSafetyStock>)]
     items: Vec<OnlyObject<ItemSafetyStock>>,
 }

@@ -29,10 +29,11 @@ const PERSONAL: [&str; 14] = [
 ];
 
 /// Texts that give somebody away, or let one in, by their key.
-const TELLING: [&str; 24] = [
+const TELLING: [&str; 32] = [
     "address1",
     "address2",
     "author",
+    "authorization",
     "browser_ip",
     "cart_token",
     "checkout_token",
@@ -44,6 +45,8 @@ const TELLING: [&str; 24] = [
     "first_name",
     "landing_site",
     "last_name",
+    "latitude",
+    "longitude",
     "message",
     "note",
     "order_status_url",
@@ -51,7 +54,12 @@ const TELLING: [&str; 24] = [
     "province",
     "referring_site",
     "shop_owner",
+    "tags",
     "token",
+    "tracking_number",
+    "tracking_numbers",
+    "tracking_url",
+    "tracking_urls",
     "zip",
     "zip_code",
 ];

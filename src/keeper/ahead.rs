@@ -79,7 +79,8 @@ impl Ahead {
                 continue;
             }
             let stopped = (manner == Manner::Ahead).then_some(seq);
-            *self = Self::default();
+            // What is put back stands before others all the same.
+            *self = Self::new(Manner::Ahead, Vec::new());
             return Front::Ended(stopped);
         }
         match self.parsed.front() {
@@ -87,6 +88,12 @@ impl Ahead {
             None if manner == Manner::Opening && passed > 0 => Front::Ended(None),
             None => Front::Nothing,
         }
+    }
+
+    /// The number of the row that [`peek`](Self::peek) would parse or give.
+    pub(super) fn next_seq(&self) -> Option<i64> {
+        let parsed = self.parsed.front().map(|row| row.seq);
+        parsed.or_else(|| self.read.front().map(|row| row.seq))
     }
 
     /// Takes the row that was looked at.

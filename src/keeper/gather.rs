@@ -143,9 +143,15 @@ impl KeeperCore {
 
     /// Nothing is overtaken while a row is sought that brought a keeper down.
     fn next_place(&mut self) -> Place {
-        let in_order = self.in_order || self.one_by_one > 0 || self.state.suspect().is_some();
+        let in_order = self.in_order || self.one_by_one > 0 || self.seeks_suspect();
         let head = self.state.head();
         self.selector.next(self.state.taken(), head, in_order)
+    }
+
+    /// Whether a row that brought a keeper down is still to come; one that is parked has been passed.
+    fn seeks_suspect(&self) -> bool {
+        let suspect = self.state.suspect();
+        suspect.is_some_and(|suspect| !self.state.taken().contains(suspect.seq))
     }
 
     /// The rows of the place up to the first that is missing. The inbox gives numbers without gaps; where somebody has
@@ -198,6 +204,11 @@ impl KeeperCore {
         let mut parked = parked.peekable();
         // Once the parked rows have filled a turn, those of the log wait for the next.
         while rows.len() < rows_max && (rows.is_empty() || watch.elapsed() < parsing_max) {
+            // It may bring the keeper down already as it is parsed: what stands before it is committed first.
+            let is_next = alone.is_some() && alone == self.ahead.next_seq();
+            if is_next && parked.peek().is_none() && !rows.is_empty() {
+                break;
+            }
             let may_overtake = |row: &Row| self.state.may_overtake(row, now);
             let next = match (parked.peek(), &mut self.ahead) {
                 (Some(row), _) => row,

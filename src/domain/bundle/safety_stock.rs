@@ -26,7 +26,7 @@ pub enum SafetyStockRefusal {
 
 impl SafetyStock {
     /// Components that may have one of their own.
-    pub const ITEMS_MAX: usize = 10_000;
+    pub const ITEMS_MAX: usize = 5_000;
 
     /// Units of a component kept back at each location.
     #[must_use]

@@ -259,7 +259,8 @@ impl StoreState {
                 }
             }
             Read::Locations => self.locations_not_read(now),
-            Read::Items(_) | Read::OrderOf(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
+            Read::OrderOf(part) => self.postpone_part(*part, now),
+            Read::Items(_) | Read::OrdersSince { .. } | Read::Subscriptions => {}
         }
     }
 

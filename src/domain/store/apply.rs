@@ -111,7 +111,11 @@ impl StoreState {
     fn row_crashed(&mut self, seq: i64, reason: String, outcome: &mut Outcome) {
         let suspect = self.suspect.as_ref().filter(|suspect| suspect.seq == seq);
         let crashes = suspect.map_or(0, |suspect| suspect.crashes) + 1;
-        if crashes < CRASHES_MAX {
+        // A suspect is taken in its order and alone, so it stands right behind the cursor; a row of a lane is done with. One
+        // that has brought the keeper down before those in front of it were committed waits for them.
+        let taken = &mut self.counts.taken;
+        let is_given_up = crashes >= CRASHES_MAX && (taken.contains(seq) || taken.take(seq));
+        if !is_given_up {
             self.suspect = Some(Suspect {
                 seq,
                 crashes,
@@ -121,8 +125,6 @@ impl StoreState {
         }
         self.suspect = None;
         self.counts.dead += 1;
-        // A suspect is taken in its order and alone, so it stands right behind the cursor; a row of a lane is done with.
-        let _done_before = self.counts.taken.take(seq);
         self.lanes.leave(seq, outcome.at);
         self.bury_row(seq, DeadLetterClass::Poison, reason, outcome);
     }

@@ -101,6 +101,7 @@ impl StoreState {
             self.next_sweep_at(),
             self.dirty.next_postponed(),
             self.ledger.next_postponed(now),
+            self.next_part_at(now),
         ];
         // What is due already is among the wants, at the instant when the bucket can afford it.
         let later = later.into_iter().flatten().filter(|at| *at > now);
@@ -182,7 +183,7 @@ impl StoreState {
             self.lanes
                 .next_to_read(|order| self.ledger.may_read_stranger(order, now))
                 .map(Want::Stranger),
-            self.parts_touched.first().copied().map(Want::Part),
+            self.next_part(now).map(Want::Part),
             self.next_to_assign(now).map(Want::Assignments),
             adjust.then_some(Want::Adjust),
             levels.then_some(Want::Levels),

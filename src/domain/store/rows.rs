@@ -134,7 +134,7 @@ impl StoreState {
             }
             Fact::Refund(refund) => self.take_refund(row, refund, outcome),
             Fact::OrderTouched(order) => self.touch_order(row, *order, outcome),
-            Fact::PartTouched(part) => self.touch_part(*part),
+            Fact::PartTouched(part) => self.touch_part(*part, outcome.at),
             Fact::OrderDeleted(order) => self.delete_order(*order, outcome),
             Fact::Level(level) if self.is_absurd(level.updated_at, outcome.at) => {
                 self.want_levels(level.item, outcome)

@@ -72,7 +72,7 @@ pub struct Memo {
     /// Reads of orders that the ledger does not have, and that told too little.
     pub strangers_asked: BTreeMap<OrderId, Asked>,
     /// Fulfillment orders that changed and may be of any order.
-    pub parts_touched: BTreeSet<FulfillmentOrderId>,
+    pub parts_touched: BTreeMap<FulfillmentOrderId, Asked>,
     /// Cancelled orders whose components were not given back.
     pub unrestocked: BTreeSet<OrderId>,
     /// How often the locations were asked about.

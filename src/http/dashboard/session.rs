@@ -114,10 +114,14 @@ impl Session {
                 sessions.forget(&value).await;
                 None
             }
-            // In an outage of the database the dashboard is needed most, and nothing can have been revoked.
+            // In an outage of the database the dashboard is needed most, to look at: the token may have been revoked
+            // before.
             Err(_unreachable) => Some(Self {
                 value,
-                operator: signed_in.operator,
+                operator: Arc::new(Operator {
+                    role: OperatorRole::Viewer,
+                    ..Operator::clone(&signed_in.operator)
+                }),
             }),
         }
     }

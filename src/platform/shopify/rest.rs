@@ -18,8 +18,8 @@ const PAGE_LIMIT: &str = "250";
 /// Pages of one answer: 50 items at 200 locations.
 const PAGES_MAX: usize = 40;
 /// What we read of an order; the rest is most of its size.
-const ORDER_FIELDS: &str =
-    "id,admin_graphql_api_id,created_at,updated_at,cancelled_at,location_id,line_items,refunds";
+const ORDER_FIELDS: &str = "id,admin_graphql_api_id,created_at,updated_at,cancelled_at,financial_status,location_id,\
+    line_items,refunds";
 
 #[derive(Deserialize)]
 struct LevelsPage {

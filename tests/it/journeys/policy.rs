@@ -3,10 +3,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use storekeeper::sandbox::{OrderRequest, RestockType};
+use storekeeper::sandbox::{Faults, OrderRequest, RestockType, WebhookFaults};
 
 use super::kit::Kit;
-use super::shop::Shop;
+use super::shop::{Shop, ShopBuilder};
 use crate::support::app::Answer;
 use crate::support::database::{TestDb, on_both_databases};
 
@@ -14,11 +14,16 @@ on_both_databases!(
     bundles_leave_the_safety_stock_alone,
     an_order_takes_nothing_before_it_is_paid,
     an_order_keeps_the_rule_under_which_it_was_told_of,
+    payments_of_which_no_webhook_told_are_found_by_the_sweep,
 );
 
 /// Two razors and a foam.
 async fn kit_shop(database: TestDb) -> (Shop, String, i64) {
-    let mut shop = Shop::with_stock(&[100, 30, 0]).open(database).await;
+    opened(Shop::with_stock(&[100, 30, 0]), database).await
+}
+
+async fn opened(opening: ShopBuilder, database: TestDb) -> (Shop, String, i64) {
+    let mut shop = opening.open(database).await;
     let kit = Kit::of(shop.item(2), &[(shop.item(0), 2), (shop.item(1), 1)]);
     let bundle = shop.define(&kit).await;
     shop.comes_right().await;
@@ -134,4 +139,24 @@ async fn an_order_keeps_the_rule_under_which_it_was_told_of(database: TestDb) {
     pay(&shop, held).await;
     shop.comes_right().await;
     assert_eq!(levels(&shop), [90, 25, 25]);
+}
+
+async fn payments_of_which_no_webhook_told_are_found_by_the_sweep(database: TestDb) {
+    let opening = Shop::with_stock(&[100, 30, 0]).sweeping();
+    let (shop, _, kit) = opened(opening, database).await;
+    decide(&shop, json!({"consume_on": "paid"})).await;
+    let known = shop.order(&unpaid(kit, 2));
+    shop.rests().await;
+    assert_eq!(levels(&shop), [100, 30, 30]);
+    shop.sandbox.set_faults(Faults {
+        webhooks: WebhookFaults {
+            drop_per_mille: 1_000,
+            ..WebhookFaults::default()
+        },
+        ..Faults::default()
+    });
+    pay(&shop, known).await;
+    shop.sell(&[(kit, 3)]);
+    shop.until("taken", |shop| levels(shop) == [90, 25, 25])
+        .await;
 }

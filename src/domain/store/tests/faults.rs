@@ -378,3 +378,26 @@ fn no_more_bundles_are_dirty_than_there_are() {
     let seen = world.state.observation(world.platform.now);
     assert_eq!((seen.bundles, seen.dirty_bundles), (2, 2));
 }
+
+#[test]
+fn a_row_that_crashed_three_times_is_given_up_only_when_it_is_passed() {
+    let span = |from, to| crate::domain::backlog::Span { from, to };
+    let mut world = World::new(24);
+    world.keeper.ahead = [span(20, 25), span(30, 35)];
+    world.restart();
+    let crash = || Command::RowCrashed {
+        seq: 5,
+        reason: "hangs".to_owned(),
+    };
+    for _ in 0..3 {
+        world.apply(crash());
+    }
+    // Rows 1 to 4 are still to come, and there is no room for another piece of the log that is done with.
+    assert!(world.dead.is_empty());
+    assert_eq!(world.state.suspect().map(|suspect| suspect.seq), Some(5));
+    world.keeper.cursor = 4;
+    world.restart();
+    world.apply(crash());
+    assert_eq!(world.dead.len(), 1);
+    assert!(world.state.taken().contains(5));
+}

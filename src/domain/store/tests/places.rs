@@ -355,3 +355,29 @@ fn a_fulfillment_order_without_a_name_is_asked_whose_it_is() {
     let shown = world.state.observation(world.platform.now);
     assert_eq!(shown.paused, None, "no store is barred for that");
 }
+
+#[test]
+fn a_fulfillment_order_that_nobody_answers_for_lets_others_go_first() {
+    let mut world = world();
+    for number in [1, 2] {
+        let part = Fact::PartTouched(FulfillmentOrderId(number));
+        world.take("fulfillment_orders/moved".to_owned(), part);
+    }
+    let ask = |number| Request::Read(Read::OrderOf(FulfillmentOrderId(number)));
+    let first = plan_until(&mut world, |request| *request == ask(1));
+    let reason = "timeout".to_owned();
+    world.apply(Command::CallAnswered {
+        call: first.id,
+        answer: failed(CallError::Ambiguous { reason }),
+    });
+    let next = plan_until(&mut world, |request| {
+        *request == ask(1) || *request == ask(2)
+    });
+    assert_eq!(next.request, ask(2));
+    let answer = world.platform.answer(&next);
+    world.apply(Command::CallAnswered {
+        call: next.id,
+        answer,
+    });
+    plan_until(&mut world, |request| *request == ask(1));
+}
