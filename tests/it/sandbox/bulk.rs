@@ -1,7 +1,5 @@
 //! Bulk queries: their lines, their limits, their end.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopOpened, ShopRequest};
 
@@ -52,14 +50,15 @@ impl Door {
 
 /// The body of the webhook that tells of the end.
 pub(super) async fn finished(receiver: &Receiver) -> Value {
-    let begun = Instant::now();
-    loop {
-        if let Some(told) = receiver.of(TOPIC).first() {
-            return told.body();
+    let told = async {
+        loop {
+            if let Some(told) = receiver.of(TOPIC).first() {
+                return told.body();
+            }
+            tokio::task::yield_now().await;
         }
-        assert!(begun.elapsed() < DEADLINE, "no bulk operation has finished");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    };
+    tokio::time::timeout(DEADLINE, told).await.unwrap()
 }
 
 /// Starts an operation whose end `receiver` is told of, and waits for that.
