@@ -122,6 +122,12 @@ impl PlatformClock {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// The present on the wall.
+    pub(super) fn wall_now(&self) -> Moment {
+        let elapsed = i64::try_from(self.wall_ns()).unwrap_or(i64::MAX);
+        self.epoch.plus_nanos(elapsed)
+    }
+
     /// The present of the platform.
     pub(super) fn now(&self) -> Moment {
         let elapsed = i64::try_from(self.wall_ns()).unwrap_or(i64::MAX);

@@ -151,8 +151,9 @@ impl Shop {
     ) -> Result<(), Refused> {
         let complete = self.with_order(action, id, |shop, order| {
             let wanted = wanted_units(order, request)?;
+            let before = order.fulfilments.len();
             for (line, units) in wanted {
-                shop.send_units(action, order, line, units);
+                shop.send_units(action, order, before, (line, units));
             }
             Ok(order
                 .lines
@@ -169,12 +170,25 @@ impl Shop {
         Ok(())
     }
 
-    fn send_units(&mut self, action: Action, order: &mut Order, line: i64, units: i64) {
+    /// Sends `(line, units)`; what leaves one location is one parcel, among
+    /// those behind the first `before`.
+    fn send_units(
+        &mut self,
+        action: Action,
+        order: &mut Order,
+        before: usize,
+        (line, units): (i64, i64),
+    ) {
         let item = order.line(line).map_or(0, |found| found.item);
         let cause = Cause::Fulfil(order.line_ref(line));
         for (location, part) in order.release(line, units) {
             let key = LevelKey { item, location };
             self.shift(action, key, Shift::committed(-part, cause.clone()));
+            let mut parcels = order.fulfilments.iter_mut().skip(before);
+            if let Some(parcel) = parcels.find(|parcel| parcel.location == location) {
+                parcel.lines.push((line, part));
+                continue;
+            }
             order.fulfilments.push(Fulfilment {
                 id: self.ids.next(Kind::Fulfilment),
                 location,

@@ -12,7 +12,7 @@ use actix_web::{
 use serde_json::{Value, json};
 
 use super::{
-    graphql,
+    authorize, bulk, graphql,
     ids::LevelKey,
     oauth,
     oracle::CallReceived,
@@ -23,6 +23,17 @@ use super::{
 };
 
 pub(super) fn configure(config: &mut ServiceConfig) {
+    for shop in ["/shops/{domain}", ""] {
+        config
+            .route(
+                &format!("{shop}/admin/oauth/authorize"),
+                web::get().to(authorize::authorize),
+            )
+            .route(
+                &format!("{shop}/bulk/{{id}}/{{signature}}.jsonl"),
+                web::get().to(bulk::result),
+            );
+    }
     config
         .route(
             "/shops/{domain}/admin/oauth/access_token",
@@ -63,6 +74,8 @@ pub(super) struct Call {
     /// Levels shown and levels written, for outsiders to act upon.
     pub(super) read: Vec<LevelKey>,
     pub(super) wrote: Vec<LevelKey>,
+    /// Bulk operations created, to be run.
+    pub(super) bulk: Vec<i64>,
 }
 
 impl Call {
@@ -181,6 +194,7 @@ async fn admin(request: HttpRequest, body: Bytes, platform: Data<Platform>) -> H
         Some(Fault::Throttle | Fault::Ambiguous) | None => {}
     }
     let reply = answer(&platform, &domain, &mut call);
+    bulk::run(&platform, &domain, std::mem::take(&mut call.bulk));
     let response = finish(&platform, &domain, &call, &reply);
     platform.let_outsiders_act(&domain, &call.read, &call.wrote);
     if call.fault == Some(Fault::Ambiguous) {
@@ -236,6 +250,7 @@ fn begin(platform: &Platform, request: &HttpRequest, body: Bytes, version: &'sta
         throttled: false,
         read: Vec::new(),
         wrote: Vec::new(),
+        bulk: Vec::new(),
     };
     call.fault = draw_fault(platform, &call);
     let stale = platform.faults().api.stale_read_per_mille;

@@ -27,6 +27,7 @@ pub(super) enum Kind {
     OrderEdit,
     Subscription,
     AdjustmentGroup,
+    BulkOperation,
 }
 
 impl Kind {
@@ -48,6 +49,7 @@ impl Kind {
             Self::OrderEdit => 78_912_328_793_123_782,
             Self::Subscription => 1_929_113_141_554,
             Self::AdjustmentGroup => 33_000_000_000,
+            Self::BulkOperation => 147_595_010,
         }
     }
 }

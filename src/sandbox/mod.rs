@@ -8,7 +8,9 @@
 
 mod options;
 
+mod authorize;
 mod bodies;
+mod bulk;
 mod catalog;
 mod chance;
 mod clock;

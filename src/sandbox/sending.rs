@@ -35,12 +35,21 @@ impl Signed {
 
 /// Base64 of the HMAC-SHA256 of the raw body.
 pub(super) fn sign(secret: &str, body: &[u8]) -> String {
+    STANDARD.encode(digest(secret, body))
+}
+
+/// The HMAC-SHA256 of a message in hexadecimal.
+pub(super) fn sign_hex(secret: &str, message: &[u8]) -> String {
+    hex::encode(digest(secret, message))
+}
+
+fn digest(secret: &str, message: &[u8]) -> Vec<u8> {
     // An HMAC takes a key of any length; there is no failure to tell.
     Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_or_else(
-        |_| String::new(),
+        |_| Vec::new(),
         |mut mac| {
-            mac.update(body);
-            STANDARD.encode(mac.finalize().into_bytes())
+            mac.update(message);
+            mac.finalize().into_bytes().to_vec()
         },
     )
 }

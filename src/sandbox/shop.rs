@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    bulk::BulkOperation,
     catalog::Catalog,
     clock::Moment,
     deliveries::Delivery,
@@ -131,6 +132,7 @@ pub(super) struct Shop {
     pub(super) levels: BTreeMap<LevelKey, Level>,
     pub(super) orders: BTreeMap<i64, Order>,
     pub(super) subscriptions: BTreeMap<i64, Subscription>,
+    pub(super) bulk: BTreeMap<i64, BulkOperation>,
     pub(super) tokens: Tokens,
     pub(super) secrets: Vec<Secret>,
     pub(super) keys: Keys,
@@ -163,6 +165,7 @@ impl Shop {
             levels: BTreeMap::new(),
             orders: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            bulk: BTreeMap::new(),
             tokens: Tokens::new(request.token_ttl_s),
             secrets: Vec::new(),
             keys: Keys::default(),

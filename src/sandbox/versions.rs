@@ -35,6 +35,11 @@ pub(super) fn knows_change_from(version: &str) -> bool {
     version == UNSTABLE || version >= "2026-01"
 }
 
+/// Whether several bulk operations may run at a time.
+pub(super) fn runs_bulk_together(version: &str) -> bool {
+    version == UNSTABLE || version >= "2026-01"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ mod refund;
 mod shop;
 
 pub(super) use inventory::{item, item_deleted, level, level_seen, location};
-pub(super) use order::{financial_status, fulfilment_order, order};
+pub(super) use order::{financial_status, fulfilment, fulfilment_order, order};
 pub(super) use product::{product, variant};
 pub(super) use refund::refund;
 pub(super) use shop::{settings, shop};

@@ -196,7 +196,8 @@ pub(super) fn sold_line(order: &Order, line: &Line) -> Value {
     })
 }
 
-fn fulfilment(order: &Order, parcel: &Fulfilment) -> Value {
+/// One parcel as it was sent.
+pub(in crate::sandbox) fn fulfilment(order: &Order, parcel: &Fulfilment) -> Value {
     let lines: Vec<Value> = parcel
         .lines
         .iter()

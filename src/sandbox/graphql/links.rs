@@ -68,7 +68,7 @@ pub(super) fn of(shop: &Shop, call: &mut Call, node: &Node, pick: &Pick) -> Foun
             let found = links.find(|(name, _)| *name == pick.name);
             found.map_or(nothing, |(_, found)| found.clone())
         }
-        Node::Shop | Node::Location(_) => nothing,
+        Node::Shop | Node::Location(_) | Node::Bulk(_) => nothing,
     }
 }
 
@@ -270,6 +270,7 @@ pub(super) fn by_gid(shop: &Shop, text: &str) -> Option<Node> {
             let found = shop.subscriptions.get(&id);
             found.map(|found| Node::Subscription(found.id))
         }
+        "BulkOperation" => shop.bulk.get(&id).map(|found| Node::Bulk(found.id)),
         "InventoryLevel" => {
             let item = text.split_once("inventory_item_id=")?.1.parse().ok()?;
             let key = LevelKey { item, location: id };

@@ -2,6 +2,7 @@
 //! fields and mutations an inventory app needs. Not a full engine.
 
 mod answer;
+mod bulk;
 mod document;
 mod error;
 mod fulfilment;

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{error::GraphqlError, fulfilment, inventory, node::Node, picks::Pick, subscriptions};
+use super::{
+    bulk, error::GraphqlError, fulfilment, inventory, node::Node, picks::Pick, subscriptions,
+};
 use crate::sandbox::{gate::Call, shop::Shop, versions};
 
 /// Most elements of any array of the input.
@@ -21,6 +23,7 @@ pub(super) fn root(shop: &mut Shop, call: &mut Call, pick: &Pick) -> Result<Node
         "inventorySetQuantities" => inventory::set(shop, call, pick),
         "inventoryAdjustQuantities" => inventory::adjust(shop, call, pick),
         "inventoryActivate" => inventory::activate(shop, call, pick),
+        "bulkOperationRunQuery" => bulk::run(shop, call, pick),
         "webhookSubscriptionCreate" => subscriptions::create(shop, call, pick),
         "webhookSubscriptionUpdate" => subscriptions::update(shop, call, pick),
         "webhookSubscriptionDelete" => subscriptions::delete(shop, pick),

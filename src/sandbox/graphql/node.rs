@@ -29,6 +29,7 @@ pub(super) enum Node {
     FulfilmentOrder { order: i64, part: i64 },
     FulfilmentLine { order: i64, part: i64, line: i64 },
     Subscription(i64),
+    Bulk(i64),
     Made(Box<Made>),
 }
 
@@ -79,6 +80,7 @@ impl Node {
             Self::FulfilmentOrder { .. } => "FulfillmentOrder",
             Self::FulfilmentLine { .. } => "FulfillmentOrderLineItem",
             Self::Subscription(_) => "WebhookSubscription",
+            Self::Bulk(_) => "BulkOperation",
             Self::Made(made) => made.type_name,
         }
     }

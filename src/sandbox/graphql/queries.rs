@@ -38,6 +38,11 @@ pub(super) fn root(shop: &Shop, pick: &Pick) -> Found {
         "fulfillmentOrder" => named("FulfillmentOrder"),
         "location" => named("Location"),
         "webhookSubscription" => named("WebhookSubscription"),
+        "bulkOperation" => named("BulkOperation"),
+        "currentBulkOperation" => {
+            let last = shop.bulk.last_key_value();
+            Found::One(last.map(|(id, _)| Node::Bulk(*id)))
+        }
         "inventoryItems" => items(shop, pick),
         "productVariants" => variants(shop, pick),
         "products" => products(shop, pick),

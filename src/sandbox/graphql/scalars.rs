@@ -73,6 +73,7 @@ fn find(shop: &Shop, node: &Node) -> Option<Value> {
             })
         }
         Node::Subscription(id) => subscription(shop.subscriptions.get(id)?),
+        Node::Bulk(id) => shop.bulk.get(id)?.scalars(),
         Node::Made(made) => made.scalars.clone(),
     })
 }

@@ -43,6 +43,8 @@ const GROUP: (&str, Shape) = (
 );
 const HOOK: (&str, Shape) = ("webhookSubscription", Object("WebhookSubscription"));
 
+const BULK: (&str, Shape) = ("bulkOperation", Object("BulkOperation"));
+
 const TYPES: &[Type] = &[
     Type {
         name: "QueryRoot",
@@ -65,6 +67,8 @@ const TYPES: &[Type] = &[
             ("locations", Connection("Location")),
             HOOK,
             ("webhookSubscriptions", Connection("WebhookSubscription")),
+            BULK,
+            ("currentBulkOperation", Object("BulkOperation")),
         ],
     },
     Type {
@@ -91,6 +95,10 @@ const TYPES: &[Type] = &[
             (
                 "webhookSubscriptionDelete",
                 Object("WebhookSubscriptionDeletePayload"),
+            ),
+            (
+                "bulkOperationRunQuery",
+                Object("BulkOperationRunQueryPayload"),
             ),
             (
                 "fulfillmentOrderMove",
@@ -214,6 +222,16 @@ const TYPES: &[Type] = &[
     },
     plain("ApiVersion", "handle displayName supported"),
     plain("WebhookHttpEndpoint", "callbackUrl"),
+    plain(
+        "BulkOperation",
+        "id status type errorCode createdAt completedAt objectCount rootObjectCount fileSize \
+         url partialDataUrl query",
+    ),
+    Type {
+        name: "BulkOperationRunQueryPayload",
+        scalars: "",
+        links: &[BULK, ERRORS],
+    },
     plain("UserError", "code field message"),
     Type {
         name: "InventoryAdjustmentGroup",

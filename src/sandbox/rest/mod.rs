@@ -5,6 +5,7 @@ mod orders;
 mod paging;
 mod products;
 mod route;
+mod selling;
 mod webhooks;
 
 pub(super) use route::answer;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{inventory, orders, products, webhooks};
+use super::{inventory, orders, products, selling, webhooks};
 use crate::sandbox::{
     bodies,
     clock::Moment,
@@ -74,6 +74,9 @@ fn route(shop: &mut Shop, call: &mut Call) -> Answered {
         ("GET", ["orders", id, "fulfillment_orders"]) => {
             orders::fulfilment_orders(shop, number(id)?)
         }
+        ("POST", ["orders"]) => selling::place(shop, call),
+        ("POST", ["orders", id, "refunds"]) => selling::refund(shop, call, number(id)?),
+        ("POST", ["fulfillments"]) => selling::fulfil(shop, call),
         ("POST", ["orders", id, "cancel"]) => orders::cancel(shop, call, number(id)?),
         ("POST", ["fulfillment_orders", id, "move"]) => orders::relocate(shop, call, number(id)?),
         ("GET", ["webhooks"]) => webhooks::list(shop, call),

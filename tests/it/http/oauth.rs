@@ -8,6 +8,7 @@ use storekeeper::config::Secret;
 use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopRequest};
 
 use crate::support::app::{Answer, TestApp, sign};
+use crate::support::client::client;
 
 const INSTALL: &str = "/oauth/shopify/install?shop=toys.myshopify.com";
 
@@ -125,6 +126,49 @@ async fn a_merchant_who_agreed_is_installed_and_installed_again() {
     let again = installed(&app).await;
     assert_eq!(again.status, 200, "{}", again.text);
     assert_eq!(again.json(), serde_json::json!({"id": text("id")}));
+    app.stop().await;
+    sandbox.stop().await;
+}
+
+/// The whole way, as a browser goes it: each redirect is followed, whoever sent it.
+#[tokio::test]
+async fn a_browser_that_follows_the_redirects_installs_the_app() {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let opened = sandbox.open_shop(&ShopRequest {
+        webhook_secret: Some("hush".to_owned()),
+        ..ShopRequest::new("toys.myshopify.com")
+    });
+    opened.unwrap();
+    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
+    let app = TestApp::start_with(move |config| {
+        config.platform.shopify.client_id = "app-1".to_owned();
+        config.platform.shopify.client_secret = Secret::new("hush");
+        config.platform.shopify.shop_url = shop_url;
+    })
+    .await;
+    let sent = app.anyone().get(INSTALL).await;
+    let cookie = sent.header("set-cookie").split(';').next().unwrap();
+    let address = sent.header("location");
+    let agreed = Answer::of(client().get(address)).await;
+    assert_eq!(agreed.status, 302, "{}", agreed.text);
+    let back = agreed.header("location");
+    assert!(
+        back.starts_with(&format!("{}/oauth/shopify/callback?code=", app.url())),
+        "{back}"
+    );
+    let forged = back.replace("toys.", "toys2.");
+    Answer::of(client().get(forged).header("cookie", cookie))
+        .await
+        .assert_problem(StatusCode::BAD_REQUEST, "oauth_refused");
+    let installed = Answer::of(client().get(back).header("cookie", cookie)).await;
+    assert_eq!(installed.status, 201, "{}", installed.text);
+    // Nothing that the platform needs may be missing.
+    for name in ["client_id", "scope", "redirect_uri", "state"] {
+        let without = address.replace(&format!("{name}="), "other=");
+        let refused = Answer::of(client().get(without)).await;
+        assert_eq!(refused.status, 400, "{name}");
+        assert!(refused.text.contains(name), "{}", refused.text);
+    }
     app.stop().await;
     sandbox.stop().await;
 }

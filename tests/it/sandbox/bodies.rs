@@ -8,7 +8,10 @@ use storekeeper::sandbox::{
     RestockType, SandboxOptions, ShopRequest,
 };
 
-use super::receiver::{DEADLINE, DOMAIN, Received, shop_with};
+use super::{
+    bulk,
+    receiver::{DEADLINE, DOMAIN, Received, shop_with},
+};
 use crate::support::client::client;
 
 /// Every path of a body, `[]` for the elements of a list.
@@ -86,6 +89,7 @@ async fn bodies_have_the_keys_of_recorded_deliveries() {
     };
     sandbox.edit_order(DOMAIN, order, &edit).unwrap();
     sandbox.import(DOMAIN, 1).unwrap();
+    bulk::run_to_its_end(&sandbox, &shop.access_token, &receiver).await;
     change_over_http(&sandbox, &shop, order).await;
     sandbox.settle(DEADLINE).await.unwrap();
     let seen: BTreeSet<String> = receiver

@@ -5,10 +5,12 @@
 )]
 
 mod bodies;
+mod bulk;
 mod drift;
 mod faults;
 mod graphql;
 mod limits;
 pub(crate) mod receiver;
+mod selling;
 mod stock;
 mod webhooks;
