@@ -87,6 +87,17 @@ pub async fn look_ahead(
             return Ok(Ahead { rows, ..ahead });
         }
     }
+    read_log(db, store, after_seq, limit, max_bytes).await
+}
+
+/// The same for people, who may look anywhere: nothing is taken from what is kept in memory for the keeper.
+pub async fn read_log(
+    db: &Db,
+    store: StoreId,
+    after_seq: i64,
+    limit: u64,
+    max_bytes: usize,
+) -> Result<Ahead, DbError> {
     let (ahead, sizes) = look(db, store, after_seq, limit).await?;
     let rows = match last_within(&sizes, max_bytes) {
         Some(last) => rows_between(db, store, after_seq, last).await?,

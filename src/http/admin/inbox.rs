@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::stores::get as get_record;
 use crate::clock::Timestamp;
 use crate::db::inbox::{self, InboxRow};
+use crate::db::keepers;
+use crate::domain::backlog::Taken;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{Behind, PageQuery, StorePath, StrictQuery, Viewer, encode_cursor};
 use crate::http::redact::redacted;
@@ -40,14 +42,14 @@ pub(crate) struct InboxDocument {
 }
 
 impl InboxDocument {
-    fn of(row: &InboxRow, cursor: i64) -> Self {
+    fn of(row: &InboxRow, waits: bool) -> Self {
         Self {
             seq: row.seq.to_string(),
             topic: row.topic.clone(),
             delivery_id: row.delivery_id.clone(),
             received_at: row.received_at.to_rfc3339(),
             triggered_at: row.triggered_at.map(Timestamp::to_rfc3339),
-            waits: row.seq > cursor,
+            waits,
             bytes: row.body.len(),
             body: redacted(&row.body),
         }
@@ -91,17 +93,18 @@ pub(crate) async fn page(
         None => 0,
     };
     get_record(state, store).await?;
-    let backlog = state.fleet.row(state, store).await?.backlog;
-    let kept = inbox::look_ahead(state.db(), store, after, page.limit, BODIES_BYTES_MAX).await?;
-    // What came since the backlog was counted waits.
-    let cursor = kept.last_seq - backlog;
+    let record = keepers::find(state.db(), store).await?;
+    // Without a keeper's row nothing was taken yet.
+    let taken = record.and_then(|record| Taken::restore(record.cursor, record.ahead));
+    let waits = |seq| !taken.is_some_and(|taken| taken.contains(seq));
+    let kept = inbox::read_log(state.db(), store, after, page.limit, BODIES_BYTES_MAX).await?;
     let last = kept.rows.last().map(|row| row.seq);
     let next = last.filter(|seq| *seq < kept.last_seq);
     Ok(PageOf {
         items: kept
             .rows
             .iter()
-            .map(|row| InboxDocument::of(row, cursor))
+            .map(|row| InboxDocument::of(row, waits(row.seq)))
             .collect(),
         next: next.map(|seq| encode_cursor(&seq.to_string())),
     })

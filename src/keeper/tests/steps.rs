@@ -56,13 +56,13 @@ fn dropped_after<Inner: Future>(polls_left: u32, inner: Inner) -> Dropped<Inner>
 #[tokio::test]
 async fn a_keeper_dropped_at_any_await_loses_nothing_and_repeats_nothing() {
     // Activation, a look at the log, the commit, another look.
-    dropped_at_any_await(Home::here(), 4).await;
+    Box::pin(dropped_at_any_await(Home::here(), 4)).await;
 }
 
 /// Also within what is otherwise done elsewhere: claiming, reading.
 #[tokio::test]
 async fn a_keeper_dropped_at_any_await_of_its_work_loses_nothing_and_repeats_nothing() {
-    dropped_at_any_await(Home::nowhere(), 6).await;
+    Box::pin(dropped_at_any_await(Home::nowhere(), 6)).await;
 }
 
 async fn dropped_at_any_await(home: Home, polls_min: u32) {

@@ -74,15 +74,16 @@ fn is_paid(status: Option<&str>) -> Result<bool, Refused> {
     }
 }
 
-/// Orders of the sandbox always take stock, so `bypass`, which is what the
-/// platform does when nothing is said, is refused rather than done wrongly.
+/// Orders of the sandbox always take stock, as a shopper's do; so does one that
+/// says nothing, though the platform would leave stock alone. `bypass` is
+/// refused rather than done wrongly.
 fn may_oversell(behaviour: Option<&str>) -> Result<bool, Refused> {
     match behaviour {
-        Some("decrement_ignoring_policy") => Ok(true),
+        None | Some("decrement_ignoring_policy") => Ok(true),
         Some("decrement_obeying_policy") => Ok(false),
-        None | Some("bypass") => Err(Refused::field(
+        Some("bypass") => Err(Refused::field(
             "inventory_behaviour",
-            "bypass, the default, is not emulated: \
+            "bypass is not emulated: \
              name decrement_ignoring_policy or decrement_obeying_policy",
         )),
         Some(_) => Err(Refused::field("inventory_behaviour", "is invalid")),

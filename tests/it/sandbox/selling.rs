@@ -143,7 +143,11 @@ async fn what_is_not_emulated_or_unknown_is_refused() {
     });
     for (path, body, status) in [
         ("orders.json", json!({}), 400),
-        ("orders.json", order(variant, json!({})), 422),
+        (
+            "orders.json",
+            order(variant, json!({ "inventory_behaviour": "bypass" })),
+            422,
+        ),
         ("orders.json", order(1, decrement), 422),
         ("orders.json", order(variant, huge), 422),
         (
