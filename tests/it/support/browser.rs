@@ -156,16 +156,26 @@ impl Browser {
 
     /// Types into a field.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.find(selector).await;
-        let path = format!("/element/{element}/value");
-        self.ask(Method::POST, &path, json!({ "text": text })).await;
+        self.act(selector, "value", json!({ "text": text })).await;
     }
 
     /// Clicks, as a mouse does.
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.find(selector).await;
-        let path = format!("/element/{element}/click");
-        self.ask(Method::POST, &path, json!({})).await;
+        self.act(selector, "click", json!({})).await;
+    }
+
+    /// Does something with an element; finds it once more when a live page has drawn it anew meanwhile.
+    async fn act(&self, selector: &str, verb: &str, body: Value) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let element = self.find(selector).await;
+            let path = format!("/element/{element}/{verb}");
+            let Err(error) = self.try_ask(Method::POST, &path, body.clone()).await else {
+                return;
+            };
+            let is_stale = error["error"] == "stale element reference";
+            assert!(is_stale && Instant::now() < deadline, "{path}: {error}");
+        }
     }
 }
 
