@@ -49,7 +49,41 @@ struct ActForm {
     verb: String,
 }
 
-pub(super) async fn read_form<T: DeserializeOwned>(
+/// A form that needs a session; it carries the token that this session's forms have.
+pub(super) trait Form: DeserializeOwned {
+    /// Who may send it, at least.
+    const ROLE: OperatorRole;
+
+    fn token(&self) -> &str;
+}
+
+impl Form for ActForm {
+    const ROLE: OperatorRole = OperatorRole::Operator;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
+/// Who sent a form, and the form; `None`: nobody is signed in, and who that is learns nothing else.
+///
+/// # Errors
+/// The form cannot be read, comes from elsewhere, or is not for operators of this role.
+pub(super) async fn submitted<F: Form>(
+    state: &AppState,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Option<(Session, F)>, ApiError> {
+    let Some(session) = Session::of(state, request).await else {
+        return Ok(None);
+    };
+    let form: F = read_form(request, payload.into_inner()).await?;
+    session.check_form(form.token())?;
+    session.require(F::ROLE)?;
+    Ok(Some((session, form)))
+}
+
+async fn read_form<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, ApiError> {
@@ -119,13 +153,10 @@ pub(super) async fn act_on_keeper(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
+    let Some((session, form)) = submitted::<ActForm>(&state, &request, payload).await? else {
         return Ok(to("/admin"));
     };
     let path = path?;
-    let form: ActForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Operator)?;
     let verb = Verb::from_name(&form.verb).ok_or_else(|| ApiError::plain(Problem::InvalidField))?;
     control(&state, &session.actor(), path.0, verb, form.reason).await?;
     Ok(to(&format!(

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::forms::read_form;
+use super::forms::{Form, submitted};
 use super::pages::{Choice, class_choices, to};
 use super::session::{Session, SignedInAs};
 use crate::db::admin::operators::OperatorRole;
@@ -124,19 +124,24 @@ struct SettleForm {
     verb: Settlement,
 }
 
+impl Form for SettleForm {
+    const ROLE: OperatorRole = OperatorRole::Operator;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
 async fn settle_one(
     state: web::Data<AppState>,
     path: Result<DeadLetterPath, ApiError>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
+    let Some((session, form)) = submitted::<SettleForm>(&state, &request, payload).await? else {
         return Ok(to("/admin"));
     };
     let path = path?;
-    let form: SettleForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Operator)?;
     let decision = Decision {
         actor: &session.actor(),
         settlement: form.verb,
@@ -161,17 +166,23 @@ struct SettleGroupForm {
     expected: u64,
 }
 
+impl Form for SettleGroupForm {
+    const ROLE: OperatorRole = OperatorRole::Operator;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
 async fn settle_group(
     state: web::Data<AppState>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
+    let sent = submitted::<SettleGroupForm>(&state, &request, payload).await?;
+    let Some((session, form)) = sent else {
         return Ok(to("/admin"));
     };
-    let form: SettleGroupForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Operator)?;
     let decision = Decision {
         actor: &session.actor(),
         settlement: form.verb,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::forms::read_form;
+use super::forms::{Form, submitted};
 use super::pages::to;
 use super::session::{Session, SignedInAs};
 use crate::db::admin::operators::OperatorRole;
@@ -90,18 +90,24 @@ struct NewTokenForm {
     reason: String,
 }
 
+impl Form for NewTokenForm {
+    const ROLE: OperatorRole = OperatorRole::Admin;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
 /// Answered by the page itself and by no redirect: the token is nowhere to be read again.
 async fn create_token(
     state: web::Data<AppState>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
+    let sent = submitted::<NewTokenForm>(&state, &request, payload).await?;
+    let Some((session, form)) = sent else {
         return Ok(to("/admin"));
     };
-    let form: NewTokenForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Admin)?;
     let body = NewTokenBody {
         role: form.role,
         name: form.name,
@@ -118,19 +124,24 @@ struct RevokeForm {
     reason: String,
 }
 
+impl Form for RevokeForm {
+    const ROLE: OperatorRole = OperatorRole::Admin;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
 async fn revoke_token(
     state: web::Data<AppState>,
     path: Result<TokenPath, ApiError>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(session) = Session::of(&state, &request).await else {
+    let Some((session, form)) = submitted::<RevokeForm>(&state, &request, payload).await? else {
         return Ok(to("/admin"));
     };
     let path = path?;
-    let form: RevokeForm = read_form(&request, payload.into_inner()).await?;
-    session.check_form(&form.form_token)?;
-    session.require(OperatorRole::Admin)?;
     tokens::revoke(&state, &session.actor(), &path.0, &form.reason).await?;
     Ok(to("/admin/tokens?done=revoke"))
 }

@@ -4,20 +4,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 use storekeeper::clock::Clock;
-use storekeeper::config::Secret;
-use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopRequest};
+use storekeeper::config::{Config, Secret};
+use storekeeper::sandbox::{Sandbox, SandboxOptions, ShopOpened, ShopRequest};
 
 use crate::support::app::{Answer, TestApp, sign};
 use crate::support::client::client;
 
 const INSTALL: &str = "/oauth/shopify/install?shop=toys.myshopify.com";
 
+fn is_app(config: &mut Config) {
+    config.platform.shopify.client_id = "app-1".to_owned();
+    config.platform.shopify.client_secret = Secret::new("hush");
+}
+
 async fn installable() -> TestApp {
-    TestApp::start_with(|config| {
-        config.platform.shopify.client_id = "app-1".to_owned();
-        config.platform.shopify.client_secret = Secret::new("hush");
-    })
-    .await
+    TestApp::start_with(is_app).await
 }
 
 /// A query as the platform signs it: pairs in order, plain words only.
@@ -30,6 +31,22 @@ fn signed(pairs: &str) -> String {
 
 fn now_s() -> i64 {
     Clock::System.now().as_millis() / 1000
+}
+
+/// A shop on the sandbox that does not have the app yet, and the server that is the app.
+async fn on_sandbox() -> (Sandbox, ShopOpened, TestApp) {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let opened = sandbox.open_shop(&ShopRequest {
+        webhook_secret: Some("hush".to_owned()),
+        ..ShopRequest::new("toys.myshopify.com")
+    });
+    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
+    let app = TestApp::start_with(|config| {
+        is_app(config);
+        config.platform.shopify.shop_url = shop_url;
+    })
+    .await;
+    (sandbox, opened.unwrap(), app)
 }
 
 #[tokio::test]
@@ -82,19 +99,8 @@ async fn installed(app: &TestApp) -> Answer {
 
 #[tokio::test]
 async fn a_merchant_who_agreed_is_installed_and_installed_again() {
-    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
-    let opened = sandbox.open_shop(&ShopRequest {
-        webhook_secret: Some("hush".to_owned()),
-        ..ShopRequest::new("toys.myshopify.com")
-    });
-    let item = opened.unwrap().items[0].item;
-    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
-    let app = TestApp::start_with(move |config| {
-        config.platform.shopify.client_id = "app-1".to_owned();
-        config.platform.shopify.client_secret = Secret::new("hush");
-        config.platform.shopify.shop_url = shop_url;
-    })
-    .await;
+    let (sandbox, opened, app) = on_sandbox().await;
+    let item = opened.items[0].item;
     let first = installed(&app).await;
     assert_eq!(first.status, 201, "{}", first.text);
     let first = first.json();
@@ -133,19 +139,7 @@ async fn a_merchant_who_agreed_is_installed_and_installed_again() {
 /// The whole way, as a browser goes it: each redirect is followed, whoever sent it.
 #[tokio::test]
 async fn a_browser_that_follows_the_redirects_installs_the_app() {
-    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
-    let opened = sandbox.open_shop(&ShopRequest {
-        webhook_secret: Some("hush".to_owned()),
-        ..ShopRequest::new("toys.myshopify.com")
-    });
-    opened.unwrap();
-    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
-    let app = TestApp::start_with(move |config| {
-        config.platform.shopify.client_id = "app-1".to_owned();
-        config.platform.shopify.client_secret = Secret::new("hush");
-        config.platform.shopify.shop_url = shop_url;
-    })
-    .await;
+    let (sandbox, _opened, app) = on_sandbox().await;
     let sent = app.anyone().get(INSTALL).await;
     let cookie = sent.header("set-cookie").split(';').next().unwrap();
     let address = sent.header("location");
@@ -175,19 +169,7 @@ async fn a_browser_that_follows_the_redirects_installs_the_app() {
 
 #[tokio::test]
 async fn of_two_first_installations_at_once_one_is_first() {
-    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
-    let opened = sandbox.open_shop(&ShopRequest {
-        webhook_secret: Some("hush".to_owned()),
-        ..ShopRequest::new("toys.myshopify.com")
-    });
-    opened.unwrap();
-    let shop_url = format!("{}/shops/{{shop}}", sandbox.url());
-    let app = TestApp::start_with(move |config| {
-        config.platform.shopify.client_id = "app-1".to_owned();
-        config.platform.shopify.client_secret = Secret::new("hush");
-        config.platform.shopify.shop_url = shop_url;
-    })
-    .await;
+    let (sandbox, _opened, app) = on_sandbox().await;
     let answers = futures_util::future::join_all((0..8).map(|_| installed(&app))).await;
     let statuses = |wanted: u16| answers.iter().filter(move |answer| answer.status == wanted);
     assert_eq!(
