@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::tempdir;
 
 use crate::support::postgres::TestPostgres;
-use crate::support::process::{Serving, output, program};
+use crate::support::process::{EMBEDDED, Serving, output, program};
 
 fn stderr(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -172,7 +172,7 @@ async fn an_address_that_is_taken_is_told() {
 async fn what_it_keeps_is_for_its_own_user_only() {
     let directory = tempdir().unwrap();
     let data = directory.path().join("deep/data");
-    let server = Serving::start(&data, &[]).await;
+    let server = Serving::start(&data, &EMBEDDED).await;
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     for entry in std::fs::read_dir(&data).unwrap() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 use crate::support::client::client;
-use crate::support::process::{Serving, output, program};
+use crate::support::process::{EMBEDDED, Serving, output, program};
 
 async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = output(&mut program(arguments)).await;
@@ -90,14 +90,16 @@ async fn status_of_no_database_says_so_and_makes_none() {
     let directory = tempdir().unwrap();
     let missing = directory.path().join("missing");
     let data_dir = missing.to_str().unwrap();
-    let (code, stdout, stderr) = run(&["migrate", "status", "--data-dir", data_dir]).await;
+    let here = [&["--data-dir", data_dir], &EMBEDDED[..]].concat();
+    let status = [&["migrate", "status"], &here[..]].concat();
+    let (code, stdout, stderr) = run(&status).await;
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(
         stdout.starts_with(&format!("no database yet in {data_dir}: ")),
         "{stdout}"
     );
     for command in [&["backup", "x.db"][..], &["admin-token"]] {
-        let (code, _, stderr) = run(&[command, &["--data-dir", data_dir]].concat()).await;
+        let (code, _, stderr) = run(&[command, &here[..]].concat()).await;
         assert_eq!(code, Some(1));
         assert!(stderr.starts_with("storekeeper: no database"), "{stderr}");
     }

@@ -1,5 +1,7 @@
 //! The real program in a process of its own.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -7,7 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
+
+use super::postgres::chosen_url;
 
 /// How long anything here may take before the test fails; far more than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,8 +28,39 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// What a test about the embedded database names as its `--database-url`: none.
+pub(crate) const EMBEDDED: [&str; 2] = ["--database-url", ""];
+
+/// Has a command that names a data directory and no database use what the environment asks for: the same database for
+/// the same directory.
+async fn use_chosen_database(command: &mut Command) {
+    static URLS: Mutex<BTreeMap<OsString, String>> = Mutex::const_new(BTreeMap::new());
+    let mut arguments = command.as_std().get_args();
+    if arguments.any(|argument| argument == "--database-url") {
+        return;
+    }
+    let mut arguments = command.as_std().get_args();
+    let Some(directory) = arguments
+        .find(|argument| *argument == "--data-dir")
+        .and_then(|_| arguments.next())
+        .map(OsStr::to_owned)
+    else {
+        return;
+    };
+    let mut urls = URLS.lock().await;
+    if !urls.contains_key(&directory) {
+        let Some(url) = chosen_url().await else {
+            return;
+        };
+        urls.insert(directory.clone(), url);
+    }
+    let url = urls.get(&directory).cloned().unwrap_or_default();
+    command.env("STOREKEEPER__DATABASE__URL", url);
+}
+
 /// Runs a command that ends by itself.
 pub(crate) async fn output(command: &mut Command) -> Output {
+    use_chosen_database(command).await;
     timeout(PATIENCE, command.output())
         .await
         .expect("the program ends")
@@ -57,6 +93,7 @@ impl Serving {
 
     /// Starts a command that serves as the program does.
     pub(crate) async fn of(command: &mut Command) -> Self {
+        use_chosen_database(command).await;
         let child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn();
         let mut child = child.expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
