@@ -19,7 +19,7 @@ use tokio::process;
 
 use crate::support::app::{sign, store_body};
 use crate::support::keepers::{Gate, Rig, STORE, eventually};
-use crate::support::process::Serving;
+use crate::support::process::{EMBEDDED, Serving};
 
 const NEIGHBOURS: [StoreId; 3] = [StoreId(2), StoreId(3), StoreId(4)];
 
@@ -272,7 +272,7 @@ async fn a_process_whose_keepers_stand_still_ends_itself_and_its_successor_goes_
         errors.contains("busy with store 1 at inbox row 1"),
         "{errors}"
     );
-    let successor = Serving::start(directory.path(), &[]).await;
+    let successor = Serving::start(directory.path(), &EMBEDDED).await;
     successor
         .wait_for("/metrics", "storekeeper_turns_total{temperature=\"hot\"} 1")
         .await;
