@@ -13,6 +13,9 @@ use crate::db::{Db, backup, migrate};
 use crate::http::{OPERATOR_TOKEN_PREFIX, hash_token};
 use crate::ids::IdSource;
 
+/// Tokens that are listed at most.
+const LISTED_MAX: u64 = 1_000;
+
 /// The operators' tokens of a database.
 #[derive(Debug)]
 pub struct AdminTokens {
@@ -41,9 +44,9 @@ impl AdminTokens {
         })
     }
 
-    /// All of them, without anything that lets one in.
+    /// The first thousand, without anything that lets one in.
     pub async fn list(&self) -> Result<Vec<Operator>, AppError> {
-        Ok(operators::list(&self.db).await?)
+        Ok(operators::list(&self.db, None, LISTED_MAX).await?)
     }
 
     /// Makes one more: the token, which nobody sees again, and its id.
@@ -62,7 +65,13 @@ impl AdminTokens {
             name,
             role,
         };
-        operators::add(&self.db, new, self.entry("create operator token", detail)).await?;
+        operators::add(
+            &self.db,
+            new,
+            None,
+            self.entry("create operator token", detail),
+        )
+        .await?;
         Ok((token, id))
     }
 

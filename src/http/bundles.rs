@@ -16,14 +16,13 @@ use crate::http::extract::{
     Behind, BundlePath, IdempotencyKey, Merchant, PageQuery, RequestDigest, StrictJson,
     StrictQuery, encode_cursor,
 };
-use crate::http::replies::{PageOf, Tagged, command_problem, problem_of_code, refusal_problem};
+use crate::http::replies::{
+    PageOf, REPLAYED, Tagged, command_problem, problem_of_code, refusal_problem,
+};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::{BundleId, ItemId, ProductId, StoreId, VariantId};
 use crate::keeper::{Answered, Board, Envelope, IdempotencyKey as RememberedKey};
-
-/// Says that an answer was given before.
-const REPLAYED: header::HeaderName = header::HeaderName::from_static("idempotency-replayed");
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -127,6 +126,7 @@ pub(crate) async fn delete_bundle(
 /// List the bundles, ascending by item.
 #[utoipa::path(get, path = "/v1/stores/{store}/bundles", tag = "merchant", params(("store" = String, Path), PageQuery),
     responses((status = 200, description = "A page", body = PageOf<BundleDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`, `malformed_cursor`, `malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),
@@ -188,6 +188,7 @@ pub(crate) async fn get_bundle(
 #[utoipa::path(get, path = "/v1/stores/{store}/bundles/{bundle}/why", tag = "merchant",
     params(("store" = String, Path), ("bundle" = String, Path)),
     responses((status = 200, description = "The reasons", body = WhyDocument),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_bundle`, `unknown_store`"),
@@ -346,8 +347,8 @@ fn repeat(store: StoreId, status: u16, body: String) -> Result<HttpResponse, Api
     if status.is_success() {
         let remembered: Option<Remembered> = serde_json::from_str(&body).ok();
         let mut response = Tagged::as_sent(body.into_bytes()).with_status(status);
-        let again = header::HeaderValue::from_static("true");
-        response.headers_mut().insert(REPLAYED, again);
+        let (replayed, yes) = REPLAYED;
+        response.headers_mut().insert(replayed, yes);
         if let Some(document) = remembered {
             add_location(&mut response, store, &document.id);
         }

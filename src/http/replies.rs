@@ -13,6 +13,12 @@ use crate::domain::store::outcome::Refusal;
 use crate::http::error::{ApiError, Problem, catalogue};
 use crate::keeper::CommandError;
 
+/// Tells that an answer is the one that was given under this key before.
+pub(crate) const REPLAYED: (header::HeaderName, header::HeaderValue) = (
+    header::HeaderName::from_static("idempotency-replayed"),
+    header::HeaderValue::from_static("true"),
+);
+
 /// A document with its tag.
 pub(crate) struct Tagged {
     body: Vec<u8>,

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod changes;
 pub mod operators;
+pub mod replies;
 pub mod sealing_keys;
 pub mod secrets;
 pub mod stores;

@@ -2,19 +2,21 @@
 
 use entity::operator_token;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait as _, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::audit::{self, AuditEntry};
+use super::replies;
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
+use crate::domain::store::change::IdempotentReply;
 
 /// Hexadecimal digits of a hash that name a token to people.
 const ID_DIGITS: usize = 12;
-/// Tokens that are listed at most.
-const LISTED_MAX: u64 = 1_000;
+/// Sorts behind every hexadecimal digit.
+const BEHIND_ALL_DIGITS: char = 'g';
 
 /// What an operator may do; whoever may do more may do what those below may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,19 +120,46 @@ fn admins() -> sea_orm::Select<operator_token::Entity> {
     operator_token::Entity::find().filter(role.eq(OperatorRole::Admin.name()))
 }
 
-/// All tokens, oldest first, at most 1,000.
-pub async fn list(db: &Db) -> Result<Vec<Operator>, DbError> {
-    let rows = operator_token::Entity::find()
+/// Where a token stands among all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenPlace {
+    pub created_at: Timestamp,
+    pub id: String,
+}
+
+/// At most `limit` tokens, oldest first; those behind `after`.
+pub async fn list(
+    db: &Db,
+    after: Option<&TokenPlace>,
+    limit: u64,
+) -> Result<Vec<Operator>, DbError> {
+    let mut rows = operator_token::Entity::find()
         .order_by_asc(operator_token::Column::CreatedAt)
-        .limit(LISTED_MAX);
+        .order_by_asc(operator_token::Column::Hash)
+        .limit(limit);
+    if let Some(TokenPlace { created_at, id }) = after {
+        let made = operator_token::Column::CreatedAt;
+        let last_of_this_id = format!("{id}{BEHIND_ALL_DIGITS}");
+        let later_hash = operator_token::Column::Hash.gt(last_of_this_id);
+        let same_instant = made.eq(created_at.as_millis()).and(later_hash);
+        rows = rows.filter(made.gt(created_at.as_millis()).or(same_instant));
+    }
     let rows = db.reading(rows.all(db.readers())).await?;
     rows.into_iter().map(operator).collect()
 }
 
 /// Lets a token in, and writes it down.
-pub async fn add(db: &Db, new: NewOperator<'_>, entry: AuditEntry) -> Result<(), DbError> {
+pub async fn add(
+    db: &Db,
+    new: NewOperator<'_>,
+    reply: Option<&IdempotentReply>,
+    entry: AuditEntry,
+) -> Result<(), DbError> {
     let transaction = begin_writing(db.writers()).await?;
     insert_within(&transaction, new, entry.at).await?;
+    if let Some(reply) = reply {
+        replies::insert_within(&transaction, reply).await?;
+    }
     audit::insert_within(&transaction, entry).await?;
     Ok(transaction.commit().await?)
 }

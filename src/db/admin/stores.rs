@@ -2,25 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use entity::{idempotent_reply, inbox_head, store, store_secret};
+use entity::{inbox_head, store, store_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
 };
 
-use super::secrets;
+use super::{replies, secrets};
 use crate::clock::Timestamp;
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
-use crate::db::idempotency;
 use crate::db::keepers;
 use crate::db::sealing::{Place, Sealed, Sealer, SealingError, Secret};
 use crate::domain::store::change::IdempotentReply;
 use crate::ids::StoreId;
-
-/// Stands for the admins where idempotency keys belong to stores; no store has this id.
-const OF_ADMINS: StoreId = StoreId(0);
 
 /// A store as it is registered.
 #[derive(Clone, Debug)]
@@ -132,19 +128,10 @@ pub async fn insert_once(
         secrets::insert_within(&transaction, sealer, id, secret, now).await?;
     }
     if let Some(reply) = reply {
-        let row = idempotency::model(OF_ADMINS, reply).into_active_model();
-        idempotent_reply::Entity::insert(row)
-            .exec_without_returning(&transaction)
-            .await
-            .map_err(DbError::from)?;
+        replies::insert_within(&transaction, reply).await?;
     }
     transaction.commit().await.map_err(DbError::from)?;
     Ok(id)
-}
-
-/// The reply that this key of the admins' was given, when it is still kept.
-pub async fn find_reply(db: &Db, key: &str) -> Result<Option<IdempotentReply>, DbError> {
-    idempotency::find(db, OF_ADMINS, key).await
 }
 
 /// The store of this id.

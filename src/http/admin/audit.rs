@@ -89,6 +89,7 @@ impl From<AuditEntry> for AuditDocument {
 /// List what operators did, the newest first.
 #[utoipa::path(get, path = "/v1/admin/audit", tag = "admin", params(AuditQuery),
     responses((status = 200, description = "A page", body = PageOf<AuditDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]

@@ -146,6 +146,7 @@ impl DeadLetterDocument {
 /// List dead letters, the newest first.
 #[utoipa::path(get, path = "/v1/admin/dead-letters", tag = "admin", params(DeadLettersQuery),
     responses((status = 200, description = "A page", body = PageOf<DeadLetterDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]

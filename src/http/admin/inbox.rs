@@ -67,6 +67,7 @@ impl InboxDocument {
 /// List the webhooks that are kept of a store, the oldest first. Those that its keeper is done with go after a while.
 #[utoipa::path(get, path = "/v1/admin/keepers/{store}/inbox", tag = "admin", params(("store" = String, Path), PageQuery),
     responses((status = 200, description = "A page", body = PageOf<InboxDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_path`, `malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),

@@ -222,6 +222,7 @@ pub(crate) struct KeeperDetail {
 /// List keepers, the longest backlog first.
 #[utoipa::path(get, path = "/v1/admin/keepers", tag = "admin", params(KeepersQuery),
     responses((status = 200, description = "A page", body = PageOf<KeeperDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
@@ -239,6 +240,7 @@ pub(crate) async fn list_keepers(
 /// One keeper: its counters and its own observation.
 #[utoipa::path(get, path = "/v1/admin/keepers/{store}", tag = "admin", params(("store" = String, Path)),
     responses((status = 200, description = "The keeper", body = KeeperDetail),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_path`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_store`"),

@@ -141,6 +141,7 @@ pub(crate) struct BulkResult {
 /// Group dead letters that are alike: of one class, for one reason but for numbers and names.
 #[utoipa::path(get, path = "/v1/admin/dead-letters/groups", tag = "admin", params(LettersFilter),
     responses((status = 200, description = "The groups, the largest first", body = LetterGroups),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]

@@ -1,11 +1,12 @@
 //! `/v1/admin/safe-mode`: whether the server holds everything but accepting, and the end of that.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::{Deed, record};
 use crate::http::error::ApiError;
 use crate::http::extract::{Operator, ReasonBody, StrictJson, Viewer, checked_reason};
+use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::keeper::SafeModeStatus;
@@ -57,10 +58,15 @@ impl SafeModeAnswer {
 /// Whether safe mode holds: webhooks are accepted, but not applied, and nothing is changed.
 #[utoipa::path(get, path = "/v1/admin/safe-mode", tag = "admin",
     responses((status = 200, description = "Since when and until when, if it does", body = SafeModeAnswer),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn get_safe_mode(state: web::Data<AppState>, _viewer: Viewer) -> HttpResponse {
-    HttpResponse::Ok().json(SafeModeAnswer::of(&state))
+pub(crate) async fn get_safe_mode(
+    state: web::Data<AppState>,
+    _viewer: Viewer,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    Ok(Tagged::of(&SafeModeAnswer::of(&state))?.respond(&request))
 }
 
 /// End safe mode now. It begins again when as many stores crash again.

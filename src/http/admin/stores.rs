@@ -6,6 +6,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::once::Once;
 use super::store_documents::{
     CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
     WireSecret,
@@ -25,7 +26,7 @@ use crate::http::extract::{
     Viewer, encode_cursor, parse_id,
 };
 use crate::http::new_token;
-use crate::http::replies::{PageOf, Tagged};
+use crate::http::replies::{PageOf, REPLAYED, Tagged};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
@@ -64,23 +65,24 @@ pub(crate) async fn create_store(
     let key = IdempotencyKey::of(&request)?;
     let checked = body.value.check()?;
     let digest = RequestDigest::of("POST stores", &body.raw);
-    let keys = match &key.0 {
-        Some(key) => Keys::derived(&state, key, &digest),
+    let once = key.0.map(|key| Once::of(&state, "new store", key, digest));
+    let keys = match &once {
+        Some(once) => Keys::derived(&state, once),
         None => Keys::fresh(&state),
     };
-    let reply = key.0.map(|key| remembered(&state, key, digest));
-    let seen_before = match &reply {
-        Some(reply) => is_repeated(&state, reply).await?,
+    let seen_before = match &once {
+        Some(once) => once.is_repeated(&state).await?,
         None => false,
     };
     let new = new_store(&checked, body.value, &keys);
     let actor = body.who.by_api();
-    if !seen_before && let Some(id) = register(&state, &actor, new, reply.as_ref()).await? {
+    let reply = once.as_ref().map(Once::reply);
+    if !seen_before && let Some(id) = register(&state, &actor, new, reply).await? {
         return Ok(created(&state, &checked, id, keys, false));
     }
-    if let Some(reply) = &reply {
+    if let Some(once) = &once {
         // The same key may have been used at the same time.
-        is_repeated(&state, reply).await?;
+        once.is_repeated(&state).await?;
     }
     repeat(&state, &checked, keys).await
 }
@@ -88,6 +90,7 @@ pub(crate) async fn create_store(
 /// List the stores, ascending by id.
 #[utoipa::path(get, path = "/v1/admin/stores", tag = "admin", params(PageQuery),
     responses((status = 200, description = "A page", body = PageOf<StoreDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
@@ -234,11 +237,8 @@ impl Keys {
     }
 
     /// The same for the same key and request; another for every other, and for every other server.
-    fn derived(state: &AppState, key: &str, digest: &RequestDigest) -> Self {
-        let derive = |prefix: &str| {
-            let purpose = Secret::new(format!("new store\0{prefix}\0{key}\0{}", digest.as_str()));
-            format!("{prefix}{}", state.sealer.fingerprint(&purpose))
-        };
+    fn derived(state: &AppState, once: &Once) -> Self {
+        let derive = |prefix: &str| once.derive(state, prefix);
         Self {
             intake_token: derive(INTAKE_PREFIX),
             secret_key: derive(SECRET_PREFIX),
@@ -264,27 +264,6 @@ fn new_store(checked: &CheckedStore, body: NewStoreBody, keys: &Keys) -> NewStor
             expires_at: None,
         },
         webhook_secrets: secrets_of(&body.webhook_secrets),
-    }
-}
-
-/// What is kept under a key: that it was used, and for what. The digest is a fingerprint, because the request holds
-/// secrets; the answer is derived again, because it does too.
-fn remembered(state: &AppState, key: String, digest: RequestDigest) -> IdempotentReply {
-    IdempotentReply {
-        key,
-        digest: state.sealer.fingerprint(&Secret::new(digest.into_string())),
-        status: StatusCode::CREATED.as_u16(),
-        body: String::new(),
-        at: state.clock().now(),
-    }
-}
-
-/// Whether this very request was answered under its key before; refuses another one under the same key.
-async fn is_repeated(state: &AppState, reply: &IdempotentReply) -> Result<bool, ApiError> {
-    match stores::find_reply(state.db(), &reply.key).await? {
-        Some(earlier) if earlier.digest == reply.digest => Ok(true),
-        Some(_) => Err(ApiError::plain(Problem::IdempotencyKeyReused)),
-        None => Ok(false),
     }
 }
 
@@ -342,7 +321,7 @@ fn created(
     let mut builder = HttpResponse::Created();
     builder.insert_header((header::LOCATION, format!("/v1/admin/stores/{id}")));
     if replayed {
-        builder.insert_header(("idempotency-replayed", "true"));
+        builder.insert_header(REPLAYED);
     }
     builder.json(CreatedStore {
         id: id.to_string(),

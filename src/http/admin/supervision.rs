@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::http::error::ApiError;
 use crate::http::extract::Viewer;
 use crate::http::keeper_row::age_text;
+use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::keeper::{KeeperState, KeeperStatus, LifecycleEvent, LifecycleStep};
@@ -114,10 +116,15 @@ pub(crate) struct EventDocument {
 /// The threads of keepers, what is in hand there, who crashed, and how turns are shared among stores.
 #[utoipa::path(get, path = "/v1/admin/supervision", tag = "admin",
     responses((status = 200, description = "As of now", body = Supervision),
+        (status = 304, description = "As `If-None-Match` has it"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
-pub(crate) async fn get_supervision(state: web::Data<AppState>, _viewer: Viewer) -> HttpResponse {
-    HttpResponse::Ok().json(supervision(&state))
+pub(crate) async fn get_supervision(
+    state: web::Data<AppState>,
+    _viewer: Viewer,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    Ok(Tagged::of(&supervision(&state))?.respond(&request))
 }
 
 /// As of now.

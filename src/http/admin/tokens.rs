@@ -4,12 +4,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Deed;
+use super::once::Once;
+use crate::clock::Timestamp;
 use crate::db::DbError;
-use crate::db::admin::operators::{self, LastAdmin, NewOperator, Operator, OperatorRole};
+use crate::db::admin::audit::AuditEntry;
+use crate::db::admin::operators::{
+    self, LastAdmin, NewOperator, Operator, OperatorRole, TokenPlace,
+};
 use crate::http::credentials::{OPERATOR_TOKEN_PREFIX, hash_token};
 use crate::http::error::{ApiError, Problem};
-use crate::http::extract::{Admin, Behind, ReasonBody, StrictJson, TokenPath, checked_reason};
-use crate::http::replies::{PageOf, Tagged};
+use crate::http::extract::{
+    Admin, Behind, IdempotencyKey, PageQuery, ReasonBody, RequestDigest, StrictJson, StrictQuery,
+    TokenPath, checked_reason, encode_cursor,
+};
+use crate::http::replies::{PageOf, REPLAYED, Tagged};
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 
@@ -93,37 +101,52 @@ pub(crate) struct CreatedToken {
     pub(crate) role: &'static str,
     /// What lets one in.
     pub(crate) token: String,
+    /// Made before, by the same request under the same key.
+    #[serde(skip)]
+    is_repeated: bool,
 }
 
 /// List the operators' tokens, the oldest first.
-#[utoipa::path(get, path = "/v1/admin/tokens", tag = "admin",
-    responses((status = 200, description = "All of them, at most 1,000", body = PageOf<TokenDocument>),
+#[utoipa::path(get, path = "/v1/admin/tokens", tag = "admin", params(PageQuery),
+    responses((status = 200, description = "A page", body = PageOf<TokenDocument>),
+        (status = 304, description = "As `If-None-Match` has it"),
+        (status = 400, description = "`malformed_query`, `malformed_cursor`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`: this takes an admin"), (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn list_tokens(
     state: web::Data<AppState>,
-    _admin: Admin,
+    Behind(_admin, query): Behind<Admin, StrictQuery<PageQuery>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let items = all(&state).await?;
-    Ok(Tagged::of(&PageOf { items, next: None })?.respond(&request))
+    Ok(Tagged::of(&page(&state, &query.0).await?)?.respond(&request))
 }
 
-/// Make an operator's token. It is shown this once.
+/// Make an operator's token. It is shown this once, and to whoever repeats the request under its `Idempotency-Key`.
 #[utoipa::path(post, path = "/v1/admin/tokens", tag = "admin", request_body = NewTokenBody,
-    responses((status = 201, description = "Made", body = CreatedToken),
-        (status = 400, description = "`malformed_json`, `empty_body`"),
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, description = "Made, or made before under the same key", body = CreatedToken),
+        (status = 400, description = "`malformed_json`, `empty_body`, `malformed_header`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`: this takes an admin"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
-        (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
+        (status = 415, description = "`unsupported_media_type`"),
+        (status = 422, description = "`invalid_field`, `idempotency_key_reused`"),
         (status = 503, description = "`not_ready`, with `Retry-After`")))]
 pub(crate) async fn create_token(
     state: web::Data<AppState>,
     body: StrictJson<Admin, NewTokenBody>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let created = create(&state, &body.who.by_api(), body.value).await?;
-    Ok(HttpResponse::Created().json(created))
+    let key = IdempotencyKey::of(&request)?;
+    let digest = RequestDigest::of("POST tokens", &body.raw);
+    let once = key.0.map(|key| Once::of(&state, "new token", key, digest));
+    let actor = body.who.by_api();
+    let created = create(&state, &actor, body.value, once.as_ref()).await?;
+    let mut response = HttpResponse::Created();
+    if created.is_repeated {
+        response.insert_header(REPLAYED);
+    }
+    Ok(response.json(created))
 }
 
 /// Let an operator's token in no more; what was begun with it ends at once.
@@ -145,10 +168,33 @@ pub(crate) async fn revoke_token(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// All tokens.
-pub(crate) async fn all(state: &AppState) -> Result<Vec<TokenDocument>, ApiError> {
-    let listed = operators::list(state.db()).await?;
-    Ok(listed.into_iter().map(TokenDocument::from).collect())
+/// A page of tokens.
+pub(crate) async fn page(
+    state: &AppState,
+    query: &PageQuery,
+) -> Result<PageOf<TokenDocument>, ApiError> {
+    let page = query.page()?;
+    let after = page.after.as_deref().map(place_of).transpose()?;
+    let mut listed = operators::list(state.db(), after.as_ref(), page.limit + 1).await?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let more = listed.len() > limit;
+    listed.truncate(limit);
+    let last = listed.last().filter(|_| more);
+    let next = last.map(|operator| {
+        let made = operator.created_at.as_millis();
+        encode_cursor(&format!("{made}-{}", operator.id))
+    });
+    let items = listed.into_iter().map(TokenDocument::from).collect();
+    Ok(PageOf { items, next })
+}
+
+fn place_of(text: &str) -> Result<TokenPlace, ApiError> {
+    let place = text.split_once('-').and_then(|(made, id)| {
+        let created_at = Timestamp::from_millis(made.parse().ok()?);
+        let id = id.to_owned();
+        Some(TokenPlace { created_at, id })
+    });
+    place.ok_or_else(|| ApiError::plain(Problem::MalformedCursor))
 }
 
 /// Makes a token, and writes it down.
@@ -156,6 +202,7 @@ pub(crate) async fn create(
     state: &AppState,
     actor: &str,
     body: NewTokenBody,
+    once: Option<&Once>,
 ) -> Result<CreatedToken, ApiError> {
     checked_reason(&body.reason)?;
     let name = body.name.trim();
@@ -166,7 +213,10 @@ pub(crate) async fn create(
         ));
     }
     let role = OperatorRole::from(body.role);
-    let token = state.ids().token(OPERATOR_TOKEN_PREFIX);
+    let token = once.map_or_else(
+        || state.ids().token(OPERATOR_TOKEN_PREFIX),
+        |once| once.derive(state, OPERATOR_TOKEN_PREFIX),
+    );
     let hash = hash_token(&token);
     let id = operators::id_of(&hash);
     let detail = format!("{} {id} {name}: {}", role.name(), body.reason);
@@ -176,13 +226,35 @@ pub(crate) async fn create(
         name,
         role,
     };
-    operators::add(state.db(), new, deed).await?;
+    let is_repeated = !add_once(state, new, once, deed).await?;
     Ok(CreatedToken {
         id,
         name: name.to_owned(),
         role: role.name(),
         token,
+        is_repeated,
     })
+}
+
+/// Adds a token unless this very request did before: what was revoked meanwhile stays so.
+async fn add_once(
+    state: &AppState,
+    new: NewOperator<'_>,
+    once: Option<&Once>,
+    entry: AuditEntry,
+) -> Result<bool, ApiError> {
+    let Some(once) = once else {
+        operators::add(state.db(), new, None, entry).await?;
+        return Ok(true);
+    };
+    if once.is_repeated(state).await? {
+        return Ok(false);
+    }
+    match operators::add(state.db(), new, Some(once.reply()), entry).await {
+        // The same key was used at the same time.
+        Err(DbError::Conflict) if once.is_repeated(state).await? => Ok(false),
+        added => Ok(added.map(|()| true)?),
+    }
 }
 
 /// Ends a token, and writes it down.

@@ -11,7 +11,7 @@ use crate::db::admin::operators::OperatorRole;
 use crate::http::admin::audit::{self, AuditDocument, AuditQuery};
 use crate::http::admin::tokens::{self, CreatedToken, NewTokenBody, RoleName, TokenDocument};
 use crate::http::error::ApiError;
-use crate::http::extract::{TokenPath, parse_query};
+use crate::http::extract::{PageQuery, TokenPath, parse_query};
 use crate::http::openapi::render_page;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
@@ -34,6 +34,7 @@ struct TokensPage {
     /// Shown this once.
     created: Option<CreatedToken>,
     notice: Option<&'static str>,
+    next_address: Option<String>,
     user: SignedInAs,
 }
 
@@ -48,10 +49,11 @@ struct AuditPage {
 }
 
 /// With what an action left to say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokensQuery {
     done: Option<String>,
+    cursor: Option<String>,
 }
 
 async fn show_tokens(
@@ -63,20 +65,23 @@ async fn show_tokens(
     };
     session.require(OperatorRole::Admin)?;
     let query: TokensQuery = parse_query(request.query_string())?;
-    let notice = query.done.as_deref() == Some("revoke");
-    tokens_page(&state, &session, None, notice.then_some("Revoked.")).await
+    tokens_page(&state, &session, query, None).await
 }
 
 async fn tokens_page(
     state: &AppState,
     session: &Session,
+    query: TokensQuery,
     created: Option<CreatedToken>,
-    notice: Option<&'static str>,
 ) -> Result<HttpResponse, ApiError> {
+    let is_revoked = query.done.as_deref() == Some("revoke");
+    let page = tokens::page(state, &PageQuery::behind(query.cursor)).await?;
+    let address = |cursor| format!("/admin/tokens?cursor={cursor}");
     render_page(&TokensPage {
-        tokens: tokens::all(state).await?,
+        tokens: page.items,
         created,
-        notice,
+        notice: is_revoked.then_some("Revoked."),
+        next_address: page.next.map(address),
         user: session.shown(),
     })
 }
@@ -113,8 +118,8 @@ async fn create_token(
         name: form.name,
         reason: form.reason,
     };
-    let created = tokens::create(&state, &session.actor(), body).await?;
-    tokens_page(&state, &session, Some(created), None).await
+    let created = tokens::create(&state, &session.actor(), body, None).await?;
+    tokens_page(&state, &session, TokensQuery::default(), Some(created)).await
 }
 
 #[derive(Deserialize)]

@@ -35,6 +35,14 @@ pub(crate) struct Page {
 }
 
 impl PageQuery {
+    /// A page of the usual size behind this cursor.
+    pub(crate) const fn behind(cursor: Option<String>) -> Self {
+        Self {
+            limit: None,
+            cursor,
+        }
+    }
+
     /// Checks the bounds and opens the cursor.
     pub(crate) fn page(&self) -> Result<Page, ApiError> {
         page_of(self.limit, self.cursor.as_deref())

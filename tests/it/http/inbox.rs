@@ -1,6 +1,7 @@
 //! What operators see of the webhooks that are kept.
 
 use reqwest::StatusCode;
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use super::dashboard::{read, sign_in_with};
@@ -38,6 +39,15 @@ async fn webhooks_are_shown_without_what_says_who_somebody_is() {
     assert!(rest["next"].is_null(), "{rest}");
     let strange = app.admin().get(&format!("{path}?cursor=eA")).await;
     strange.assert_problem(StatusCode::BAD_REQUEST, "malformed_cursor");
+    // Its keeper, were it not at rest, might have taken the newest before others.
+    let connection = app.connection().await;
+    let taken = "UPDATE keeper SET cursor = 1, near_from = 3, near_to = 4 WHERE store = 1";
+    connection.execute_unprepared(taken).await.unwrap();
+    connection.close().await.unwrap();
+    let all = app.admin().get(path).await.json();
+    let waits = all["items"].as_array().unwrap().iter();
+    let waits: Vec<_> = waits.map(|webhook| webhook["waits"].as_bool()).collect();
+    assert_eq!(waits, [Some(false), Some(true), Some(false)], "{all}");
     let unknown = app.admin().get("/v1/admin/keepers/9/inbox").await;
     unknown.assert_problem(StatusCode::NOT_FOUND, "unknown_store");
     let cookie = sign_in_with(&app, app.admin_token()).await;

@@ -83,6 +83,32 @@ async fn the_contract_is_described() {
     app.stop().await;
 }
 
+#[tokio::test]
+async fn every_reading_has_a_tag_and_says_so() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let api = app.anyone().get("/openapi.json").await.json();
+    let mut read = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        if !path.starts_with("/v1/") || !item["get"].is_object() {
+            continue;
+        }
+        let responses = &item["get"]["responses"];
+        assert!(responses["304"].is_object(), "{path}");
+        let mut address = path.replace("{store}", "1");
+        if path.ends_with("/availability") {
+            address.push_str("?items=1");
+        }
+        let answer = app.admin().get(&address).await;
+        if answer.status == 200 {
+            read += 1;
+            assert!(!answer.header("etag").is_empty(), "{path}");
+        }
+    }
+    assert!(read >= 15, "{read}");
+    app.stop().await;
+}
+
 /// The codes that a description names between back-ticks.
 fn codes(description: &str) -> impl Iterator<Item = &str> {
     description.split('`').skip(1).step_by(2)

@@ -128,6 +128,69 @@ async fn a_revoked_token_opens_nothing_at_once_and_the_last_admin_stays() {
 }
 
 #[tokio::test]
+async fn a_token_is_made_once_under_its_key() {
+    let app = TestApp::start().await;
+    let ask = async |key: &'static str, name: &str| {
+        let body = json!({"role": "viewer", "name": name, "reason": "a test"});
+        let request = app.admin().request(Method::POST, "/v1/admin/tokens");
+        Answer::of(request.header("idempotency-key", key).json(&body)).await
+    };
+    let (first, again) = tokio::join!(ask("key-1", "Ann"), ask("key-1", "Ann"));
+    assert_eq!((first.status, again.status), (201, 201), "{}", again.text);
+    assert_eq!(first.json(), again.json());
+    let replayed = [&first, &again]
+        .into_iter()
+        .filter(|answer| answer.headers.contains_key("idempotency-replayed"));
+    assert_eq!(replayed.count(), 1);
+    let other = ask("key-1", "Bob").await;
+    other.assert_problem(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/admin/tokens/{id}/revoke");
+    let revoked = app.admin().post(&path, &json!({"reason": "a test"})).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text);
+    // It is told again, and stays revoked.
+    let late = ask("key-1", "Ann").await;
+    assert_eq!((late.status, late.json()), (201, first.json()));
+    let token = first.json()["token"].as_str().unwrap().to_owned();
+    let refused = app.with_token(&token).get("/v1/admin/keepers").await;
+    refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_are_listed_in_pages() {
+    let app = TestApp::start().await;
+    let mut ids = vec![];
+    for _ in 0..4 {
+        ids.push(token_of(&app, "viewer").await.0);
+    }
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/admin/tokens?limit=2{cursor}");
+        let page = app.admin().get(&path).await.json();
+        let items = page["items"].as_array().unwrap();
+        listed.extend(
+            items
+                .iter()
+                .map(|token| token["id"].as_str().unwrap().to_owned()),
+        );
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(listed.len(), 5);
+    // Those of one millisecond stand in any order.
+    listed.drain(..1);
+    listed.sort();
+    ids.sort();
+    assert_eq!(listed, ids);
+    let strange = app.admin().get("/v1/admin/tokens?cursor=eA").await;
+    strange.assert_problem(StatusCode::BAD_REQUEST, "malformed_cursor");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn every_deed_is_written_down_with_who_and_why() {
     let app = TestApp::start().await;
     app.register("one.myshopify.com", "shpss_1").await;

@@ -7,6 +7,7 @@ mod faults;
 mod lanes;
 mod many;
 mod model;
+mod overtaking;
 mod places;
 mod readings;
 mod unplaced;
