@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use storekeeper::sandbox::{Cause, Faults, Fight, Outsider, OutsiderFaults};
+use storekeeper::sandbox::{Cause, Faults, Fight, Outsider, OutsiderFaults, RestockType};
 
 use super::kit::Kit;
 use super::shop::Shop;
@@ -119,6 +119,7 @@ async fn a_rival_program_is_not_fought_for_ever(database: TestDb) {
     let attention = shop.merchant(Method::GET, "/attention", &Value::Null).await;
     let contested = &attention.json()["contested"];
     assert_eq!(contested[0]["item"], kits[0].to_string(), "{contested}");
+    shop.until_alarm("contested_levels").await;
 }
 
 async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {
@@ -144,4 +145,9 @@ async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {
         shown["cancelled_without_restock"],
         json!([lost.to_string()])
     );
+    // Somebody says after all that the goods are back.
+    shop.refund(lost, 1, RestockType::Return);
+    shop.comes_right().await;
+    let restocked = attention().await.json();
+    assert_eq!(restocked["cancelled_without_restock"], json!([]));
 }
