@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use storekeeper::sandbox::{Cause, Faults, Fight, Outsider, OutsiderFaults, RestockType};
+use storekeeper::sandbox::{Cause, Faults, Fight, Outsider, OutsiderFaults};
 
 use super::kit::Kit;
 use super::shop::Shop;
@@ -145,9 +145,4 @@ async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {
         shown["cancelled_without_restock"],
         json!([lost.to_string()])
     );
-    // Somebody says after all that the goods are back.
-    shop.refund(lost, 1, RestockType::Return);
-    shop.comes_right().await;
-    let restocked = attention().await.json();
-    assert_eq!(restocked["cancelled_without_restock"], json!([]));
 }
