@@ -137,19 +137,21 @@ mod tests {
         let body = json!({
             "id": 5_678, "email": "anne@example.com", "phone": "+49 170 1234567", "browser_ip": "10.1.2.3",
             "note": "ring at Smith", "token": "f00dcafe", "order_status_url": "https://shop/5/key",
-            "customer": { "id": 77, "first_name": "Anne", "tags": "vip of Berlin", "verified": true,
+            "customer": { "id": 77, "first_name": "Anne", "verified": true,
                 "default_address": { "name": "Anne Smith", "country": "Germany", "latitude": 52.5 } },
             "shipping_address": { "address1": "Main Street 5", "zip": "10115" },
             "note_attributes": [{ "name": "gift for", "value": "Bob Jones" }],
             "line_items": [{ "id": 9, "title": "Razor", "quantity": 2,
                 "properties": [{ "name": "engraving", "value": "For Cleo" }] }],
             "fulfillments": [{ "tracking_number": "1Z", "receipt": { "to": "Dora" } }],
-            "remarks": ["write to eve@example.com", "030/555 12 34"],
+            "tags": "vip of Berlin", "tracking_numbers": ["JD014600"], "tracking_urls": ["https://parcels/JD0"],
+            "latitude": 48.1, "remarks": ["write to eve@example.com", "030/555 12 34"],
         });
         let shown = shown(&body);
         for person in [
             "anne", "Anne", "Smith", "170", "10.1.2.3", "f00dcafe", "/key", "Berlin", "Germany",
-            "52.5", "Main", "10115", "Bob", "gift", "Cleo", "Dora", "eve@", "555",
+            "52.5", "48.1", "1Z", "JD0", "Main", "10115", "Bob", "gift", "Cleo", "Dora", "eve@",
+            "555",
         ] {
             assert!(!shown.contains(person), "{person}: {shown}");
         }

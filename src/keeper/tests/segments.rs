@@ -2,14 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::bench::{Bench, STORE};
+use super::bench::{Bench, STORE, SilentPlatform};
+use crate::clock::Timestamp;
+use crate::db::inbox::InboxRow;
 use crate::db::{fleet, inbox, keepers};
-use crate::domain::backlog::{Selection, Taken};
+use crate::domain::backlog::{Manner, Selection, Taken};
 use crate::domain::store::change::KeeperRecord;
 use crate::domain::store::command::Row;
+use crate::keeper::ahead::{Ahead, Front};
 use crate::keeper::core::{KeeperCore, Next};
 use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::settings::KeeperSettings;
+use crate::keeper::slot::Slot;
 
 /// Rows of a turn, and of a stretch.
 const STRETCH: usize = 4;
@@ -134,6 +138,22 @@ async fn a_row_that_panics_ahead_of_others_dies_in_its_turn_and_takes_none_with_
     assert_eq!(taken, Some(Taken::up_to(i64::from(ROWS))));
 }
 
+/// A body whose parser hangs brings its keeper down before the row is taken.
+#[tokio::test]
+async fn what_stands_before_a_suspect_is_committed_before_it_is_parsed() {
+    let (bench, _told) = backlog(Selection::Oldest, None).await;
+    let mut aftermath = Aftermath {
+        crash: Some((3, "its parser hung".to_owned())),
+        ..Aftermath::default()
+    };
+    let core = bench.succeed(&mut aftermath).await.unwrap();
+    let parsed = || bench.platform.parsed();
+    let (core, _next) = core.step().await.unwrap();
+    assert_eq!((core.state.taken().cursor(), parsed()), (2, 2));
+    let (core, _next) = core.step().await.unwrap();
+    assert_eq!((core.state.taken().cursor(), parsed()), (3, 3));
+}
+
 #[tokio::test]
 async fn rows_that_somebody_deleted_are_passed_when_their_turn_comes() {
     for selection in [
@@ -157,4 +177,29 @@ async fn rows_that_somebody_deleted_are_passed_when_their_turn_comes() {
         );
         assert_eq!(told.lock().unwrap().len(), 35, "{selection:?}");
     }
+}
+
+#[test]
+fn what_is_put_back_stands_before_others_still() {
+    let row = |seq| InboxRow {
+        store: STORE,
+        seq,
+        topic: "inventory_levels/update".to_owned(),
+        delivery_id: String::new(),
+        event_id: None,
+        triggered_at: None,
+        api_version: None,
+        received_at: Timestamp::from_millis(0),
+        body: "{}".into(),
+    };
+    let (platform, slot) = (SilentPlatform::default(), Slot::new(STORE));
+    let mut ahead = Ahead::new(Manner::Opening, vec![row(7), row(8)]);
+    let first = ahead.peek(&platform, &slot, |_| true);
+    assert!(matches!(first, Front::Row(Row { seq: 7, .. })), "{first:?}");
+    let taken = ahead.pop().unwrap();
+    let ended = ahead.peek(&platform, &slot, |_| false);
+    assert!(matches!(ended, Front::Ended(Some(8))), "{ended:?}");
+    ahead.put_back(taken);
+    let ended = ahead.peek(&platform, &slot, |_| false);
+    assert!(matches!(ended, Front::Ended(Some(7))), "{ended:?}");
 }

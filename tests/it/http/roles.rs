@@ -1,6 +1,7 @@
 //! What each role may do, on the API and on the pages, and what of it is written down.
 
 use reqwest::{Method, StatusCode};
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::dashboard::{form_token, read, sign_in_with};
@@ -249,6 +250,34 @@ async fn a_viewer_sees_no_form_and_may_not_send_one() {
     tokens.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
     let audit = read(&app, &cookie, "/admin/audit").await;
     assert!(audit.text.contains("register store"), "{}", audit.text);
+    app.stop().await;
+}
+
+/// Whether the token has been revoked meanwhile cannot be known then.
+#[tokio::test]
+async fn while_the_database_does_not_answer_a_session_is_a_viewers() {
+    let app = TestApp::start().await;
+    app.register("one.myshopify.com", "shpss_1").await;
+    let (_id, token) = token_of(&app, "admin").await;
+    let (other, _token) = token_of(&app, "viewer").await;
+    let cookie = sign_in_with(&app, &token).await;
+    let page = read(&app, &cookie, "/admin/keepers/1").await;
+    assert!(page.text.contains("name=\"reason\""), "{}", page.text);
+    // Nobody is known by heart after this.
+    let path = format!("/v1/admin/tokens/{other}/revoke");
+    let revoked = app.admin().post(&path, &json!({"reason": "a test"})).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text);
+    let connection = app.connection().await;
+    let take_away = "ALTER TABLE operator_token RENAME TO taken_away";
+    connection.execute_unprepared(take_away).await.unwrap();
+    connection.close().await.unwrap();
+    let blind = read(&app, &cookie, "/admin/keepers/1").await;
+    assert_eq!(blind.status, 200, "{}", blind.text);
+    assert!(!blind.text.contains("name=\"reason\""), "{}", blind.text);
+    let form = format!("form_token={}&reason=x&verb=pause", form_token(&page.text));
+    let request = app.anyone().request(Method::POST, "/admin/keepers/1");
+    let refused = Answer::of(request.header("cookie", &cookie).body(form)).await;
+    refused.assert_problem(StatusCode::FORBIDDEN, "wrong_role");
     app.stop().await;
 }
 

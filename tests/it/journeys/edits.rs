@@ -119,6 +119,7 @@ async fn a_rival_program_is_not_fought_for_ever(database: TestDb) {
     let attention = shop.merchant(Method::GET, "/attention", &Value::Null).await;
     let contested = &attention.json()["contested"];
     assert_eq!(contested[0]["item"], kits[0].to_string(), "{contested}");
+    shop.until_alarm("contested_levels").await;
 }
 
 async fn a_merchant_is_shown_what_nobody_else_will_mend(database: TestDb) {

@@ -121,6 +121,23 @@ impl Shop {
         }
     }
 
+    /// Waits until those who run the server are told of this.
+    pub(crate) async fn until_alarm(&self, alarm: &str) {
+        let ticks = &mut interval(LOOK_EVERY);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let request = self.anyone(Method::GET, "/status");
+            let answer = request.header("accept", "application/json").send().await;
+            let status: Value = answer.unwrap().json().await.unwrap();
+            let raised = status["alarms"].as_array().unwrap();
+            if raised.iter().any(|raised| raised["alarm"] == alarm) {
+                return;
+            }
+            ticks.tick().await;
+            assert!(Instant::now() < deadline, "never {alarm}: {status:#}");
+        }
+    }
+
     /// Waits until something holds on the platform.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let ticks = &mut interval(LOOK_EVERY);

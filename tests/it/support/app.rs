@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Method, RequestBuilder, StatusCode};
+use sea_orm::{Database, DatabaseConnection};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use storekeeper::app::{App, AppParts};
@@ -184,6 +185,11 @@ impl TestApp {
     /// The server's database, over connections of the test's own.
     pub(crate) async fn db(&self) -> Db {
         Db::connect(&self.database).await.unwrap()
+    }
+
+    /// A connection to the server's database past all that is ours.
+    pub(crate) async fn connection(&self) -> DatabaseConnection {
+        Database::connect(&self.database.url).await.unwrap()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -401,3 +401,30 @@ fn a_row_that_crashed_three_times_is_given_up_only_when_it_is_passed() {
     assert_eq!(world.dead.len(), 1);
     assert!(world.state.taken().contains(5));
 }
+
+/// The refund of a cancelled order may be told of later than its end.
+#[test]
+fn a_cancelled_order_needs_no_attention_once_its_goods_are_back() {
+    let mut world = world();
+    let mut order = order(5, &world);
+    world.take("orders/create".to_owned(), Fact::Order(order.clone()));
+    let shown = |world: &World| world.state.attention(world.platform.now).unrestocked;
+    order.cancelled = true;
+    order.updated_at = world.platform.now.plus_millis(1_000);
+    world.take("orders/cancelled".to_owned(), Fact::Order(order.clone()));
+    assert_eq!(shown(&world), [OrderId(5)]);
+    let line = RefundLine {
+        line: LineId(5),
+        variant: Some(variant_of(BUNDLES[0])),
+        quantity: 1,
+        restock: Restock::Cancel,
+        location: Some(LocationId(1)),
+    };
+    let refund = RefundSnapshot {
+        refund: RefundId(5),
+        order: OrderId(5),
+        lines: vec![line],
+    };
+    world.take("refunds/create".to_owned(), Fact::Refund(refund));
+    assert_eq!(shown(&world), []);
+}
