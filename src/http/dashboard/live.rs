@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_stream::wrappers::IntervalStream;
 
 use super::pages::{Chip, chips};
@@ -21,7 +21,7 @@ use crate::http::state::AppState;
 
 /// How often the table is sent.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Events of one stream, a quarter of an hour; then the browser asks again, and its session is checked again.
+/// Events of one stream, a quarter of an hour; then the browser asks again.
 const EVENTS_MAX: usize = 900;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -46,9 +46,8 @@ pub(crate) async fn live(
     query: Result<StrictQuery<KeepersQuery>, ApiError>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    if Session::of(&state, &request).await.is_none() {
-        return Err(ApiError::plain(Problem::MissingCredentials));
-    }
+    let session = Session::of(&state, &request).await;
+    let session = session.ok_or_else(|| ApiError::plain(Problem::MissingCredentials))?;
     let query = query?;
     if state.is_stopping() {
         return Err(ApiError::plain(Problem::ShuttingDown));
@@ -56,7 +55,7 @@ pub(crate) async fn live(
     let query = query.0.parse()?;
     let permit = state.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_none_left| ApiError::plain(Problem::TooManyStreams))?;
-    let events = events(state.into_inner(), query).map(move |event| {
+    let events = events(state.into_inner(), session, query).map(move |event| {
         // The permit lives as long as the stream does.
         let _held = &permit;
         event
@@ -70,6 +69,7 @@ pub(crate) async fn live(
 
 fn events(
     state: std::sync::Arc<AppState>,
+    session: Session,
     query: FleetQuery,
 ) -> impl Stream<Item = Result<Bytes, ApiError>> {
     let mut ticks = interval(PERIOD);
@@ -78,9 +78,17 @@ fn events(
         let state = state.clone();
         async move { state.stopping().await }
     };
+    let still_lives = {
+        let state = state.clone();
+        move |_tick: &Instant| {
+            let (state, session) = (state.clone(), session.clone());
+            async move { session.lives(&state).await }
+        }
+    };
     IntervalStream::new(ticks)
         .take(EVENTS_MAX)
         .take_until(Box::pin(stopped))
+        .take_while(still_lives)
         .then(move |_tick| next_event(state.clone(), query.clone()))
 }
 

@@ -104,7 +104,17 @@ pub(super) struct Session {
 impl Session {
     /// The session of a request, if it has a living one. It ends with the token that it was begun with.
     pub(super) async fn of(state: &AppState, request: &HttpRequest) -> Option<Self> {
-        let value = request.cookie(COOKIE)?.value().to_owned();
+        Self::named(state, request.cookie(COOKIE)?.value()).await
+    }
+
+    /// Whether it lives still.
+    pub(super) async fn lives(&self, state: &AppState) -> bool {
+        Self::named(state, &self.value).await.is_some()
+    }
+
+    /// The living session that has this cookie.
+    async fn named(state: &AppState, value: &str) -> Option<Self> {
+        let value = value.to_owned();
         let sessions = &state.sessions;
         let signed_in = sessions.signed_in.get(&hash_token(&value)).await?;
         let token_hash = &signed_in.token_hash;

@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::dashboard::{form_token, read, sign_in_with};
-use crate::support::app::{Answer, TestApp};
+use crate::support::app::{Answer, PATIENCE, TestApp};
 
 /// Makes a token of a role; gives its id and what lets one in.
 async fn token_of(app: &TestApp, role: &str) -> (String, String) {
@@ -110,6 +110,9 @@ async fn a_revoked_token_opens_nothing_at_once_and_the_last_admin_stays() {
     let listed = app.admin().get("/v1/admin/tokens").await.json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
     assert!(!listed.to_string().contains(&token), "shown once only");
+    let live = app.anyone().request(Method::GET, "/admin/live");
+    let live = live.header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(live.status(), 200);
     let reason = json!({"reason": "she left"});
     let revoke = async |id: &str| {
         let path = format!("/v1/admin/tokens/{id}/revoke");
@@ -119,6 +122,12 @@ async fn a_revoked_token_opens_nothing_at_once_and_the_last_admin_stays() {
     let refused = app.with_token(&token).get("/v1/admin/keepers").await;
     refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
     assert!(read(&app, &cookie, "/admin").await.text.contains("Sign in"));
+    let seen = tokio::time::timeout(PATIENCE, live.text()).await;
+    assert!(
+        seen.expect("the stream ends")
+            .unwrap()
+            .contains("event: fleet")
+    );
     let again = revoke(&id).await;
     again.assert_problem(StatusCode::NOT_FOUND, "unknown_token");
     let first = listed["items"][0]["id"].as_str().unwrap();
