@@ -73,7 +73,7 @@ async fn rotate_locked(
     }
     sealing_keys::rotate(db, &from, &to, entry(&ids, &from, &to)).await?;
     if setting.is_none() {
-        file.finish()?;
+        file.finish(&ids)?;
     }
     Ok(Rotated {
         from: from.key_id().to_owned(),

@@ -31,11 +31,18 @@ pub(super) async fn rotate_key(
         "all secrets are sealed under key {} now, none under {} any more",
         rotated.to, rotated.from
     ));
-    print::line(if rotated.is_setting {
-        "set secrets.key to the new key before a server starts: it refuses the old one"
+    if rotated.is_setting {
+        print::line(
+            "set secrets.key to the new key before a server starts: it refuses the old one",
+        );
+        print::line("backups made before now are restored with the old key only");
     } else {
-        "it is in secrets.key of the data directory, in the place of the old one"
-    });
-    print::line("backups made before now are restored with the old key only");
+        print::line("it is in secrets.key of the data directory");
+        print::line(&format!(
+            "the old one is in secrets.key.{} beside it: backups made before now are restored with it only; \
+             delete it when none of them is left",
+            rotated.from
+        ));
+    }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! The sealing key's file, and the one beside it while the key is rotated.
 //!
 //! A rotation writes the coming key to `{file}.new`, seals the database anew in one transaction, and then gives the new
-//! file the name of the old one. Whenever it is cut short, one of the two files holds the key that the database is sealed
-//! under; the next start finds out which, and finishes the renaming.
+//! file the name of the old one, which is kept as `{file}.{its name}`: backups made before need it. Whenever it is cut
+//! short, one of the files holds the key that the database is sealed under; the next start finds out which, and finishes
+//! the renaming.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -79,8 +80,11 @@ impl KeyFile {
         Ok(self.sync_directory()?)
     }
 
-    /// Puts the coming key in the place of the one before.
-    pub fn finish(&self) -> Result<(), SealingError> {
+    /// Puts the coming key in the place of the one before, which is kept beside it under its name.
+    pub fn finish(&self, ids: &Arc<IdSource>) -> Result<(), SealingError> {
+        if let Some(before) = Sealer::from_file_if_there(&self.path, Arc::clone(ids))? {
+            std::fs::rename(&self.path, self.beside(before.key_id()))?;
+        }
         std::fs::rename(self.coming(), &self.path)?;
         Ok(self.sync_directory()?)
     }
@@ -103,7 +107,7 @@ impl KeyFile {
             );
             return Ok(None);
         }
-        self.finish()?;
+        self.finish(ids)?;
         tracing::info!(
             key = coming.key_id(),
             "finished a rotation of the sealing key"
@@ -112,8 +116,13 @@ impl KeyFile {
     }
 
     fn coming(&self) -> PathBuf {
+        self.beside("new")
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = OsString::from(&self.path);
-        name.push(".new");
+        name.push(".");
+        name.push(suffix);
         name.into()
     }
 

@@ -118,6 +118,13 @@ async fn a_rotated_key_opens_all_and_the_one_before_nothing() {
         0o600
     );
     assert!(!here.join("secrets.key.new").exists());
+    let kept = stdout
+        .split_whitespace()
+        .find(|word| word.starts_with("secrets.key."));
+    let kept = here.join(kept.unwrap());
+    assert_eq!(fs::read_to_string(&kept).unwrap(), before);
+    let mode = fs::metadata(&kept).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let server = Serving::start(here, &[]).await;
     store.assert_opens_at(&server, "after").await;
     assert_eq!(server.end_with("-TERM").await, Some(0));
@@ -153,15 +160,21 @@ async fn a_rotation_that_was_cut_short_is_finished_or_forgotten() {
     }
     assert_eq!(rotate(here, &[]).await.0, Some(0));
 
-    // After it: the file has its old name still.
+    // After it: the file has its old name still, or the old key is put aside already.
     let after = fs::read_to_string(&key).unwrap();
-    fs::rename(&key, &coming).unwrap();
-    write_private(&key, &before);
-    let server = Serving::start(here, &[]).await;
-    store.assert_opens_at(&server, "after all").await;
-    assert_eq!(server.end_with("-TERM").await, Some(0));
-    assert_eq!(fs::read_to_string(&key).unwrap(), after);
-    assert!(!coming.exists());
+    for is_put_aside in [false, true] {
+        fs::rename(&key, &coming).unwrap();
+        if !is_put_aside {
+            write_private(&key, &before);
+        }
+        let server = Serving::start(here, &[]).await;
+        store
+            .assert_opens_at(&server, &format!("after all {is_put_aside}"))
+            .await;
+        assert_eq!(server.end_with("-TERM").await, Some(0));
+        assert_eq!(fs::read_to_string(&key).unwrap(), after);
+        assert!(!coming.exists());
+    }
     store.sandbox.stop().await;
 }
 
