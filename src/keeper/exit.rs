@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
+
+use crate::telemetry;
 
 /// Characters of a reason that are kept.
 const REASON_CHARS_MAX: usize = 500;
@@ -21,15 +24,40 @@ pub enum Exit {
         reason: String,
     },
     /// Its code panicked outside of a row.
-    Panicked { reason: String },
+    Panicked(Caught),
     /// Applying this inbox row panicked.
-    RowPanicked { seq: i64, reason: String },
+    RowPanicked { seq: i64, panic: Caught },
     /// The store could not be read.
     LoadFailed { reason: String },
     /// There is no such store, or no longer.
     NoSuchStore,
     /// The process ends.
     ShutDown,
+}
+
+/// A panic that was caught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caught {
+    pub reason: String,
+    /// Where it was and how it came there, where that is known.
+    pub trace: Option<Arc<str>>,
+}
+
+impl Caught {
+    /// On the thread that panicked, and at once: the next panic there leaves a trace of its own.
+    pub(super) fn of(payload: &(dyn Any + Send)) -> Self {
+        Self {
+            reason: panic_reason(payload),
+            trace: telemetry::take_trace(),
+        }
+    }
+}
+
+impl From<String> for Caught {
+    fn from(reason: String) -> Self {
+        let trace = None;
+        Self { reason, trace }
+    }
 }
 
 /// Why a keeper was deactivated.
@@ -68,7 +96,7 @@ impl Exit {
             Self::Fenced => "fenced",
             Self::CommitFailed { .. } => "commit_failed",
             Self::CommitRefused { .. } => "commit_refused",
-            Self::Panicked { .. } => "panicked",
+            Self::Panicked(_) => "panicked",
             Self::RowPanicked { .. } => "row_panicked",
             Self::LoadFailed { .. } => "load_failed",
             Self::NoSuchStore => "no_such_store",
@@ -80,7 +108,7 @@ impl Exit {
         match self {
             Self::Deactivated(_) | Self::NoSuchStore | Self::ShutDown => Blame::Nobody,
             Self::Fenced | Self::CommitFailed { .. } | Self::LoadFailed { .. } => Blame::World,
-            Self::CommitRefused { .. } | Self::Panicked { .. } | Self::RowPanicked { .. } => {
+            Self::CommitRefused { .. } | Self::Panicked(_) | Self::RowPanicked { .. } => {
                 Blame::Store
             }
         }
@@ -92,9 +120,17 @@ impl Exit {
         }
     }
 
-    pub(super) fn panicked(payload: &(dyn Any + Send)) -> Self {
-        Self::Panicked {
-            reason: panic_reason(payload),
+    /// The panic that ended it.
+    pub(super) const fn panic(&self) -> Option<&Caught> {
+        match self {
+            Self::Panicked(panic) | Self::RowPanicked { panic, .. } => Some(panic),
+            Self::Deactivated(_)
+            | Self::Fenced
+            | Self::CommitFailed { .. }
+            | Self::CommitRefused { .. }
+            | Self::LoadFailed { .. }
+            | Self::NoSuchStore
+            | Self::ShutDown => None,
         }
     }
 }
@@ -120,9 +156,9 @@ impl fmt::Display for Exit {
                 write!(formatter, "commit without an answer: {reason}")
             }
             Self::CommitRefused { reason, .. } => write!(formatter, "commit refused: {reason}"),
-            Self::Panicked { reason } => write!(formatter, "panicked: {reason}"),
-            Self::RowPanicked { seq, reason } => {
-                write!(formatter, "panicked at inbox row {seq}: {reason}")
+            Self::Panicked(panic) => write!(formatter, "panicked: {}", panic.reason),
+            Self::RowPanicked { seq, panic } => {
+                write!(formatter, "panicked at inbox row {seq}: {}", panic.reason)
             }
             Self::LoadFailed { reason } => formatter.write_str(reason),
             Self::NoSuchStore => formatter.write_str("there is no such store"),
@@ -144,7 +180,10 @@ impl Aftermath {
     /// Learns from an exit of a keeper whose turns hold at most `rows_max` rows.
     pub(super) fn learn(&mut self, exit: &Exit, rows_max: usize) {
         match exit {
-            Exit::RowPanicked { seq, reason }
+            Exit::RowPanicked {
+                seq,
+                panic: Caught { reason, .. },
+            }
             | Exit::CommitRefused {
                 only_row: Some(seq),
                 reason,
@@ -155,7 +194,7 @@ impl Aftermath {
             Exit::Deactivated(_)
             | Exit::Fenced
             | Exit::CommitFailed { .. }
-            | Exit::Panicked { .. }
+            | Exit::Panicked(_)
             | Exit::LoadFailed { .. }
             | Exit::NoSuchStore
             | Exit::ShutDown => {}

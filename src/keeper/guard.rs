@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::keeper::actor::{ExitNote, Keeper};
 use crate::keeper::arbiters::Seat;
 use crate::keeper::core::KeeperCore;
-use crate::keeper::exit::{Aftermath, Blame, Deactivation, Exit};
+use crate::keeper::exit::{Aftermath, Blame, Caught, Deactivation, Exit};
 use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::lifecycle::LifecycleStep;
 use crate::keeper::living::Entry;
@@ -160,7 +160,7 @@ async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath)
     let exit = match activated {
         Ok(Ok(core)) => run_keeper(shared, slot, core).await,
         Ok(Err(exit)) => exit,
-        Err(payload) => Exit::panicked(payload.as_ref()),
+        Err(payload) => Exit::Panicked(Caught::of(payload.as_ref())),
     };
     slot.withdraw();
     exit
@@ -174,11 +174,9 @@ async fn run_keeper(shared: &Arc<Shared>, slot: &Arc<Slot>, core: Box<KeeperCore
     let ended = run_actor(keeper, publish, || slot.withdraw()).await;
     let left = note.borrow_mut().take();
     match (ended, left) {
-        (Err(reason), _) => Exit::Panicked { reason },
+        (Err(panic), _) => Exit::Panicked(panic),
         (Ok(()), Some(exit)) => exit,
-        (Ok(()), None) => Exit::Panicked {
-            reason: "ended without a reason".to_owned(),
-        },
+        (Ok(()), None) => Exit::Panicked("ended without a reason".to_owned().into()),
     }
 }
 
@@ -188,7 +186,7 @@ async fn run_actor<A>(
     actor: A,
     publish: impl FnOnce(Addr<A>),
     withdraw: impl FnOnce(),
-) -> Result<(), String>
+) -> Result<(), Caught>
 where
     A: Actor<Context = Context<A>>,
 {
@@ -200,7 +198,7 @@ where
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(running)));
     ended
         .and(dropped)
-        .map_err(|payload| crate::keeper::exit::panic_reason(payload.as_ref()))
+        .map_err(|payload| Caught::of(payload.as_ref()))
 }
 
 fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
@@ -216,7 +214,7 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
         Exit::Fenced
         | Exit::CommitFailed { .. }
         | Exit::CommitRefused { .. }
-        | Exit::Panicked { .. }
+        | Exit::Panicked(_)
         | Exit::RowPanicked { .. }
         | Exit::LoadFailed { .. } => {
             let [chance] = shared.deps.ids.random_bytes();
@@ -238,7 +236,7 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
     }
     if is_crash {
         counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
-        slot.crashed(exit.to_string());
+        slot.crashed(&exit);
     }
     match decision {
         Decision::Quarantine { until } if is_crash => {
@@ -394,7 +392,7 @@ mod tests {
         let ended = System::new().block_on(running);
         assert!(withdrawn);
         assert!(address.is_some_and(|address| !address.connected()));
-        (ended, stopped.get())
+        (ended.map_err(|panic| panic.reason), stopped.get())
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::domain::store::observation::Observation;
 use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::board::Board;
+use crate::keeper::exit::Exit;
 use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
 use crate::keeper::progress::{InHand, Progress};
@@ -114,6 +115,7 @@ impl Slot {
             stuck: None,
             in_hand: None,
             last_error: None,
+            last_panic: None,
             busy_us: 0,
             turns: 0,
             last_turn_at: None,
@@ -431,10 +433,13 @@ impl Slot {
         self.life().past = (!past.is_clean()).then(|| Box::new(past));
     }
 
-    pub(super) fn crashed(&self, error: String) {
+    pub(super) fn crashed(&self, exit: &Exit) {
         let mut life = self.life();
         life.status.restarts += 1;
-        life.status.last_error = Some(error);
+        life.status.last_error = Some(exit.to_string());
+        if let Some(panic) = exit.panic() {
+            life.status.last_panic.clone_from(&panic.trace);
+        }
     }
 
     /// Ends the guard's claim, unless work came meanwhile: then it is `false`, and the guard goes on.

@@ -56,6 +56,8 @@ pub struct KeeperStatus {
     /// What it has in hand.
     pub in_hand: Option<InHand>,
     pub last_error: Option<String>,
+    /// Where its last panic was, and how it came there.
+    pub last_panic: Option<Arc<str>>,
     /// How long its turns kept its thread busy since the process started, in microseconds.
     pub busy_us: u64,
     /// Since the process started.

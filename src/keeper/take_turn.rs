@@ -15,7 +15,7 @@ use crate::domain::store::outcome::{Outcome, Refusal, Reply, RowEnd};
 use crate::keeper::busy::timed;
 use crate::keeper::commit::Decided;
 use crate::keeper::core::KeeperCore;
-use crate::keeper::exit::{Exit, panic_reason};
+use crate::keeper::exit::{Caught, Exit};
 use crate::keeper::progress::Doing;
 use crate::keeper::purge::Purge;
 use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
@@ -164,7 +164,7 @@ impl KeeperCore {
             Ok(Err(refusal)) => Err(refused(seq, &refusal)),
             Err(payload) => Err(Exit::RowPanicked {
                 seq,
-                reason: panic_reason(payload.as_ref()),
+                panic: Caught::of(payload.as_ref()),
             }),
         }
     }
@@ -193,7 +193,7 @@ impl KeeperCore {
 fn refused(seq: i64, refusal: &Refusal) -> Exit {
     Exit::RowPanicked {
         seq,
-        reason: format!("refused: {refusal}"),
+        panic: format!("refused: {refusal}").into(),
     }
 }
 

@@ -290,6 +290,37 @@ async fn a_process_whose_keepers_stand_still_ends_in_order_when_it_is_told_to() 
     assert_eq!(hanging.ends_within(PATIENCE).await, Some(Some(0)));
 }
 
+/// What somebody who is on call wants of it, in the log and on the screen: where it was, and how it came there.
+#[tokio::test]
+async fn a_panic_tells_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let nobody_there = "127.0.0.1:1";
+    let mut command = hanging(directory.path(), "");
+    let errors = directory.path().join("errors");
+    command.stderr(std::fs::File::create(&errors).unwrap());
+    let server = Serving::of(command.env(HANGING_UNTIL, nobody_there)).await;
+    accept_webhook(&server).await;
+    let here = "tests/it/keeper_patrol.rs";
+    let shown = async {
+        loop {
+            let keeper = as_admin(&server, "/v1/admin/keepers/1").await;
+            let trace = keeper["last_panic"].as_str();
+            if trace.is_some_and(|trace| trace.contains(here)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown)
+        .await
+        .expect("a trace");
+    let errors = std::fs::read_to_string(&errors).unwrap();
+    let told = errors
+        .lines()
+        .find(|line| line.contains("panicked: called"));
+    assert!(told.is_some(), "{errors}");
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
 /// Writes to a pipe until not a byte more fits.
 fn fill(mut pipe: std::fs::File) {
     for bytes in [4_096, 1] {
@@ -359,6 +390,14 @@ async fn accept_webhook(server: &Serving) {
         .unwrap();
     let told: Value = answer.json().await.unwrap();
     assert_eq!(told["outcome"], "accepted");
+}
+
+/// What an admin is answered.
+async fn as_admin(server: &Serving, path: &str) -> Value {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{}{path}", server.address));
+    let request = request.bearer_auth(server.admin_token.as_deref().unwrap());
+    request.send().await.unwrap().json().await.unwrap()
 }
 
 /// Frozen while a thread has not answered yet: what was seen standing still before it froze is not seen longer for that.

@@ -19,6 +19,7 @@ pub(super) const TIME_SCALE: u32 = 30;
 /// Runs the demo; fails when anything accepted was lost or any drift remains.
 pub(crate) async fn demo(arguments: DemoArgs) -> Result<(), CliError> {
     let config = options::config()?;
+    telemetry::watch_panics();
     telemetry::init_logs(config.telemetry.log_format, &config.telemetry.log_filter)
         .map_err(crate::app::AppError::from)?;
     let mut signals = StopSignals::listen().map_err(CliError::Runtime)?;

@@ -1,5 +1,7 @@
 //! `/v1/admin/keepers`: how keepers are, what they wait for, and what an operator makes them do.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +216,9 @@ pub(crate) struct KeeperDetail {
     turns: u64,
     last_turn_at: Option<String>,
     activated_at: Option<String>,
+    /// Where its last panic since the process started was, and how it came there.
+    #[schema(value_type = Option<String>)]
+    last_panic: Option<Arc<str>>,
     /// What the keeper shows of itself, as of its last commit.
     #[schema(value_type = Option<Object>)]
     observation: Option<serde_json::Value>,
@@ -264,6 +269,7 @@ pub(crate) async fn get_keeper(
             .as_ref()
             .and_then(|status| status.activated_at)
             .map(|at| at.to_rfc3339()),
+        last_panic: status.as_ref().and_then(|status| status.last_panic.clone()),
         observation: observation_json(status.as_ref())?,
     };
     Ok(Tagged::of(&detail)?.respond(&request))

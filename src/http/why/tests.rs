@@ -55,6 +55,7 @@ fn status(state: KeeperState, observation: Observation) -> KeeperStatus {
         in_hand: None,
         busy_us: 0,
         last_error: Some("panicked at inbox row 7: no".to_owned()),
+        last_panic: None,
         turns: 0,
         last_turn_at: None,
         activated_at: None,

@@ -1,0 +1,70 @@
+//! What a panic leaves: a line in the log, and for whoever catches it where it was and how it came there.
+
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
+
+/// Characters of a trace that are kept.
+const TRACE_CHARS_MAX: usize = 16_000;
+/// A backtrace costs as much as hundreds of webhooks: in a storm of panics the others have their place only.
+const BACKTRACE_EVERY: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+}
+
+/// Notes every panic of this process from now on. Once logs are set up each is logged, before that it is told as by
+/// default.
+pub fn watch_panics() {
+    let by_default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let trace = trace_of(info);
+        if tracing::dispatcher::has_been_set() {
+            let message = info.payload_as_str().unwrap_or_default();
+            tracing::error!(%trace, "panicked: {message}");
+        } else {
+            by_default(info);
+        }
+        LAST.set(Some(trace));
+    }));
+}
+
+/// Where the latest panic of this thread was, and how it came there; given once. `None` where nobody
+/// [watches](watch_panics).
+#[must_use]
+pub fn take_trace() -> Option<Arc<str>> {
+    LAST.take()
+}
+
+fn trace_of(info: &PanicHookInfo<'_>) -> Arc<str> {
+    let mut trace = String::new();
+    if let Some(place) = info.location() {
+        trace.push_str(&format!("at {place}"));
+    }
+    if is_due() {
+        let backtrace = Backtrace::force_capture();
+        // Writing to a string does not fail.
+        let _written = write!(trace, "\n{backtrace}");
+    }
+    let kept: String = trace.chars().take(TRACE_CHARS_MAX).collect();
+    kept.into()
+}
+
+/// Whether a backtrace may be taken again.
+fn is_due() -> bool {
+    static LAST: Mutex<Option<Stopwatch>> = Mutex::new(None);
+    // Who holds it takes one this very moment.
+    let Ok(mut last) = LAST.try_lock() else {
+        return false;
+    };
+    let is_due = last.is_none_or(|last| last.elapsed() >= BACKTRACE_EVERY);
+    if is_due {
+        *last = Some(Stopwatch::start());
+    }
+    is_due
+}
