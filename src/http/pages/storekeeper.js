@@ -1,4 +1,5 @@
-// Keeps the table of keepers up to date from the server's own stream. Without this script the page is a plain table.
+// Keeps pages up to date while somebody looks: the table of keepers from the server's own stream, others by reading
+// them again. Without this script they are plain pages.
 "use strict";
 
 const live = document.getElementById("live");
@@ -49,3 +50,27 @@ if (live && "EventSource" in window) {
   watch();
   document.addEventListener("visibilitychange", watchWhileSeen);
 }
+
+const REFRESH_MS = 2000;
+const refreshed = document.getElementById("refreshed");
+
+// Parts that are live are replaced; what somebody types or has opened is none of them.
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(location.href);
+    if (!answer.ok || answer.redirected) throw new Error(answer.status);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live]")) replace(page, part.id);
+    refreshed.textContent = "live, " + new Date().toISOString();
+  } catch {
+    refreshed.textContent = "reconnecting";
+  }
+}
+
+async function refreshForEver() {
+  await refresh();
+  setTimeout(refreshForEver, REFRESH_MS);
+}
+
+if (refreshed) setTimeout(refreshForEver, REFRESH_MS);

@@ -58,6 +58,33 @@ async fn a_backlog_falls_while_one_looks() {
 
 #[tokio::test]
 #[ignore = "needs Chromium and its driver, which tests/run installs"]
+async fn a_page_stays_true_while_one_types() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    quarantine(&app, &store).await;
+    Browser::lend(Window::Wide, async |browser| {
+        sign_in(browser, &app, app.admin_token()).await;
+        browser.click("a[href='/admin/keepers/1']").await;
+        let reason = "form.act input[name=reason]";
+        browser.type_into(reason, "stocktaking").await;
+        let webhook = app.platform(&store);
+        assert_eq!(webhook.send().await.status, 200);
+        let is_true = "return document.querySelector('#totals a').innerText.trim() === '1' \
+                       && document.querySelector('form.act input[name=reason]').value === 'stocktaking'";
+        browser.until("shows what waits", is_true).await;
+        browser.click("a[href='/admin/supervision']").await;
+        browser.until_it_says("in quarantine").await;
+        let path = "/v1/admin/keepers/1/release";
+        let released = app.admin().post(path, &json!({"reason": "a test"})).await;
+        assert_eq!(released.status, 202, "{}", released.text);
+        browser.until_it_says("1 running").await;
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and its driver, which tests/run installs"]
 async fn a_store_is_paused_and_resumed_with_a_reason() {
     let app = TestApp::start().await;
     app.register("one.myshopify.com", "shpss_1").await;
