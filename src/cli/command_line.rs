@@ -57,6 +57,8 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Tell whether a running server is in safe mode, in which it accepts webhooks and does nothing else; end it.
     SafeMode(SafeModeArgs),
+    /// Show the threads of a running server, what its keepers do, who crashed, and who takes how much.
+    Supervision(SupervisionArgs),
 }
 
 /// Where the database is.
@@ -113,6 +115,12 @@ pub(super) struct SafeModeArgs {
     pub(super) admin: AdminArgs,
     #[command(subcommand)]
     pub(super) command: SafeModeCommand,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SupervisionArgs {
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
 }
 
 #[derive(Debug, Args)]

@@ -23,5 +23,6 @@ mod safe_mode;
 mod sandbox;
 mod serve;
 mod stores;
+mod supervision;
 
 pub use run::{run, run_with};

@@ -86,6 +86,12 @@ fn named(name: &str, field: &Value, depth: usize) -> Vec<String> {
         let mut lines = vec![label];
         lines.extend(outline_lines(field, depth + 1));
         lines
+    } else if let Some(text) = field.as_str().filter(|text| text.contains('\n')) {
+        let indent = "  ".repeat(depth + 1);
+        let line = |line: &str| format!("{indent}{}", line.replace(char::is_control, " "));
+        std::iter::once(label)
+            .chain(text.lines().map(line))
+            .collect()
     } else {
         vec![format!("{label} {}", cell(Some(field)))]
     }
@@ -146,6 +152,13 @@ mod tests {
             "    units: 2",
             "  - item: 3",
         ];
+        assert_eq!(outline_lines(&value, 0), expected);
+    }
+
+    #[test]
+    fn a_text_of_many_lines_is_indented() {
+        let value = json!({"trace": "at here\n0: a\u{1b}b\n"});
+        let expected = ["trace:", "  at here", "  0: a b"];
         assert_eq!(outline_lines(&value, 0), expected);
     }
 

@@ -9,7 +9,7 @@ use super::command_line::{Command, CommandLine};
 use super::error::CliError;
 use super::{
     admin_token, audit, backup, check_config, dead_letters, demo, exit_code, migrate, print,
-    rotate_key, safe_mode, sandbox, serve, stores,
+    rotate_key, safe_mode, sandbox, serve, stores, supervision,
 };
 use crate::app::AppParts;
 
@@ -60,6 +60,7 @@ fn dispatch(CommandLine { command, serve }: CommandLine, parts: AppParts) -> Res
         Command::Stores(arguments) => block_on(stores::stores(arguments)),
         Command::Audit(arguments) => block_on(audit::audit(arguments)),
         Command::SafeMode(arguments) => block_on(safe_mode::safe_mode(arguments)),
+        Command::Supervision(arguments) => block_on(supervision::supervision(arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(arguments)),
     }
 }

@@ -236,7 +236,7 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
     }
     if is_crash {
         counter!(metric_name::KEEPER_RESTARTS_TOTAL, "reason" => exit.name()).increment(1);
-        slot.crashed(&exit);
+        slot.crashed(exit);
     }
     match decision {
         Decision::Quarantine { until } if is_crash => {

@@ -218,6 +218,9 @@ async fn a_keeper_is_led_through_the_running_server() {
     for verb in ["restart", "deactivate", "quarantine", "release"] {
         ask(&server, &["stores", verb, id, "--reason", "a test"]).await;
     }
+    let tree = ask(&server, &["supervision"]).await;
+    let threads = "threads of keepers:\nARBITER  KEEPERS";
+    assert!(tree.starts_with(threads), "{tree}");
     assert_eq!(server.end_with("-TERM").await, Some(0));
 }
 
