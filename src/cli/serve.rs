@@ -10,6 +10,7 @@ use super::exit_code;
 use super::print;
 use crate::app::{App, AppError, AppParts, StopSignals};
 use crate::config::Config;
+use crate::keeper::watch_panics;
 use crate::telemetry;
 
 /// An orderly end takes at most so many times the configured deadline, and a little more.
@@ -21,7 +22,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// Serves until a signal asks to stop, or until the server cannot go on.
 pub(super) async fn serve(config: Config, parts: AppParts) -> Result<(), CliError> {
     let logs = &config.telemetry;
-    telemetry::watch_panics();
+    watch_panics();
     telemetry::init_logs(logs.log_format, &logs.log_filter).map_err(crate::app::AppError::from)?;
     let mut signals = StopSignals::listen().map_err(CliError::Runtime)?;
     let stop_deadline = Duration::from_millis(config.server.stop_deadline_ms);

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::telemetry;
+use crate::keeper::panics::take_trace;
 
 /// Characters of a reason that are kept.
 const REASON_CHARS_MAX: usize = 500;
@@ -48,7 +48,7 @@ impl Caught {
     pub(super) fn of(payload: &(dyn Any + Send)) -> Self {
         Self {
             reason: panic_reason(payload),
-            trace: telemetry::take_trace(),
+            trace: take_trace(),
         }
     }
 }

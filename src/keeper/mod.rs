@@ -28,6 +28,7 @@
 
 mod exit;
 mod lifecycle;
+mod panics;
 mod restart_budget;
 mod settings;
 mod status;
@@ -69,6 +70,7 @@ pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
+pub use panics::watch_panics;
 pub use patrol::Silence;
 pub use progress::{Doing, InHand, Stuck};
 pub use safe_mode::SafeModeStatus;

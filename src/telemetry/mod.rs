@@ -7,11 +7,9 @@
 mod captured;
 mod logs;
 pub mod metric_name;
-mod panics;
 mod recorder;
 
 #[cfg(test)]
 pub(crate) use captured::Lines;
 pub use logs::{FilterError, LogFormat, init_logs};
-pub use panics::{take_trace, watch_panics};
 pub use recorder::Metrics;

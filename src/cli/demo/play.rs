@@ -10,6 +10,7 @@ use super::{measure, report, rest, setup, traffic};
 use crate::app::{App, AppParts, StopSignals};
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::IdSource;
+use crate::keeper::watch_panics;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::telemetry;
 
@@ -19,7 +20,7 @@ pub(super) const TIME_SCALE: u32 = 30;
 /// Runs the demo; fails when anything accepted was lost or any drift remains.
 pub(crate) async fn demo(arguments: DemoArgs) -> Result<(), CliError> {
     let config = options::config()?;
-    telemetry::watch_panics();
+    watch_panics();
     telemetry::init_logs(config.telemetry.log_format, &config.telemetry.log_filter)
         .map_err(crate::app::AppError::from)?;
     let mut signals = StopSignals::listen().map_err(CliError::Runtime)?;

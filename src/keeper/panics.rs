@@ -37,7 +37,7 @@ pub fn watch_panics() {
 /// Where the latest panic of this thread was, and how it came there; given once. `None` where nobody
 /// [watches](watch_panics).
 #[must_use]
-pub fn take_trace() -> Option<Arc<str>> {
+pub(super) fn take_trace() -> Option<Arc<str>> {
     LAST.take()
 }
 
