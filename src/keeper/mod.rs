@@ -75,6 +75,7 @@ pub use safe_mode::SafeModeStatus;
 pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
+    TurnHook,
 };
 pub use status::{KeeperState, KeeperStatus};
 
