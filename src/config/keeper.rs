@@ -55,7 +55,8 @@ settings! {
         /// How long a store rests after a turn that took its last webhook, so that of a burst many share a turn. A
         /// store with a backlog does not rest, and requests to it do not wait.
         turn_spacing_ms: u64 = 10, "milliseconds", Range::Between(0, 1_000);
-        /// Turns under way at once, in all stores together.
+        /// Turns under way at once, in all stores together. They are shared out among the threads, one at least for
+        /// each.
         turns_in_flight_max: usize = 64, "turns", Range::Between(1, 10_000);
         /// Stores read from the database at once, all together.
         activations_in_flight_max: usize = 32, "stores", Range::Between(1, 1_000);

@@ -214,7 +214,8 @@ impl Directory {
     /// A store's place in the line for turns; `None`: it does not stand there.
     #[must_use]
     pub fn turn_place(&self, store: StoreId) -> Option<TurnPlace> {
-        self.inner.shared.turns.place(store)
+        let arbiter = self.inner.slots.find(store)?.arbiter();
+        self.inner.shared.turns.place(arbiter, store)
     }
 
     /// All keepers since the process started, ascending by store.

@@ -150,7 +150,7 @@ pub(super) async fn guard(mut tenure: Tenure) {
 
 /// One keeper's life, from activation to its end. Nothing of it is published when this returns.
 async fn live(shared: &Arc<Shared>, slot: &Arc<Slot>, aftermath: &mut Aftermath) -> Exit {
-    let reading = shared.activations.place(slot.status().arbiter).await;
+    let reading = shared.activations.place(slot.arbiter()).await;
     slot.progress
         .begin(Doing::Activation, shared.deps.clock.now());
     let activation = KeeperCore::activate(Arc::clone(shared), Arc::clone(slot), aftermath);

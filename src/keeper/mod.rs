@@ -77,6 +77,7 @@ pub use safe_mode::SafeModeStatus;
 pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
+    TurnHook,
 };
 pub use status::{KeeperState, KeeperStatus};
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::domain::backlog::Selection;
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
@@ -13,6 +15,9 @@ pub type RowHook = Arc<dyn Fn(&Row) + Send + Sync>;
 
 /// Called at each of a keeper's [`Moment`]s.
 pub type MomentHook = Arc<dyn Fn(StoreId, Moment) + Send + Sync>;
+
+/// Called when a turn has begun, which goes on when this is over.
+pub type TurnHook = Arc<dyn Fn(StoreId) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Where a keeper's code can go wrong, apart from its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,7 @@ pub struct KeeperSettings {
     pub turn_quantum_us: u64,
     /// Milliseconds that a store rests after a turn that took its last row, so that more may come for the next.
     pub turn_spacing_ms: u64,
-    /// Turns under way at once, in all stores together.
+    /// Turns under way at once, in all stores together; shared out among threads, one at least for each.
     pub turns_in_flight_max: usize,
     /// Calls under way at once, in all stores together; a store has at most one.
     pub calls_in_flight_max: usize,
@@ -98,6 +103,9 @@ pub struct KeeperSettings {
     /// A test's way into everything else that a keeper does, to make it panic there. Nothing else sets it.
     #[doc(hidden)]
     pub on_moment: Option<MomentHook>,
+    /// A test's way to hold turns without holding up their thread. Nothing else sets it.
+    #[doc(hidden)]
+    pub hold_turn: Option<TurnHook>,
 }
 
 /// How often, and how soon, a keeper that crashes is started anew.
@@ -216,6 +224,7 @@ impl KeeperSettings {
             safe_mode: SafeModeSettings::default(),
             before_apply: None,
             on_moment: None,
+            hold_turn: None,
         }
     }
 }

@@ -50,7 +50,11 @@ impl Shared {
         purges: mpsc::Sender<Purge>,
     ) -> Self {
         Self {
-            turns: Scheduler::new(settings.turns_in_flight_max, settings.turn_quantum_us),
+            turns: Scheduler::new(
+                settings.turns_in_flight_max,
+                arbiters.count(),
+                settings.turn_quantum_us,
+            ),
             calls: Semaphore::new(settings.calls_in_flight_max.max(1)),
             lifecycle: Lifecycle::new(settings.lifecycle_events_max),
             activations: Activations::new(settings.activations_in_flight_max, arbiters.count()),
@@ -122,6 +126,13 @@ impl Shared {
     pub(super) fn reach(&self, store: StoreId, moment: Moment) {
         if let Some(hook) = &self.settings.on_moment {
             hook(store, moment);
+        }
+    }
+
+    /// Lets a test, if there is one, hold a turn that has begun.
+    pub(super) async fn hold_turn(&self, store: StoreId) {
+        if let Some(hook) = &self.settings.hold_turn {
+            hook(store).await;
         }
     }
 

@@ -186,6 +186,11 @@ impl Slot {
         status
     }
 
+    /// Which thread its keeper, or the last one, is on.
+    pub(super) fn arbiter(&self) -> usize {
+        self.life().status.arbiter
+    }
+
     pub(super) fn watch_states(&self) -> watch::Receiver<KeeperState> {
         self.states.subscribe()
     }

@@ -61,12 +61,12 @@ impl KeeperCore {
         &mut self,
         turns: &'turns Scheduler,
     ) -> Result<Option<TurnPermit<'turns>>, Exit> {
-        let (store, rest) = (self.slot.store, self.rest());
+        let (store, arbiter, rest) = (self.slot.store, self.slot.arbiter(), self.rest());
         let mut granted = pin!(async move {
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
             }
-            turns.grant(store, Weight::FULL).await
+            turns.grant(arbiter, store, Weight::FULL).await
         });
         let mut look_at = self.state.next_call_at(self.now());
         loop {
@@ -107,6 +107,7 @@ impl KeeperCore {
     /// Takes the rows of one turn.
     async fn take_rows(&mut self) -> Result<Taken, Exit> {
         let fence = self.fence;
+        self.shared.hold_turn(self.slot.store).await;
         let (rows, parsing) = self.gather().await?;
         if rows.is_empty() {
             if self.state.taken().cursor() > self.cursor {

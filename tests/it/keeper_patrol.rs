@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,12 +14,12 @@ use storekeeper::app::AppParts;
 use storekeeper::db::keepers;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{Doing, Envelope, KeeperSettings, PatrolSettings, Silence};
+use storekeeper::keeper::{Doing, Envelope, KeeperSettings, Moment, PatrolSettings, Silence};
 use tokio::io::AsyncWriteExt;
 use tokio::process;
 
 use crate::support::app::{sign, store_body};
-use crate::support::keepers::{Gate, Rig, STORE, eventually};
+use crate::support::keepers::{Gate, Rig, STORE, TurnHold, eventually};
 use crate::support::process::{EMBEDDED, Serving};
 
 const NEIGHBOURS: [StoreId; 3] = [StoreId(2), StoreId(3), StoreId(4)];
@@ -193,6 +194,57 @@ async fn a_thread_that_stands_still_takes_nothing_from_other_stores() {
     .await;
     assert!(others().count() >= 20, "{}", others().count());
     gate.open();
+}
+
+/// When the thread stands still its stores hold all the turns that they can have, or stand in line for one.
+#[tokio::test]
+async fn a_thread_that_stands_still_takes_no_turns_from_stores_elsewhere() {
+    const STORES: i64 = 24;
+    let (mut hold, gate, hangs) = (None, Arc::<Gate>::default(), Arc::<AtomicI64>::default());
+    let (gate_of_hook, hangs_of_hook) = (Arc::clone(&gate), Arc::clone(&hangs));
+    let rig = Rig::start_with(STORES, |settings| {
+        settings.turns_in_flight_max = 4;
+        settings.patrol = QUICK;
+        hold = Some(TurnHold::over(settings, |_any| true));
+        settings.on_moment = Some(Arc::new(move |store, moment| {
+            let hangs = StoreId(hangs_of_hook.load(Ordering::SeqCst));
+            if (store, moment) == (hangs, Moment::Command) {
+                gate_of_hook.pass();
+            }
+        }));
+    })
+    .await;
+    let hold = hold.expect("it started");
+    let stores: Vec<_> = (1..=STORES).map(StoreId).collect();
+    for &store in &stores {
+        rig.deliver(store, 1).await;
+    }
+    let in_line = |store: &&StoreId| rig.directory.turn_place(**store).is_some();
+    eventually("a turn or a place in line for each", || {
+        hold.held() + stores.iter().filter(in_line).count() == stores.len()
+    })
+    .await;
+    assert_eq!(hold.held(), 4);
+    let hanging = *stores.iter().find(in_line).expect("it waits");
+    hangs.store(hanging.0, Ordering::SeqCst);
+    let directory = rig.directory.clone();
+    let asked = Envelope::plain(Command::Resume);
+    drop(tokio::spawn(async move {
+        directory.command(hanging, asked).await
+    }));
+    eventually("the command", || gate.is_reached()).await;
+    let thread = |store| rig.directory.status(store).map(|status| status.arbiter);
+    hold.let_go();
+    let beside = |store: &&StoreId| thread(**store) == thread(hanging);
+    let (here, elsewhere): (Vec<_>, Vec<_>) = stores.iter().partition(beside);
+    assert!(
+        here.len() > 4 && elsewhere.len() > 4,
+        "{here:?} {elsewhere:?}"
+    );
+    let all_rows = |stores: &[&StoreId]| stores.iter().all(|store| rig.cursor(**store) == 1);
+    eventually("the rows elsewhere", || all_rows(&elsewhere)).await;
+    gate.open();
+    eventually("all rows", || all_rows(&here)).await;
 }
 
 fn settings_file(directory: &std::path::Path, patrol: &str) {

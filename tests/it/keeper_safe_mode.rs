@@ -7,7 +7,7 @@ use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::ids::StoreId;
 use storekeeper::keeper::{CommandError, Control, Envelope, KeeperState, Moment};
 
-use crate::support::keepers::{Gate, Rig, eventually};
+use crate::support::keepers::{Gate, Rig, TurnHold, eventually};
 
 const STORES: i64 = 10;
 const QUIET: StoreId = StoreId(10);
@@ -105,22 +105,22 @@ async fn an_operator_ends_safe_mode_and_what_waited_is_applied() {
 /// Its thread was busy when safe mode began and its turn came, so that it finds both at once.
 #[tokio::test]
 async fn a_turn_that_was_waited_for_is_not_taken_once_safe_mode_has_begun() {
+    // As they come, they are seated on one of two threads and on the other by turns.
     const WAITS: StoreId = StoreId(1);
-    const HOLDS: StoreId = StoreId(2);
-    const CRASHES: StoreId = StoreId(3);
-    const BUSY: StoreId = StoreId(4);
-    let (turn, command): (Arc<Gate>, Arc<Gate>) = Default::default();
-    let (turn_of_hook, command_of_hook) = (Arc::clone(&turn), Arc::clone(&command));
-    let rig = Rig::start_with(4, |settings| {
-        (settings.arbiters, settings.turns_in_flight_max) = (3, 1);
+    const CRASHES: StoreId = StoreId(2);
+    const HOLDS: StoreId = StoreId(3);
+    const ELSEWHERE: StoreId = StoreId(4);
+    const BUSY: StoreId = StoreId(5);
+    let (is_to_hold, command): (Arc<AtomicBool>, Arc<Gate>) = Default::default();
+    let (is_to_hold_of_hook, command_of_hook) = (Arc::clone(&is_to_hold), Arc::clone(&command));
+    let mut hold = None;
+    let rig = Rig::start_with(5, |settings| {
+        (settings.arbiters, settings.turns_in_flight_max) = (2, 1);
         settings.turn_spacing_ms = 0;
         settings.safe_mode.crashed_stores_min = 1;
         settings.safe_mode.crashed_percent = 1;
-        settings.before_apply = Some(Arc::new(move |row: &Row| {
-            if row.topic == "orders/create" {
-                turn_of_hook.pass();
-            }
-        }));
+        let is_meant = move |store| store == HOLDS && is_to_hold_of_hook.load(Ordering::SeqCst);
+        hold = Some(TurnHold::over(settings, is_meant));
         settings.on_moment = Some(Arc::new(move |store, moment| {
             if (store, moment) == (BUSY, Moment::Command) {
                 command_of_hook.pass();
@@ -134,16 +134,19 @@ async fn a_turn_that_was_waited_for_is_not_taken_once_safe_mode_has_begun() {
     .await;
     let turns = |store| rig.directory.status(store).map_or(0, |status| status.turns);
     let thread = |store| rig.directory.status(store).map(|status| status.arbiter);
-    for store in [WAITS, HOLDS, CRASHES, BUSY] {
+    for store in [WAITS, CRASHES, HOLDS, ELSEWHERE, BUSY] {
         rig.deliver(store, 1).await;
         eventually("a turn", || turns(store) == 1).await;
     }
-    let threads = [HOLDS, CRASHES, BUSY].map(|store| thread(store) == thread(WAITS));
-    assert_eq!(threads, [false, false, true]);
-    rig.accept_malformed(HOLDS).await;
-    rig.directory.ring(HOLDS);
-    eventually("the only turn", || turn.is_reached()).await;
+    let threads = [CRASHES, HOLDS, BUSY].map(|store| thread(store) == thread(WAITS));
+    assert_eq!(threads, [false, true, true]);
+    let hold = hold.expect("it started");
+    is_to_hold.store(true, Ordering::SeqCst);
+    rig.deliver(HOLDS, 1).await;
+    eventually("the only turn", || hold.held() == 1).await;
     rig.deliver(WAITS, 1).await;
+    let in_line = || rig.directory.turn_place(WAITS).is_some();
+    eventually("a place in line", in_line).await;
     let ask = |store| {
         let directory = rig.directory.clone();
         let asked = Envelope::plain(Command::Resume);
@@ -156,9 +159,10 @@ async fn a_turn_that_was_waited_for_is_not_taken_once_safe_mode_has_begun() {
     eventually("its command", || command.is_reached()).await;
     ask(CRASHES);
     eventually("safe mode", || rig.directory.safe_mode().is_some()).await;
-    turn.open();
-    eventually("the end of the turn", || turns(HOLDS) == 2).await;
+    // Its end, and so the beginning of the other, comes when the thread goes on.
+    hold.let_go();
     command.open();
+    eventually("the end of the turn", || turns(HOLDS) == 2).await;
     let leave = rig
         .directory
         .control(WAITS, Control::Deactivate, "test".to_owned());

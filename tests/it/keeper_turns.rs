@@ -7,9 +7,9 @@ use storekeeper::domain::call::{Read, Request};
 use storekeeper::domain::fact::Fact;
 use storekeeper::domain::store::command::Row;
 use storekeeper::ids::StoreId;
-use storekeeper::keeper::{Control, Envelope, KeeperState, LifecycleStep};
+use storekeeper::keeper::{Control, Envelope, KeeperSettings, KeeperState, LifecycleStep};
 
-use crate::support::keepers::{Gate, Rig, STORE, draft, eventually};
+use crate::support::keepers::{Rig, STORE, TurnHold, draft, eventually};
 
 const BUSY: StoreId = STORE;
 const QUIET: StoreId = StoreId(2);
@@ -22,35 +22,44 @@ fn item_of(row: &Row) -> i64 {
     }
 }
 
-/// A neighbour holds the only turn until the gate is opened.
-async fn with_the_only_turn_taken() -> (Rig, Arc<Gate>) {
-    let gate: Arc<Gate> = Arc::default();
-    let gate_of_hook = Arc::clone(&gate);
+/// One thread, one turn at once, and the turns of a store are held.
+async fn with_turns_held(
+    held: StoreId,
+    adjust: impl FnOnce(&mut KeeperSettings),
+) -> (Rig, Arc<TurnHold>) {
+    let mut hold = None;
     let rig = Rig::start(|settings| {
-        settings.turns_in_flight_max = 1;
-        settings.before_apply = Some(Arc::new(move |_row: &Row| gate_of_hook.pass()));
+        (settings.arbiters, settings.turns_in_flight_max) = (1, 1);
+        hold = Some(TurnHold::over(settings, move |store| store == held));
+        adjust(settings);
     })
     .await;
+    (rig, hold.expect("it started"))
+}
+
+/// A neighbour has the only turn until it is let go of.
+async fn with_the_only_turn_taken() -> (Rig, Arc<TurnHold>) {
+    let (rig, hold) = with_turns_held(QUIET, |_| {}).await;
     rig.accept_level(QUIET, QUIET_ITEM).await;
     rig.directory.ring(QUIET);
-    eventually("the neighbour's turn", || gate.is_reached()).await;
-    (rig, gate)
+    eventually("the neighbour's turn", || hold.held() == 1).await;
+    (rig, hold)
+}
+
+async fn stands_in_line(rig: &Rig, store: StoreId) {
+    let stands_there = || rig.directory.turn_place(store).is_some();
+    eventually("a place in line", stands_there).await;
 }
 
 #[tokio::test]
 async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     const BUSY_ROWS: i64 = 400;
     let order: Arc<Mutex<Vec<i64>>> = Arc::default();
-    let gate: Arc<Gate> = Arc::default();
-    let (order_of_hook, gate_of_hook) = (Arc::clone(&order), Arc::clone(&gate));
-    let rig = Rig::start(|settings| {
-        settings.turns_in_flight_max = 1;
+    let order_of_hook = Arc::clone(&order);
+    let (rig, hold) = with_turns_held(BUSY, |settings| {
         settings.before_apply = Some(Arc::new(move |row: &Row| {
-            order_of_hook
-                .lock()
-                .expect("not poisoned")
-                .push(item_of(row));
-            gate_of_hook.pass();
+            let mut order = order_of_hook.lock().expect("not poisoned");
+            order.push(item_of(row));
         }));
     })
     .await;
@@ -59,13 +68,10 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
     }
     rig.accept_level(QUIET, QUIET_ITEM).await;
     rig.directory.ring(BUSY);
-    eventually("the busy store's first turn", || gate.is_reached()).await;
+    eventually("the busy store's first turn", || hold.held() == 1).await;
     rig.directory.ring(QUIET);
-    eventually("the quiet store's keeper", || {
-        rig.state(QUIET) == KeeperState::Running
-    })
-    .await;
-    gate.open();
+    stands_in_line(&rig, QUIET).await;
+    hold.let_go();
     eventually("all rows", || {
         rig.cursor(BUSY) == BUSY_ROWS && rig.cursor(QUIET) == 1
     })
@@ -85,13 +91,14 @@ async fn the_turn_of_a_quiet_store_comes_between_those_of_a_busy_one() {
 /// The command needs a call to the platform and its answer, so all of that goes on without a turn.
 #[tokio::test]
 async fn a_command_to_a_store_with_a_backlog_is_answered_while_no_turn_is_free() {
-    let (rig, gate) = with_the_only_turn_taken().await;
+    let (rig, hold) = with_the_only_turn_taken().await;
     rig.accept_level(STORE, 1).await;
     rig.directory.ring(STORE);
+    stands_in_line(&rig, STORE).await;
     let command = rig.directory.command(STORE, Envelope::plain(draft(1)));
     let answered = tokio::time::timeout(Duration::from_secs(20), command).await;
     let cursor = rig.cursor(STORE);
-    gate.open();
+    hold.let_go();
     assert!(matches!(answered, Ok(Ok(_))), "{answered:?}");
     assert_eq!(cursor, 0, "its row waits");
     eventually("the row", || rig.cursor(STORE) == 1).await;
@@ -100,14 +107,14 @@ async fn a_command_to_a_store_with_a_backlog_is_answered_while_no_turn_is_free()
 #[tokio::test]
 async fn a_turn_holds_at_most_twenty_resources_but_every_row_of_the_same_few() {
     // All rows are there before the store's first turn.
-    let (rig, gate) = with_the_only_turn_taken().await;
+    let (rig, hold) = with_the_only_turn_taken().await;
     for item in 1..=40 {
         rig.accept_level(STORE, item).await;
     }
     for _repetition in 0..100 {
         rig.accept_level(STORE, 40).await;
     }
-    gate.open();
+    hold.let_go();
     rig.directory.ring(STORE);
     eventually("all rows", || rig.cursor(STORE) == 140).await;
     // The last turn is counted a moment after its rows are.

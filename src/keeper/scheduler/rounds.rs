@@ -11,7 +11,8 @@
 //! that nobody wants; so memory is kept only for the stores that wait or owe. A round takes in no more newcomers than
 //! there were stores when it began, the others begin with the next: however many come, rounds end.
 //!
-//! With quantum `Q`, weights `w`, turns of at most `C` and `s` turns in flight (`tests` plays it):
+//! With quantum `Q`, weights `w`, turns of at most `C` and `s` turns in flight, among the stores of one line, which are
+//! those on one thread (`tests` plays it):
 //!
 //! - A store `d` rounds behind the one that is served waits at most `C + Σ ((d + LATE_ROUNDS)·w·Q + C) / s` over the
 //!   others that want turns.

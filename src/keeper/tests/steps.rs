@@ -100,10 +100,10 @@ async fn dropped_at_any_await(home: Home, polls_min: u32) {
 macro_rules! crowd {
     ($turns:expr, $taken:ident, $line:ident) => {
         let $taken: Vec<_> = (10_000..)
-            .map_while(|store| $turns.grant(StoreId(store), Weight::FULL).now_or_never())
+            .map_while(|store| $turns.grant(0, StoreId(store), Weight::FULL).now_or_never())
             .collect();
         let mut $line: Vec<_> = (20_000..21_000)
-            .map(|store| Box::pin($turns.grant(StoreId(store), Weight::FULL)))
+            .map(|store| Box::pin($turns.grant(0, StoreId(store), Weight::FULL)))
             .collect();
         assert!($line.iter_mut().all(|wait| wait.now_or_never().is_none()));
     };

@@ -286,6 +286,47 @@ impl Gate {
     }
 }
 
+/// Holds turns that have begun, and their threads go on, until it lets go of them.
+pub(crate) struct TurnHold {
+    lets_go: watch::Sender<bool>,
+    held: AtomicUsize,
+}
+
+impl TurnHold {
+    /// Holds the turns of the stores that are `meant`.
+    pub(crate) fn over(
+        settings: &mut KeeperSettings,
+        meant: impl Fn(StoreId) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let hold = Arc::new(Self {
+            lets_go: watch::Sender::new(false),
+            held: AtomicUsize::new(0),
+        });
+        let of_hook = Arc::clone(&hold);
+        settings.hold_turn = Some(Arc::new(move |store| {
+            let (hold, is_meant) = (Arc::clone(&of_hook), meant(store));
+            async move {
+                if is_meant {
+                    hold.held.fetch_add(1, Ordering::SeqCst);
+                    let mut lets_go = hold.lets_go.subscribe();
+                    drop(lets_go.wait_for(|lets_go| *lets_go).await);
+                }
+            }
+            .boxed()
+        }));
+        hold
+    }
+
+    /// Turns that came under the hold so far.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.lets_go.send_replace(true);
+    }
+}
+
 /// A platform that answers every call at once, unless told to hold its answers or to panic.
 pub(crate) struct ScriptedPlatform {
     calls: Mutex<Vec<Call>>,
