@@ -62,6 +62,7 @@ mod purge;
 mod safe_mode;
 mod scheduler;
 mod shared;
+mod storm;
 mod teller;
 
 pub use board::Board;
@@ -75,6 +76,7 @@ pub use safe_mode::SafeModeStatus;
 pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
+    StormSettings,
 };
 pub use status::{KeeperState, KeeperStatus};
 

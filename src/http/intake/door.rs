@@ -7,9 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
+use crate::clock::Stopwatch;
 use crate::db::inbox::Acceptance;
 use crate::db::writer::WriteError;
 use crate::db::{DbError, fleet};
+use crate::domain::storm::Sign;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
 use crate::http::routes::resource;
@@ -147,7 +149,7 @@ async fn take_in(
         state.directory.count_naked(store);
         return Ok(Outcome::Naked);
     }
-    match state.deps.writer.accept(webhook.into_delivery(state)).await {
+    match accept(state, webhook).await {
         Ok(Acceptance::Accepted { .. }) => {
             state.directory.ring(store);
             Ok(Outcome::Accepted)
@@ -163,6 +165,23 @@ async fn take_in(
             Err(ApiError::caused(Problem::NotDurable, &error).of_store(store))
         }
     }
+}
+
+/// Makes it durable, and takes note of how long that took. What was not taken counts as late as can be.
+async fn accept(state: &AppState, webhook: VerifiedWebhook<'_>) -> Result<Acceptance, WriteError> {
+    let (watch, triggered_at) = (Stopwatch::start(), webhook.headers.triggered_at);
+    let accepted = state.deps.writer.accept(webhook.into_delivery(state)).await;
+    let took_ms = match &accepted {
+        Ok(_) => i64::try_from(watch.elapsed().as_millis()).unwrap_or(i64::MAX),
+        Err(_) => i64::MAX,
+    };
+    state.directory.note_webhook(&Sign {
+        at: state.clock().now(),
+        is_known: accepted == Ok(Acceptance::Duplicate),
+        triggered_at,
+        took_ms,
+    });
+    accepted
 }
 
 /// Whether it is a sample of a webhook that ends the store: sent by hand to try the address, it must end nothing.
