@@ -94,7 +94,7 @@ impl Detector {
         let Some(storm) = self.storm else {
             return self.begins(&counts, now);
         };
-        if exceeds_percentile(counts.not_calm, counts.webhooks) {
+        if self.goes_on(&counts) {
             self.calm_since = None;
             return None;
         }
@@ -105,6 +105,14 @@ impl Detector {
         self.storm = None;
         self.calm_since = None;
         Some(Turn::Over(storm))
+    }
+
+    /// Whether webhooks are still sent again, half as many as at its beginning at least, and accepted late. What is new
+    /// and accepted late, for instance by a slow disk, is no storm, and applying must not wait for its end.
+    fn goes_on(&self, counts: &Counts) -> bool {
+        let resent = counts.resent.saturating_mul(200);
+        resent >= counts.webhooks.saturating_mul(self.rules.resent_percent)
+            && exceeds_percentile(counts.not_calm, counts.webhooks)
     }
 
     fn begins(&mut self, counts: &Counts, now: Timestamp) -> Option<Turn> {

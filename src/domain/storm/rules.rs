@@ -27,7 +27,7 @@ pub struct StormRules {
     pub old_ms: i64,
     /// And the 99th percentile of their acceptance is above this, milliseconds; 0: there are no storms.
     pub slow_ms: i64,
-    /// It is over when that percentile has not been above this, milliseconds …
+    /// It is over when that percentile has not been above this, milliseconds, or that part has been less than half …
     pub calm_ms: i64,
     /// … for so long, milliseconds.
     pub quiet_ms: i64,

@@ -147,19 +147,33 @@ fn it_is_over_when_acceptance_has_been_quick_for_a_while() {
     let between = |now| {
         Some(Sign {
             took_ms: 101,
-            ..fresh(now)
+            ..late(now)
         })
     };
-    assert_eq!(
-        over_at(&mut stormy(), between),
-        None,
-        "neither slow nor calm"
-    );
+    let never = over_at(&mut stormy(), between);
+    assert_eq!(never, None, "neither slow nor calm");
     let relapse_at = slow_ones_leave + 4_000;
     let relapse = |now| (now == relapse_at).then(|| late(now));
     let over = over_at(&mut stormy(), relapse);
     let expected = relapse_at + RULES.window_ms + RULES.quiet_ms;
     assert_eq!(over, Some(expected), "quiet time begins anew");
+}
+
+#[test]
+fn it_is_over_when_few_are_sent_again_though_acceptance_stays_slow() {
+    let slow = |kind: fn(i64) -> Sign, now| Sign {
+        took_ms: 60_000,
+        ..kind(now)
+    };
+    let over = over_at(&mut stormy(), |now| Some(slow(fresh, now)));
+    assert_eq!(over, Some(NOW + RULES.window_ms + RULES.quiet_ms));
+    // One in ten is half of a fifth.
+    let one_in = |of: i64, now: i64| {
+        let is_late = now.div_euclid(100) % of == 0;
+        Some(slow(if is_late { late } else { fresh }, now))
+    };
+    assert_eq!(over_at(&mut stormy(), |now| one_in(10, now)), None);
+    assert!(over_at(&mut stormy(), |now| one_in(20, now)).is_some());
 }
 
 #[test]
@@ -205,16 +219,16 @@ impl Model {
             took.get(rank.saturating_sub(1))
                 .is_some_and(|took| *took > bound)
         };
+        let is_resent = |sign: &&&Sign| {
+            let age = |at: Timestamp| sign.at.millis_since(at);
+            sign.is_known || sign.triggered_at.is_some_and(|at| age(at) >= RULES.old_ms)
+        };
+        let resent = seen.iter().filter(is_resent).count();
         if !self.is_on {
-            let is_resent = |sign: &&&Sign| {
-                let age = |at: Timestamp| sign.at.millis_since(at);
-                sign.is_known || sign.triggered_at.is_some_and(|at| age(at) >= RULES.old_ms)
-            };
-            let resent = seen.iter().filter(is_resent).count();
             self.is_on = seen.len() >= 100 && resent * 5 >= seen.len() && p99_above(RULES.slow_ms);
             return if self.is_on { "began" } else { "" };
         }
-        if p99_above(RULES.calm_ms) {
+        if p99_above(RULES.calm_ms) && resent * 10 >= seen.len() {
             self.calm_since = None;
             return "";
         }

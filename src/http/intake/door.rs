@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::db::inbox::Acceptance;
 use crate::db::writer::WriteError;
 use crate::db::{DbError, fleet};
@@ -167,21 +167,38 @@ async fn take_in(
     }
 }
 
-/// Makes it durable, and takes note of how long that took. What was not taken counts as late as can be.
+/// Makes it durable, and takes note of how long that took.
 async fn accept(state: &AppState, webhook: VerifiedWebhook<'_>) -> Result<Acceptance, WriteError> {
-    let (watch, triggered_at) = (Stopwatch::start(), webhook.headers.triggered_at);
-    let accepted = state.deps.writer.accept(webhook.into_delivery(state)).await;
-    let took_ms = match &accepted {
-        Ok(_) => i64::try_from(watch.elapsed().as_millis()).unwrap_or(i64::MAX),
-        Err(_) => i64::MAX,
+    let mut arrival = Arrival {
+        state,
+        since: Stopwatch::start(),
+        triggered_at: webhook.headers.triggered_at,
+        became: None,
     };
-    state.directory.note_webhook(&Sign {
-        at: state.clock().now(),
-        is_known: accepted == Ok(Acceptance::Duplicate),
-        triggered_at,
-        took_ms,
-    });
+    let accepted = state.deps.writer.accept(webhook.into_delivery(state)).await;
+    arrival.became = accepted.as_ref().ok().copied();
     accepted
+}
+
+/// A webhook that waits to be durable. What is not taken in the end, or is given up for want of time, counts as late as
+/// can be.
+struct Arrival<'state> {
+    state: &'state AppState,
+    since: Stopwatch,
+    triggered_at: Option<Timestamp>,
+    became: Option<Acceptance>,
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        let took_ms = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.state.directory.note_webhook(&Sign {
+            at: self.state.clock().now(),
+            is_known: self.became == Some(Acceptance::Duplicate),
+            triggered_at: self.triggered_at,
+            took_ms: self.became.map_or(i64::MAX, |_taken| took_ms),
+        });
+    }
 }
 
 /// Whether it is a sample of a webhook that ends the store: sent by hand to try the address, it must end nothing.
