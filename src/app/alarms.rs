@@ -72,6 +72,10 @@ impl Alarms {
                 .directory
                 .safe_mode()
                 .map(|mode| (mode.crashed, mode.of)),
+            storm: self
+                .directory
+                .storm()
+                .map(|storm| (storm.resent, storm.webhooks)),
             silent: silence.summary(),
             contested_stores: statuses
                 .iter()

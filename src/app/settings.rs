@@ -7,15 +7,18 @@ use std::time::Duration;
 use super::hooks::HookSettings;
 use crate::config::{
     AlarmsConfig, Config, DatabaseConfig, PatrolConfig, RestartConfig, SafeModeConfig, Secret,
-    SelectionConfig, ShopifyConfig, WriterConfig,
+    SelectionConfig, ShopifyConfig, StormConfig, WriterConfig,
 };
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::alarm::AlarmRules;
 use crate::domain::backlog::Selection;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::store::settings::StoreSettings;
+use crate::domain::storm::StormRules;
 use crate::http::{HttpSettings, OauthApp};
-use crate::keeper::{KeeperSettings, PatrolSettings, RestartSettings, SafeModeSettings};
+use crate::keeper::{
+    KeeperSettings, PatrolSettings, RestartSettings, SafeModeSettings, StormSettings,
+};
 use crate::platform::{self, ClientSettings, PlatformClient};
 
 /// The embedded database's file in the data directory.
@@ -163,6 +166,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         restart: restart_settings(&config.restart),
         patrol: patrol_settings(&config.patrol),
         safe_mode: safe_mode_settings(&config.safe_mode),
+        storm: storm_settings(&config.storm),
         ..KeeperSettings::new(store_settings(config))
     }
 }
@@ -190,6 +194,22 @@ fn safe_mode_settings(safe_mode: &SafeModeConfig) -> SafeModeSettings {
         crashed_stores_min: safe_mode.crashed_stores_min,
         window_ms: signed(safe_mode.window_ms),
         quiet_ms: signed(safe_mode.quiet_ms),
+    }
+}
+
+fn storm_settings(storm: &StormConfig) -> StormSettings {
+    StormSettings {
+        rules: StormRules {
+            window_ms: signed(storm.window_ms),
+            webhooks_min: i64::from(storm.webhooks_min),
+            resent_percent: i64::from(storm.resent_percent),
+            old_ms: signed(storm.old_ms),
+            slow_ms: signed(storm.slow_accept_ms),
+            calm_ms: signed(storm.calm_accept_ms),
+            quiet_ms: signed(storm.quiet_ms),
+        },
+        turns_per_s: storm.turns_per_s,
+        turn_spacing_ms: storm.turn_spacing_ms,
     }
 }
 
@@ -265,6 +285,7 @@ mod tests {
             (&expected.store, &expected.restart, &expected.patrol)
         );
         assert_eq!(told.safe_mode, expected.safe_mode);
+        assert_eq!(told.storm, expected.storm);
         // Its `Debug` leaves fields out, so the numbers are compared in order.
         let numbers = |settings: &KeeperSettings| {
             [

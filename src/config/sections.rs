@@ -17,6 +17,7 @@ use super::safe_mode::SafeModeConfig;
 use super::secrets::SecretsConfig;
 use super::server::ServerConfig;
 use super::setting::{Section, Setting};
+use super::storm::StormConfig;
 use super::sweep::SweepConfig;
 use super::telemetry::TelemetryConfig;
 use super::writer::WriterConfig;
@@ -41,6 +42,8 @@ pub struct Config {
     pub patrol: PatrolConfig,
     /// When everything but accepting stops.
     pub safe_mode: SafeModeConfig,
+    /// When webhooks are sent again all at once.
+    pub storm: StormConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How any platform is called.
@@ -102,6 +105,7 @@ impl Config {
             keeper,
             restart,
             patrol,
+            storm,
             calls,
             platform: PlatformConfig { shopify },
             ..
@@ -127,6 +131,12 @@ impl Config {
             return Some((
                 "patrol.silent_exit_ms",
                 "must be at least four times patrol.interval_ms, or 0",
+            ));
+        }
+        if storm.slow_accept_ms > 0 && storm.calm_accept_ms > storm.slow_accept_ms {
+            return Some((
+                "storm.calm_accept_ms",
+                "must not exceed storm.slow_accept_ms",
             ));
         }
         if restart.backoff_ms_min > restart.backoff_ms_max {
@@ -155,6 +165,7 @@ impl Config {
             restart,
             patrol,
             safe_mode,
+            storm,
             platform: PlatformConfig { shopify },
             calls,
             sweep,
@@ -173,6 +184,7 @@ impl Config {
             describe(restart),
             describe(patrol),
             describe(safe_mode),
+            describe(storm),
             describe(shopify),
             describe(calls),
             describe(sweep),

@@ -18,3 +18,4 @@ mod questions;
 pub mod retry;
 pub mod stock;
 pub mod store;
+pub mod storm;

@@ -17,6 +17,7 @@ use crate::db::admin::stores;
 use crate::db::fleet::{self, StoreCounts, Totals};
 use crate::db::{Db, DbError};
 use crate::domain::alarm::Raised;
+use crate::domain::storm::Storm;
 use crate::http::error::{ApiError, Problem};
 use crate::http::keeper_row::{
     KeeperRow, STATE_NAMES, age_text, is_ailing, is_working, row_of, state_name,
@@ -113,6 +114,7 @@ pub(crate) struct Fleet {
     pub(crate) stuck: usize,
     pub(crate) arbiters_silent: usize,
     pub(crate) safe_mode: Option<SafeModeStatus>,
+    pub(crate) storm: Option<Storm>,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
     pub(crate) received: i64,
@@ -373,6 +375,7 @@ impl FleetBoard {
             stuck: state.directory.stuck(),
             arbiters_silent: state.directory.silent_arbiters(),
             safe_mode: state.directory.safe_mode(),
+            storm: state.directory.storm(),
             backlog: totals.backlog,
             oldest_age_ms: totals
                 .oldest_received_at

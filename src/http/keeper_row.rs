@@ -162,6 +162,8 @@ pub(super) fn row_of(
         backlog: counts.backlog,
         oldest_age_ms,
         parked: counts.parked,
+        // The page tells of it, and every list is on one that does.
+        is_storm: false,
         // Both take a look of their own; lists do without.
         turn: None,
         decided: None,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::db::NotDurable;
 use crate::domain::alarm::Raised;
+use crate::domain::storm::Storm;
 use crate::http::admin::safe_mode::SafeModeDocument;
 use crate::http::error::{ApiError, Problem};
 use crate::http::fleet::{Fleet, FleetQuery};
@@ -149,6 +150,8 @@ struct StatusDocument {
     arbiters_silent: usize,
     /// Set while too many stores crash: webhooks are accepted, but not applied, and nothing is changed.
     safe_mode: Option<SafeModeDocument>,
+    /// Set while webhooks that were sent again come too fast: all are accepted, and applied slowly meanwhile.
+    retry_storm: Option<StormDocument>,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
     oldest_unapplied_age_ms: Option<i64>,
@@ -184,6 +187,26 @@ impl AlarmStatus {
     }
 }
 
+/// A retry storm that is on.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct StormDocument {
+    since: String,
+    /// Webhooks that came within the window when it began.
+    webhooks: i64,
+    /// Those of them that had been sent before.
+    resent: i64,
+}
+
+impl From<Storm> for StormDocument {
+    fn from(storm: Storm) -> Self {
+        Self {
+            since: storm.since.to_rfc3339(),
+            webhooks: storm.webhooks,
+            resent: storm.resent,
+        }
+    }
+}
+
 /// How a store is doing.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct StoreStatus {
@@ -206,6 +229,7 @@ impl StatusDocument {
             keepers_stuck: fleet.stuck,
             arbiters_silent: fleet.arbiters_silent,
             safe_mode: fleet.safe_mode.map(SafeModeDocument::from),
+            retry_storm: fleet.storm.map(StormDocument::from),
             backlog: fleet.backlog,
             oldest_unapplied_age_ms: fleet.oldest_age_ms,
             received: fleet.received,

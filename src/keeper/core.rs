@@ -71,6 +71,8 @@ pub(super) struct KeeperCore {
     pub(super) buried: Vec<DeadLetterRecord>,
     /// Since the last turn, if it took the last row of the log.
     pub(super) caught_up: Option<Stopwatch>,
+    /// The last turn left rows of the log.
+    pub(super) left_rows: bool,
 }
 
 impl KeeperCore {
@@ -141,6 +143,7 @@ impl KeeperCore {
             worked_at: now,
             buried: Vec::new(),
             caught_up: None,
+            left_rows: false,
         }
     }
 

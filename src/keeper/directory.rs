@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::db::{DbError, fleet};
 use crate::deps::Deps;
 use crate::domain::interest::Interest;
+use crate::domain::storm::{Sign, Storm};
 use crate::ids::StoreId;
 use crate::keeper::arbiters::{self, Engine};
 use crate::keeper::board::Board;
@@ -256,6 +257,17 @@ impl Directory {
         self.inner.shared.safe_mode.status()
     }
 
+    /// Takes note of how a webhook was accepted: many that were sent again, and wait long, are a storm.
+    pub fn note_webhook(&self, sign: &Sign) {
+        self.inner.shared.storm.note(sign);
+    }
+
+    /// Set while webhooks that were sent again come too fast, and applying gives way to accepting.
+    #[must_use]
+    pub fn storm(&self) -> Option<Storm> {
+        self.inner.shared.storm.storm()
+    }
+
     /// Ends safe mode, should it hold.
     pub fn end_safe_mode(&self) {
         self.inner.shared.end_safe_mode();
@@ -349,6 +361,7 @@ async fn scan_for_work(shared: Arc<Shared>, slots: Arc<Slots>) {
     let clock = shared.deps.clock.clone();
     while !shared.is_shutting_down() {
         let now = clock.now();
+        shared.storm.look(now);
         if !shared.holds_safe_mode()
             && let Err(error) = wake_all(&shared, &slots, now).await
         {

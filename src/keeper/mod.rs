@@ -63,6 +63,7 @@ mod purge;
 mod safe_mode;
 mod scheduler;
 mod shared;
+mod storm;
 mod teller;
 
 pub use board::Board;
@@ -77,7 +78,7 @@ pub use safe_mode::SafeModeStatus;
 pub use scheduler::TurnPlace;
 pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
-    TurnHook,
+    StormSettings, TurnHook,
 };
 pub use status::{KeeperState, KeeperStatus};
 

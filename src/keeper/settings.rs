@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use crate::domain::backlog::Selection;
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
+use crate::domain::storm::StormRules;
 use crate::ids::StoreId;
 
 /// Called with each row before it is applied.
@@ -97,6 +98,8 @@ pub struct KeeperSettings {
     pub patrol: PatrolSettings,
     /// When the server holds everything but accepting.
     pub safe_mode: SafeModeSettings,
+    /// When applying gives way to accepting, and how far.
+    pub storm: StormSettings,
     /// A test's way into the application of rows, to make one panic. Nothing else sets it.
     #[doc(hidden)]
     pub before_apply: Option<RowHook>,
@@ -188,6 +191,26 @@ impl Default for SafeModeSettings {
     }
 }
 
+/// When applying gives way to accepting, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StormSettings {
+    pub rules: StormRules,
+    /// Turns a second of all stores with a backlog together.
+    pub turns_per_s: u32,
+    /// Milliseconds that a store without a backlog rests after a turn.
+    pub turn_spacing_ms: u64,
+}
+
+impl Default for StormSettings {
+    fn default() -> Self {
+        Self {
+            rules: StormRules::default(),
+            turns_per_s: 20,
+            turn_spacing_ms: 1_000,
+        }
+    }
+}
+
 impl KeeperSettings {
     /// The defaults, around the settings of a store's rules.
     #[must_use]
@@ -222,6 +245,7 @@ impl KeeperSettings {
             restart: RestartSettings::default(),
             patrol: PatrolSettings::default(),
             safe_mode: SafeModeSettings::default(),
+            storm: StormSettings::default(),
             before_apply: None,
             on_moment: None,
             hold_turn: None,

@@ -19,6 +19,7 @@ use crate::keeper::safe_mode::SafeMode;
 use crate::keeper::scheduler::Scheduler;
 use crate::keeper::settings::{KeeperSettings, Moment};
 use crate::keeper::slot::Slot;
+use crate::keeper::storm::StormWatch;
 
 /// What all keepers of this process share.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     /// What the patrol found last.
     pub(super) findings: Findings,
     pub(super) safe_mode: SafeMode,
+    pub(super) storm: StormWatch,
 }
 
 impl Shared {
@@ -64,6 +66,7 @@ impl Shared {
             living: Living::new(),
             findings: Findings::default(),
             safe_mode: SafeMode::new(settings.safe_mode),
+            storm: StormWatch::new(settings.storm),
             home: Home::here(),
             deps,
             settings,

@@ -41,6 +41,7 @@ impl KeeperCore {
         permit.end(taken, busy);
         let is_caught_up = self.ahead.is_empty() && !self.more_to_read;
         self.caught_up = is_caught_up.then(Stopwatch::start);
+        self.left_rows = !is_caught_up;
         let hottest = taken.hottest();
         // Who was told of rows and finds none has not moved.
         if hottest.is_some() || !self.more_to_read {
@@ -62,9 +63,13 @@ impl KeeperCore {
         turns: &'turns Scheduler,
     ) -> Result<Option<TurnPermit<'turns>>, Exit> {
         let (store, arbiter, rest) = (self.slot.store, self.slot.arbiter(), self.rest());
+        let (shared, has_backlog) = (Arc::clone(&self.shared), self.left_rows);
         let mut granted = pin!(async move {
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
+            }
+            if has_backlog {
+                shared.storm.give_way().await;
             }
             turns.grant(arbiter, store, Weight::FULL).await
         });
@@ -99,8 +104,10 @@ impl KeeperCore {
     /// more: so a burst becomes few turns. A backlog never waits.
     fn rest(&self) -> Duration {
         let rested = self.caught_up.map(Stopwatch::elapsed);
+        let usual_ms = self.shared.settings.turn_spacing_ms;
+        let spacing_ms = self.shared.storm.spacing_ms().unwrap_or(usual_ms);
         rested.map_or(Duration::ZERO, |rested| {
-            Duration::from_millis(self.shared.settings.turn_spacing_ms).saturating_sub(rested)
+            Duration::from_millis(spacing_ms).saturating_sub(rested)
         })
     }
 

@@ -58,6 +58,8 @@ catalogue! {
     KEEPERS_DISMISSED_TOTAL: MetricKind::Counter, "storekeeper_keepers_dismissed_total";
     /// 1 while too many stores crash and nothing is done but accepting webhooks.
     SAFE_MODE: MetricKind::Gauge, "storekeeper_safe_mode";
+    /// 1 while webhooks that were sent again come too fast, and applying gives way to accepting.
+    RETRY_STORM: MetricKind::Gauge, "storekeeper_retry_storm";
     /// Threads of keepers that do not answer.
     ARBITERS_SILENT: MetricKind::Gauge, "storekeeper_arbiters_silent";
     /// Keepers started again after a failure, by `reason`.

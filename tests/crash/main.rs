@@ -36,3 +36,4 @@ mod server;
 mod shops;
 mod sql_proxy;
 mod stage;
+mod storm;

@@ -7,6 +7,8 @@ pub enum Alarm {
     Blind,
     /// Too many stores crash: webhooks are accepted, and nothing else is done.
     SafeMode,
+    /// Webhooks that were sent again come too fast: they are accepted, and applied slowly.
+    RetryStorm,
     /// Threads of keepers do not answer.
     SilentThreads,
     /// Webhooks wait, and none was done with for a while.
@@ -31,9 +33,10 @@ pub enum Alarm {
 
 impl Alarm {
     /// The most pressing first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Blind,
         Self::SafeMode,
+        Self::RetryStorm,
         Self::SilentThreads,
         Self::NoTurns,
         Self::OldestUnapplied,
@@ -52,6 +55,7 @@ impl Alarm {
         match self {
             Self::Blind => "blind",
             Self::SafeMode => "safe_mode",
+            Self::RetryStorm => "retry_storm",
             Self::SilentThreads => "silent_threads",
             Self::NoTurns => "no_turns",
             Self::OldestUnapplied => "oldest_unapplied",
@@ -71,6 +75,7 @@ impl Alarm {
             Self::NoTurns | Self::OldestUnapplied | Self::BacklogGrows | Self::DeadLetters => true,
             Self::Blind
             | Self::SafeMode
+            | Self::RetryStorm
             | Self::SilentThreads
             | Self::StuckKeepers
             | Self::Restarts

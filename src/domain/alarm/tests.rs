@@ -27,6 +27,7 @@ struct Server {
     stuck_keepers: usize,
     silent_threads: usize,
     safe_mode: Option<(usize, usize)>,
+    storm: Option<(i64, i64)>,
     is_blind: bool,
     contested_stores: usize,
     other_version: bool,
@@ -45,6 +46,7 @@ impl Server {
             stuck_keepers: 0,
             silent_threads: 0,
             safe_mode: None,
+            storm: None,
             is_blind: false,
             contested_stores: 0,
             other_version: false,
@@ -70,6 +72,7 @@ impl Server {
                 stuck_keepers: self.stuck_keepers,
                 silent_threads: self.silent_threads,
                 safe_mode: self.safe_mode,
+                storm: self.storm,
                 silent: None,
                 contested_stores: self.contested_stores,
                 other_version: self.other_version,
@@ -275,6 +278,18 @@ fn what_the_patrol_finds_is_told_of() {
     server.safe_mode = None;
     let over = server.pass(60, |_| {});
     assert_eq!(over, ["-safe_mode", "-silent_threads", "-stuck_keepers"]);
+}
+
+#[test]
+fn a_retry_storm_is_told_of() {
+    let mut server = Server::new(RULES);
+    server.storm = Some((60, 100));
+    assert_eq!(server.pass(5, |_| {}), ["+retry_storm"]);
+    let told = "retry storm: 60 of 100 webhooks were sent again, and accepted late; \
+                all are accepted, and applied slowly meanwhile";
+    assert_eq!(server.summaries(), [told]);
+    server.storm = None;
+    assert_eq!(server.pass(60, |_| {}), ["-retry_storm"]);
 }
 
 #[test]

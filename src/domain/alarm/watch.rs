@@ -24,6 +24,8 @@ pub struct Reading {
     pub silent_threads: usize,
     /// How many of how many stores crashed, when for that nothing is done but accepting.
     pub safe_mode: Option<(usize, usize)>,
+    /// How many of how many webhooks were sent again, when for that applying gives way to accepting.
+    pub storm: Option<(i64, i64)>,
     /// Which stores are silent that never are.
     pub silent: Option<String>,
     /// Stores with levels that somebody else keeps changing back.
@@ -211,6 +213,9 @@ impl Watch {
             Alarm::SilentStores => reading.silent.clone(),
             Alarm::SafeMode => reading.safe_mode.map(|(crashed, of)| {
                 format!("safe mode: {crashed} of {of} stores crashed; webhooks are accepted and nothing else is done")
+            }),
+            Alarm::RetryStorm => reading.storm.map(|(resent, of)| {
+                format!("retry storm: {resent} of {of} webhooks were sent again, and accepted late; all are accepted, and applied slowly meanwhile")
             }),
             Alarm::SilentThreads => some(reading.silent_threads).map(|threads| {
                 format!("keepers' threads that do not answer: {threads}; the stores on them stand still")

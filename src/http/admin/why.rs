@@ -26,7 +26,7 @@ pub(crate) struct WhyKeeper {
     store: String,
     state: &'static str,
     /// What holds it up, by a stable name: `safe_mode`, `quarantined`, `restarting`, `stuck`, `starting`, `paused`,
-    /// `barred`, `uninstalled`, `turn`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`, `question`,
+    /// `barred`, `uninstalled`, `retry_storm`, `turn`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`, `question`,
     /// `scheduled`, `waking` or `nothing`.
     pub(crate) cause: &'static str,
     /// One sentence for people.
@@ -105,6 +105,7 @@ pub(crate) async fn why_of(state: &AppState, row: &KeeperRow) -> Result<WhyKeepe
         now,
         status: status.as_ref(),
         safe_mode: state.directory.safe_mode(),
+        is_storm: state.directory.storm().is_some(),
         backlog: row.backlog,
         oldest_age_ms: row.oldest_age_ms,
         parked: row.parked,

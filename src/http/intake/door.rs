@@ -7,9 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::verify::{VerifiedWebhook, verify};
+use crate::clock::{Stopwatch, Timestamp};
 use crate::db::inbox::Acceptance;
 use crate::db::writer::WriteError;
 use crate::db::{DbError, fleet};
+use crate::domain::storm::Sign;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::read_body;
 use crate::http::routes::resource;
@@ -147,7 +149,7 @@ async fn take_in(
         state.directory.count_naked(store);
         return Ok(Outcome::Naked);
     }
-    match state.deps.writer.accept(webhook.into_delivery(state)).await {
+    match accept(state, webhook).await {
         Ok(Acceptance::Accepted { .. }) => {
             state.directory.ring(store);
             Ok(Outcome::Accepted)
@@ -162,6 +164,40 @@ async fn take_in(
             }
             Err(ApiError::caused(Problem::NotDurable, &error).of_store(store))
         }
+    }
+}
+
+/// Makes it durable, and takes note of how long that took.
+async fn accept(state: &AppState, webhook: VerifiedWebhook<'_>) -> Result<Acceptance, WriteError> {
+    let mut arrival = Arrival {
+        state,
+        since: Stopwatch::start(),
+        triggered_at: webhook.headers.triggered_at,
+        became: None,
+    };
+    let accepted = state.deps.writer.accept(webhook.into_delivery(state)).await;
+    arrival.became = accepted.as_ref().ok().copied();
+    accepted
+}
+
+/// A webhook that waits to be durable. What is not taken in the end, or is given up for want of time, counts as late as
+/// can be.
+struct Arrival<'state> {
+    state: &'state AppState,
+    since: Stopwatch,
+    triggered_at: Option<Timestamp>,
+    became: Option<Acceptance>,
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        let took_ms = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.state.directory.note_webhook(&Sign {
+            at: self.state.clock().now(),
+            is_known: self.became == Some(Acceptance::Duplicate),
+            triggered_at: self.triggered_at,
+            took_ms: self.became.map_or(i64::MAX, |_taken| took_ms),
+        });
     }
 }
 

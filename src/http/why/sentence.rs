@@ -13,6 +13,8 @@ pub(crate) struct Situation<'a> {
     /// `None`: nobody has asked for the store since the process started.
     pub(crate) status: Option<&'a KeeperStatus>,
     pub(crate) safe_mode: Option<SafeModeStatus>,
+    /// Applying gives way to accepting.
+    pub(crate) is_storm: bool,
     /// Webhooks accepted and not yet applied.
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
@@ -41,6 +43,7 @@ pub(crate) enum Cause {
     Paused,
     Barred,
     Uninstalled,
+    RetryStorm,
     Turn,
     Working,
     BackOff,
@@ -65,6 +68,7 @@ impl Cause {
             Self::Paused => "paused",
             Self::Barred => "barred",
             Self::Uninstalled => "uninstalled",
+            Self::RetryStorm => "retry_storm",
             Self::Turn => "turn",
             Self::Working => "working",
             Self::BackOff => "back_off",
@@ -184,6 +188,13 @@ fn running(situation: &Situation<'_>, status: &KeeperStatus) -> Why {
     let observation = status.observation.as_deref();
     if let Some(pause) = observation.and_then(|observation| observation.paused.as_ref()) {
         return paused(situation, pause);
+    }
+    if situation.is_storm && situation.backlog > 0 {
+        let sentence = format!(
+            "{}; webhooks that were sent again come too fast, so all are accepted first and applied slowly",
+            rows(situation)
+        );
+        return Why::new(Cause::RetryStorm, sentence, None);
     }
     if let Some(place) = situation.turn {
         let sentence = match place.ahead {

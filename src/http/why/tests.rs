@@ -74,6 +74,7 @@ const fn situation(status: Option<&KeeperStatus>) -> Situation<'_> {
         now: NOW,
         status,
         safe_mode: None,
+        is_storm: false,
         backlog: 0,
         oldest_age_ms: None,
         parked: 0,
@@ -115,6 +116,17 @@ fn safe_mode_stops_all_others() {
     says(&why, Cause::SafeMode, &["3 of 9"], Some(LATER));
     assert_eq!(why.eta(NOW).as_deref(), Some("in 90 s"));
     assert_eq!(why.eta(LATER).as_deref(), Some("within a second"));
+}
+
+#[test]
+fn a_retry_storm_holds_up_who_has_a_backlog_and_nobody_else() {
+    let running = running(|_| {});
+    let mut situation = situation(Some(&running));
+    situation.is_storm = true;
+    assert_ne!(why(&situation).cause, Cause::RetryStorm);
+    situation.backlog = 5;
+    let words = ["5 webhooks", "applied slowly"];
+    says(&why(&situation), Cause::RetryStorm, &words, None);
 }
 
 #[test]

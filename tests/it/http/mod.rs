@@ -17,4 +17,5 @@ mod roles;
 mod safe_mode;
 mod status;
 mod stores;
+mod storm;
 mod unavailable;
