@@ -9,8 +9,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::float_arithmetic,
     reason = "a measuring program: what is wrong ends it, and what it finds it prints"
@@ -19,7 +17,6 @@
 #[expect(dead_code, reason = "other benches use more of it")]
 #[path = "../applied/fleet.rs"]
 mod fleet;
-#[expect(dead_code, reason = "other benches use more of it")]
 #[path = "../applied/platform.rs"]
 mod platform;
 #[path = "../applied/rows.rs"]
