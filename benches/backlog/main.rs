@@ -9,8 +9,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::float_arithmetic,
     reason = "a measuring program: what is wrong ends it, and what it finds it prints"
