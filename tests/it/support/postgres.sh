@@ -50,7 +50,7 @@ as_user() {
 
 start_server() {
     as_user "$bin/postgres" -D data -p "$port" -k "$directory" \
-        -c listen_addresses=127.0.0.1 -c shared_buffers=16MB -c max_connections=300 3>&- &
+        -c listen_addresses=127.0.0.1 -c max_connections=300 3>&- &
     server=$!
     polls=0
     until grep -q '^ready' data/postmaster.pid 2>/dev/null; do
