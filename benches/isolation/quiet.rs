@@ -49,8 +49,7 @@ pub(crate) async fn measure(stage: &Arc<Stage>, directory: &Directory, span: Dur
             let (sent, store) = (Stopwatch::start(), stage.case.inbox_of(quiet));
             let seq = stage.accept(&directory, store, number).await;
             let took = sent.elapsed();
-            let Some(report) = report else { return None };
-            report.accepted(store, seq);
+            report?.accepted(store, seq);
             Some(took)
         });
     }

@@ -84,7 +84,7 @@ fn listen(
     is_open: bool,
 ) -> bool {
     if !is_open {
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::park_timeout(BETWEEN_LOOKS);
         return false;
     }
     let mut patience = BETWEEN_LOOKS;
