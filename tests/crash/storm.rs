@@ -24,7 +24,7 @@ const QUIET_ORDERS: usize = 5;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; run tests/run"]
 async fn everything_is_accepted_after_an_outage_and_a_quiet_store_goes_on() {
-    let chosen = std::env::var(SIZE_VARIABLE).ok();
+    let chosen = std::env::var_os(SIZE_VARIABLE).and_then(|size| size.into_string().ok());
     let deliveries = chosen.map_or(DELIVERIES, |size| size.parse().unwrap());
     let opening = Opening::new().setting("STORM__WEBHOOKS_MIN", "100");
     let opening = opening.shops(&[(Plan::Plus, 1), (Plan::Plus, 2), (Plan::Enterprise, 1)]);
