@@ -25,6 +25,7 @@ use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::settings::Moment;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
+use crate::keeper::status::KnownStanding;
 
 /// What a commit compares (D6). Known only to the keeper that holds it: it is never read again after activation, only
 /// advanced by its own commits.
@@ -105,6 +106,10 @@ impl KeeperCore {
             grant,
             applied_seq: activation.applied_seq,
         };
+        slot.load_standing(KnownStanding {
+            plan: activation.plan,
+            record: activation.standing,
+        });
         let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
         core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
         core.in_order = core.one_by_one > 0 || aftermath.crash.is_some();

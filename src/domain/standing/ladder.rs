@@ -172,12 +172,6 @@ impl Ladder {
         *self = Self::default();
         Some(record.stepped(rung, reason, now))
     }
-
-    /// Whether nothing is remembered.
-    #[must_use]
-    pub fn is_clear(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 const fn next(windows: u32, goes_on: bool) -> u32 {

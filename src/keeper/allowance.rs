@@ -1,0 +1,105 @@
+//! What a keeper minds of its store's plan and standing: its share of turns, its rests, and which rows are held.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::db::inbox::Ahead;
+use crate::domain::standing::Terms;
+use crate::keeper::core::KeeperCore;
+use crate::keeper::scheduler::Weight;
+use crate::keeper::slot::Slot;
+use crate::keeper::status::{KnownStanding, Today};
+
+/// What a slot knows of its store's plan and standing, and shows of its day. Outlives keepers.
+#[derive(Debug, Default)]
+pub(super) struct SlotQuota {
+    standing: ArcSwapOption<KnownStanding>,
+    today: ArcSwapOption<Today>,
+}
+
+impl SlotQuota {
+    /// As others see it.
+    pub(super) fn shown(&self) -> (Option<Arc<KnownStanding>>, Option<Today>) {
+        let today = self.today.load();
+        (self.standing.load_full(), today.as_deref().copied())
+    }
+}
+
+impl Slot {
+    /// Takes in what decides how much the store may take, and makes its keeper look at it.
+    pub(super) fn learn_standing(&self, standing: KnownStanding) {
+        self.load_standing(standing);
+        self.alert();
+    }
+
+    /// The same, by its keeper, which will look anyway.
+    pub(super) fn load_standing(&self, standing: KnownStanding) {
+        self.quota.standing.store(Some(Arc::new(standing)));
+    }
+
+    /// What decides how much the store may take, as far as it was learnt.
+    pub(super) fn standing(&self) -> Option<Arc<KnownStanding>> {
+        self.quota.standing.load_full()
+    }
+
+    /// What the store had of its day.
+    fn show_today(&self, today: Today) {
+        self.quota.today.store(Some(Arc::new(today)));
+    }
+}
+
+impl KeeperCore {
+    /// Learns what the store may take now. While rows are held there is nothing to look for, however often somebody
+    /// rings; when they are held no longer there is.
+    pub(super) fn mind_allowance(&mut self) {
+        let now = self.now();
+        let quota = &self.shared.settings.quota;
+        let known = self.slot.standing();
+        let terms = known.map_or_else(Terms::default, |known| {
+            quota.terms(known.plan.as_deref(), &known.record, now)
+        });
+        self.state.agree(terms);
+        if self.state.held_until(now).is_some() {
+            self.more_to_read = false;
+        } else if self.state.end_hold(now) {
+            self.more_to_read = true;
+            self.show_today();
+        }
+    }
+
+    /// Counts what came today, and takes out of what was found what is held. Gives the last row that may be taken.
+    pub(super) fn hold_back(&mut self, found: &mut Ahead) -> i64 {
+        let now = self.now();
+        let came = found.rows.iter().map(|row| (row.seq, row.received_at));
+        let last = self.state.count_day(now, came, found.last_seq);
+        found.rows.retain(|row| row.seq <= last);
+        self.show_today();
+        last
+    }
+
+    fn show_today(&self) {
+        let now = self.now();
+        self.slot.show_today(Today {
+            at: now,
+            rows: self.state.rows_today(now),
+            allowance: self.state.terms().allowance,
+            held_until: self.state.held_until(now),
+        });
+    }
+
+    /// How long it rests after a turn, milliseconds.
+    pub(super) fn spacing_ms(&self) -> u64 {
+        let settings = &self.shared.settings;
+        if self.state.coalesces(self.now()) {
+            settings.quota.coalesce_ms.max(settings.turn_spacing_ms)
+        } else {
+            settings.turn_spacing_ms
+        }
+    }
+
+    /// Its share of turns: never none.
+    pub(super) fn weight(&self) -> Weight {
+        Weight::of_percent(self.state.terms().weight_percent)
+    }
+}
