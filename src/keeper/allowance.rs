@@ -62,6 +62,7 @@ impl KeeperCore {
         self.state.agree(terms);
         if self.state.held_until(now).is_some() {
             self.more_to_read = false;
+            self.show_today();
         } else if self.state.end_hold(now) {
             self.more_to_read = true;
             self.show_today();

@@ -92,7 +92,7 @@ impl KeeperCore {
         let (db, store) = (shared.deps.db.clone(), slot.store);
         let activation = shared
             .home
-            .serve(async move { keepers::activate(&db, store, grant, now).await })
+            .serve(async move { Box::pin(keepers::activate(&db, store, grant, now)).await })
             .await
             .map_err(|error| match error {
                 DbError::NotFound(_) => Exit::NoSuchStore,

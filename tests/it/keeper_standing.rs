@@ -123,12 +123,6 @@ async fn who_has_too_many_webhooks_is_noisy_and_then_quarantined_and_the_audit_s
         (quota.ladder.windows_down, quota.ladder.stay_ms) = (2, 1_000);
     })
     .await;
-    rig.sql(
-        "INSERT INTO store (id, platform, domain, api_base_url, intake_token_hash, secret_key_hash, \
-         publishable_key_hash, status, installed_at, updated_at, key_id) \
-         VALUES (1, 'shopify', 'a.b', 'http://a', 'x', 'y', 'z', 'installed', 1, 1, 'k')",
-    )
-    .await;
     arrive(&rig, 1).await;
     taken(&rig, 1).await;
     arrive(&rig, 8).await;
