@@ -1,11 +1,11 @@
 //! What a keeper minds of its store's plan and standing: its share of turns, its rests, and which rows are held.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
 use crate::db::inbox::Ahead;
-use crate::domain::standing::Terms;
+use crate::domain::standing::{Record, Terms};
 use crate::keeper::core::KeeperCore;
 use crate::keeper::scheduler::Weight;
 use crate::keeper::slot::Slot;
@@ -14,33 +14,75 @@ use crate::keeper::status::{KnownStanding, Today};
 /// What a slot knows of its store's plan and standing, and shows of its day. Outlives keepers.
 #[derive(Debug, Default)]
 pub(super) struct SlotQuota {
-    standing: ArcSwapOption<KnownStanding>,
+    known: Mutex<Known>,
     today: ArcSwapOption<Today>,
 }
 
+#[derive(Debug, Default)]
+struct Known {
+    /// How often somebody told of a change.
+    told: u64,
+    standing: Option<Arc<KnownStanding>>,
+}
+
 impl SlotQuota {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Every critical section leaves it consistent at each step.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// As others see it.
     pub(super) fn shown(&self) -> (Option<Arc<KnownStanding>>, Option<Today>) {
         let today = self.today.load();
-        (self.standing.load_full(), today.as_deref().copied())
+        (self.known().standing.clone(), today.as_deref().copied())
+    }
+
+    /// How often somebody told of a change: to be asked before the database is read.
+    pub(super) fn told(&self) -> u64 {
+        self.known().told
+    }
+
+    /// Takes in what was read from the database, unless somebody told of a change since: then it may be from before.
+    pub(super) fn load(&self, standing: KnownStanding, told: u64) {
+        let mut known = self.known();
+        if known.told == told {
+            known.standing = Some(Arc::new(standing));
+        }
+    }
+
+    fn tell(&self, standing: KnownStanding) {
+        let mut known = self.known();
+        known.told += 1;
+        known.standing = Some(Arc::new(standing));
+    }
+
+    /// The same of the standing alone; nothing where the plan is not known.
+    fn tell_record(&self, record: Record) {
+        let mut known = self.known();
+        known.told += 1;
+        if let Some(standing) = &known.standing {
+            let plan = standing.plan.clone();
+            known.standing = Some(Arc::new(KnownStanding { plan, record }));
+        }
     }
 }
 
 impl Slot {
     /// Takes in what decides how much the store may take, and makes its keeper look at it.
     pub(super) fn learn_standing(&self, standing: KnownStanding) {
-        self.load_standing(standing);
+        self.quota.tell(standing);
         self.alert();
     }
 
-    /// The same, by its keeper, which will look anyway.
-    pub(super) fn load_standing(&self, standing: KnownStanding) {
-        self.quota.standing.store(Some(Arc::new(standing)));
+    /// The same when only the standing changed.
+    pub(super) fn learn_record(&self, record: Record) {
+        self.quota.tell_record(record);
+        self.alert();
     }
 
     /// What decides how much the store may take, as far as it was learnt.
     pub(super) fn standing(&self) -> Option<Arc<KnownStanding>> {
-        self.quota.standing.load_full()
+        self.quota.known().standing.clone()
     }
 
     /// What the store had of its day.
@@ -102,5 +144,35 @@ impl KeeperCore {
     /// Its share of turns: never none.
     pub(super) fn weight(&self) -> Weight {
         Weight::of_percent(self.state.terms().weight_percent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(plan: &str) -> KnownStanding {
+        KnownStanding {
+            plan: Some(plan.to_owned()),
+            record: Record::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_was_told_does_not_replace_it() {
+        let quota = SlotQuota::default();
+        let plan = || quota.shown().0.and_then(|known| known.plan.clone());
+        let before = quota.told();
+        quota.tell(on("new"));
+        quota.load(on("old"), before);
+        assert_eq!(plan().as_deref(), Some("new"));
+        quota.tell_record(Record::default());
+        assert_eq!(
+            plan().as_deref(),
+            Some("new"),
+            "a step leaves the plan as it is"
+        );
+        quota.load(on("newer"), quota.told());
+        assert_eq!(plan().as_deref(), Some("newer"));
     }
 }

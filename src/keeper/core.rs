@@ -89,7 +89,7 @@ impl KeeperCore {
     ) -> Result<Box<Self>, Exit> {
         let grant = GrantId(shared.deps.ids.random_uuid());
         let now = shared.deps.clock.now();
-        let (db, store) = (shared.deps.db.clone(), slot.store);
+        let (db, store, told) = (shared.deps.db.clone(), slot.store, slot.quota.told());
         let activation = shared
             .home
             .serve(async move { Box::pin(keepers::activate(&db, store, grant, now)).await })
@@ -106,10 +106,11 @@ impl KeeperCore {
             grant,
             applied_seq: activation.applied_seq,
         };
-        slot.load_standing(KnownStanding {
+        let standing = KnownStanding {
             plan: activation.plan,
             record: activation.standing,
-        });
+        };
+        slot.quota.load(standing, told);
         let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
         core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
         core.in_order = core.one_by_one > 0 || aftermath.crash.is_some();

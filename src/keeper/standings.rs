@@ -103,10 +103,8 @@ async fn refresh(shared: &Shared, slots: &Slots) -> Result<(), DbError> {
         let Some(slot) = slots.find(store) else {
             continue;
         };
-        let known = slot.standing();
-        if let Some(known) = known.filter(|known| known.record != record) {
-            let plan = known.plan.clone();
-            slot.learn_standing(KnownStanding { plan, record });
+        if slot.standing().is_some_and(|known| known.record != record) {
+            slot.learn_record(record);
         }
     }
     for standing in [Standing::Noisy, Standing::Quarantined, Standing::Suspended] {
@@ -183,8 +181,7 @@ async fn step(shared: &Shared, seen: &Seen, next: Record) -> Result<(), DbError>
     };
     tracing::warn!(%store, standing = standing.name(), reason = %record.reason, "standing changed");
     counter!(metric_name::STANDING_STEPS_TOTAL, "standing" => standing.name()).increment(1);
-    let plan = seen.known.plan.clone();
-    seen.slot.learn_standing(KnownStanding { plan, record });
+    seen.slot.learn_record(record);
     Ok(())
 }
 
