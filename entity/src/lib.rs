@@ -17,6 +17,7 @@ pub mod operator_token;
 pub mod parked;
 pub mod recent_delivery;
 pub mod sealing_key_check;
+pub mod standing;
 pub mod store;
 pub mod store_policy;
 pub mod store_secret;

@@ -25,6 +25,7 @@ mod m0009_create_policies;
 mod m0010_take_ahead;
 mod m0011_give_operators_roles;
 mod m0012_seal_intake_tokens;
+mod m0013_standing;
 mod table;
 
 /// All steps, oldest first.
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_take_ahead::Migration),
             Box::new(m0011_give_operators_roles::Migration),
             Box::new(m0012_seal_intake_tokens::Migration),
+            Box::new(m0013_standing::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod first_token;
 mod hooks;
 mod key_rotation;
+mod quota;
 mod running;
 mod settings;
 mod signals;

@@ -167,6 +167,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         patrol: patrol_settings(&config.patrol),
         safe_mode: safe_mode_settings(&config.safe_mode),
         storm: storm_settings(&config.storm),
+        quota: super::quota::quota_rules(&config.quota, &config.standing),
         ..KeeperSettings::new(store_settings(config))
     }
 }

@@ -48,6 +48,14 @@ impl AdminApi {
         self.send(Method::POST, path, &[], Some(body)).await
     }
 
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.send(Method::PUT, path, &[], Some(body)).await
+    }
+
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.send(Method::PATCH, path, &[], Some(body)).await
+    }
+
     /// Reads a list page by page. Each page is an object with `next` and one array.
     pub(super) async fn list(
         &self,

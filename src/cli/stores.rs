@@ -50,6 +50,20 @@ pub(super) enum StoresCommand {
     Quarantine(Decision),
     /// End a quarantine now.
     Release(Decision),
+    /// Show how a store stands, what it may take, and what it takes.
+    Standing {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+    },
+    /// Decide how a store stands: `good`, `noisy`, `quarantined` or `suspended`.
+    SetStanding(SetStanding),
+    /// Put a store on another plan, which decides its daily allowance.
+    Plan {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+        /// The plan's name.
+        plan: String,
+    },
     /// Register a store.
     Add(AddStore),
 }
@@ -61,6 +75,21 @@ pub(super) struct Decision {
     /// Why, for the record.
     #[arg(long, default_value = "decided in the shell")]
     reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetStanding {
+    /// The store's id, as `stores list` shows it.
+    id: u64,
+    /// How it stands from now on; any but `suspended` ends a suspension.
+    #[arg(value_parser = ["good", "noisy", "quarantined", "suspended"])]
+    standing: String,
+    /// Why, for the record.
+    #[arg(long)]
+    reason: String,
+    /// When a suspension takes effect, such as `2027-01-31T00:00:00Z`; at once when left out.
+    #[arg(long, value_name = "INSTANT")]
+    effective_at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -83,7 +112,7 @@ pub(super) struct AddStore {
     /// A secret that signs this store's webhooks; may be given several times.
     #[arg(long = "webhook-secret", value_name = "SECRET")]
     webhook_secrets: Vec<String>,
-    /// The store's plan on its platform, for people: rate limits are learnt from the platform's answers.
+    /// The store's plan: its daily allowance, where `[quota]` names it.
     #[arg(long)]
     plan: Option<String>,
 }
@@ -103,6 +132,15 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
         StoresCommand::Deactivate(decision) => decide(&api, "deactivate", &decision).await?,
         StoresCommand::Quarantine(decision) => decide(&api, "quarantine", &decision).await?,
         StoresCommand::Release(decision) => decide(&api, "release", &decision).await?,
+        StoresCommand::Standing { id } => {
+            let path = format!("/v1/admin/stores/{id}/standing");
+            api.get(&path, &[]).await?
+        }
+        StoresCommand::SetStanding(decision) => set_standing(&api, decision).await?,
+        StoresCommand::Plan { id, plan } => {
+            let path = format!("/v1/admin/stores/{id}");
+            api.patch(&path, &json!({ "plan": plan })).await?
+        }
         StoresCommand::Add(store) => api.post("/v1/admin/stores", &registration(store)).await?,
     };
     if as_json {
@@ -153,6 +191,18 @@ async fn decide(
         &json!({ "reason": reason }),
     )
     .await
+}
+
+async fn set_standing(api: &AdminApi, decision: SetStanding) -> Result<Value, CliError> {
+    let SetStanding {
+        id,
+        standing,
+        reason,
+        effective_at,
+    } = decision;
+    let body = json!({ "standing": standing, "reason": reason, "effective_at": effective_at });
+    api.put(&format!("/v1/admin/stores/{id}/standing"), &body)
+        .await
 }
 
 fn registration(store: AddStore) -> Value {

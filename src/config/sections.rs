@@ -11,12 +11,14 @@ use super::inbox::InboxConfig;
 use super::keeper::KeeperConfig;
 use super::patrol::PatrolConfig;
 use super::platform::PlatformConfig;
+use super::quota::QuotaConfig;
 use super::restart::RestartConfig;
 use super::retry::RetryConfig;
 use super::safe_mode::SafeModeConfig;
 use super::secrets::SecretsConfig;
 use super::server::ServerConfig;
 use super::setting::{Section, Setting};
+use super::standing::StandingConfig;
 use super::storm::StormConfig;
 use super::sweep::SweepConfig;
 use super::telemetry::TelemetryConfig;
@@ -44,6 +46,10 @@ pub struct Config {
     pub safe_mode: SafeModeConfig,
     /// When webhooks are sent again all at once.
     pub storm: StormConfig,
+    /// What a store may have in a day.
+    pub quota: QuotaConfig,
+    /// What a store may take, by how it behaves.
+    pub standing: StandingConfig,
     /// How platforms are called.
     pub platform: PlatformConfig,
     /// How any platform is called.
@@ -106,6 +112,8 @@ impl Config {
             restart,
             patrol,
             storm,
+            quota,
+            standing,
             calls,
             platform: PlatformConfig { shopify },
             ..
@@ -151,7 +159,7 @@ impl Config {
                 "must not exceed restart.quarantine_ms_max",
             ));
         }
-        None
+        quota.contradiction().or_else(|| standing.contradiction())
     }
 
     /// Every section in reading order. The destructuring makes forgetting a new one impossible.
@@ -166,6 +174,8 @@ impl Config {
             patrol,
             safe_mode,
             storm,
+            quota,
+            standing,
             platform: PlatformConfig { shopify },
             calls,
             sweep,
@@ -185,6 +195,8 @@ impl Config {
             describe(patrol),
             describe(safe_mode),
             describe(storm),
+            describe(quota),
+            describe(standing),
             describe(shopify),
             describe(calls),
             describe(sweep),

@@ -2,18 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::dead_letter;
+use entity::{dead_letter, standing};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 
+use super::admin::standings;
 use super::connect::{Db, statement};
 use super::dead_letters::DeadLetterFilter;
 use super::error::DbError;
 use super::grid::Grid;
 use super::inbox::Delivery;
 use crate::clock::Timestamp;
+use crate::domain::standing::Record;
 use crate::ids::StoreId;
+
+/// Standings that are read at once: one for each store of which anything was ever decided.
+const STANDINGS_MAX: u64 = 100_000;
 
 /// For how long another store's acceptance of a body refuses the same body.
 const SHARED_BODY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -144,6 +150,17 @@ pub async fn list_counts(
         .into_iter()
         .map(StoreCounts::from)
         .collect())
+}
+
+/// The standing of each store of which anything was ever decided, ascending by store.
+pub async fn list_standings(db: &Db) -> Result<Vec<(StoreId, Record)>, DbError> {
+    let rows = standing::Entity::find()
+        .order_by_asc(standing::Column::Store)
+        .limit(STANDINGS_MAX);
+    let rows = db.reading(rows.all(db.readers())).await?;
+    rows.into_iter()
+        .map(|row| Ok((StoreId(row.store), standings::record(row)?)))
+        .collect()
 }
 
 /// The dead letters that are meant, of one store or of all.

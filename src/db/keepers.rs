@@ -3,11 +3,13 @@
 use entity::{keeper, store as store_table};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
+use super::admin::standings;
 use super::connect::{Db, statement};
 use super::error::DbError;
 use super::{bundles, calls, document, orders, parking, policies, stock};
 use crate::clock::Timestamp;
 use crate::domain::backlog::Span;
+use crate::domain::standing::Record;
 use crate::domain::store::change::KeeperRecord;
 use crate::domain::store::state::Loaded;
 use crate::ids::{GrantId, StoreId};
@@ -18,6 +20,8 @@ pub struct Activation {
     /// What the first commit expects.
     pub applied_seq: i64,
     pub loaded: Loaded,
+    pub plan: Option<String>,
+    pub standing: Record,
 }
 
 /// Takes the store for `grant`, so that no earlier grant can commit any more (INV-E), then reads the store.
@@ -81,9 +85,14 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
         .ok_or(DbError::NotFound("keeper"))?;
     let keeper = record(&row)?;
     let places_confirmed = keeper.memo.places_confirmed;
+    let row_of_store = store_table::Entity::find_by_id(store.0)
+        .one(&snapshot)
+        .await?;
+    let installed_at = row_of_store.as_ref().map(|row| row.installed_at);
+    let standing = standings::load(&snapshot, store).await?;
     let loaded = Loaded {
         keeper,
-        installed_at: installed_at(&snapshot, store).await?,
+        installed_at: installed_at.map(Timestamp::from_millis),
         items: stock::list_items(&snapshot, store).await?,
         levels: stock::list_levels(&snapshot, store).await?,
         bundles: bundles::list(&snapshot, store).await?,
@@ -97,17 +106,9 @@ async fn load(db: &Db, store: StoreId) -> Result<Activation, DbError> {
     Ok(Activation {
         applied_seq: row.applied_seq,
         loaded,
+        plan: row_of_store.and_then(|row| row.plan),
+        standing,
     })
-}
-
-async fn installed_at(
-    connection: &impl ConnectionTrait,
-    store: StoreId,
-) -> Result<Option<Timestamp>, DbError> {
-    let row = store_table::Entity::find_by_id(store.0)
-        .one(connection)
-        .await?;
-    Ok(row.map(|row| Timestamp::from_millis(row.installed_at)))
 }
 
 fn record(row: &keeper::Model) -> Result<KeeperRecord, DbError> {

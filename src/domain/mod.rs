@@ -2,7 +2,7 @@
 //!
 //! Reading order: what the platform tells ([`fact`]), what a bundle is ([`bundle`]), what an order consumes
 //! ([`order`]), what is asked of the platform ([`call`]) and how fast ([`bucket`]), how a log of webhooks is worked off
-//! ([`backlog`]), and the aggregate that a keeper holds ([`store`]).
+//! ([`backlog`]), what a store may take of the server ([`standing`]), and the aggregate that a keeper holds ([`store`]).
 
 pub mod alarm;
 pub mod backlog;
@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod order;
 mod questions;
 pub mod retry;
+pub mod standing;
 pub mod stock;
 pub mod store;
 pub mod storm;

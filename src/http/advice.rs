@@ -32,6 +32,7 @@ pub(crate) const fn of(problem: Problem) -> &'static str {
         Problem::MethodNotAllowed => "The header `Allow` lists the methods that are served here",
         Problem::RequestTimeout => "Send the request again over a connection that is fast enough",
         Problem::SharedSecretReplay => "Give each store a secret of its own",
+        Problem::StoreSuspended => "Send no more webhooks of this store; an admin can release it",
         Problem::StoreExists => "Change the store that exists, or delete it first",
         Problem::BundleExists => "Change the bundle that exists, or choose another id",
         Problem::NothingToRetry => "Discard it, and do by hand what it stood for",

@@ -54,6 +54,7 @@ pub enum Problem {
     MethodNotAllowed,
     RequestTimeout,
     SharedSecretReplay,
+    StoreSuspended,
     StoreExists,
     BundleExists,
     NothingToRetry,
@@ -106,6 +107,7 @@ impl Problem {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::SharedSecretReplay,
+        Self::StoreSuspended,
         Self::StoreExists,
         Self::BundleExists,
         Self::NothingToRetry,
@@ -160,6 +162,7 @@ impl Problem {
             | Self::BundleExists
             | Self::NothingToRetry
             | Self::LastAdmin => StatusCode::CONFLICT,
+            Self::StoreSuspended => StatusCode::GONE,
             Self::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -209,6 +212,7 @@ impl Problem {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::SharedSecretReplay => "shared_secret_replay",
+            Self::StoreSuspended => "store_suspended",
             Self::StoreExists => "store_exists",
             Self::BundleExists => "bundle_exists",
             Self::NothingToRetry => "nothing_to_retry",
@@ -266,6 +270,7 @@ impl Problem {
             Self::SharedSecretReplay => {
                 "Another store with the same secret accepted this body already"
             }
+            Self::StoreSuspended => "The store is suspended: its webhooks are not taken",
             Self::StoreExists => "A store with this platform and domain exists already",
             Self::BundleExists => "The bundle exists already",
             Self::NothingToRetry => "The dead letter has no webhook to retry",
@@ -329,6 +334,7 @@ impl Problem {
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::SharedSecretReplay
+            | Self::StoreSuspended
             | Self::StoreExists
             | Self::BundleExists
             | Self::NothingToRetry

@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::db::fleet::StoreCounts;
+use crate::domain::standing::Standing;
 use crate::domain::store::observation::BucketView;
 use crate::domain::store::state::Pause;
 use crate::http::why::{Situation, why};
@@ -31,6 +32,8 @@ pub(crate) struct KeeperRow {
     pub(crate) store: StoreId,
     pub(crate) domain: String,
     pub(crate) state: &'static str,
+    /// How the store stands; good until a keeper of it learnt otherwise.
+    pub(crate) standing: &'static str,
     pub(crate) backlog: i64,
     pub(crate) oldest_age_ms: Option<i64>,
     pub(crate) applied: i64,
@@ -180,6 +183,9 @@ pub(super) fn row_of(
         store: counts.store,
         domain,
         state: state_name(status),
+        standing: status
+            .map_or(Standing::Good, |status| status.standing(at))
+            .name(),
         backlog: counts.backlog,
         oldest_age_ms,
         applied: counts.applied,

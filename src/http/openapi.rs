@@ -42,6 +42,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
     ("/admin/tokens/{token}", &["POST"]),
     ("/admin/audit", &["GET"]),
     ("/admin/supervision", &["GET"]),
+    ("/admin/keepers/{store}/standing", &["POST"]),
 ];
 
 #[derive(OpenApi)]
@@ -64,6 +65,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
         availability::availability, availability::preflight,
         admin::stores::create_store, admin::stores::list_stores, admin::stores::get_store,
         admin::stores::change_store, admin::stores::delete_store,
+        admin::standings::get_definitions, admin::standings::get_standing, admin::standings::set_standing,
         admin::keepers::list_keepers, admin::keepers::get_keeper, admin::why::explain_keeper,
         admin::keepers::control_keeper, admin::inbox::list_inbox,
         admin::safe_mode::get_safe_mode, admin::safe_mode::end_safe_mode,

@@ -25,6 +25,7 @@ use crate::keeper::handle::{CommandError, Control};
 use crate::keeper::settings::Moment;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
+use crate::keeper::status::KnownStanding;
 
 /// What a commit compares (D6). Known only to the keeper that holds it: it is never read again after activation, only
 /// advanced by its own commits.
@@ -88,10 +89,10 @@ impl KeeperCore {
     ) -> Result<Box<Self>, Exit> {
         let grant = GrantId(shared.deps.ids.random_uuid());
         let now = shared.deps.clock.now();
-        let (db, store) = (shared.deps.db.clone(), slot.store);
+        let (db, store, told) = (shared.deps.db.clone(), slot.store, slot.quota.told());
         let activation = shared
             .home
-            .serve(async move { keepers::activate(&db, store, grant, now).await })
+            .serve(async move { Box::pin(keepers::activate(&db, store, grant, now)).await })
             .await
             .map_err(|error| match error {
                 DbError::NotFound(_) => Exit::NoSuchStore,
@@ -105,6 +106,11 @@ impl KeeperCore {
             grant,
             applied_seq: activation.applied_seq,
         };
+        let standing = KnownStanding {
+            plan: activation.plan,
+            record: activation.standing,
+        };
+        slot.quota.load(standing, told);
         let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
         core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
         core.in_order = core.one_by_one > 0 || aftermath.crash.is_some();

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::db::{DbError, fleet};
 use crate::deps::Deps;
 use crate::domain::interest::Interest;
+use crate::domain::standing::QuotaRules;
 use crate::domain::storm::{Sign, Storm};
 use crate::ids::StoreId;
 use crate::keeper::arbiters::{self, Engine};
@@ -28,7 +29,8 @@ use crate::keeper::scheduler::TurnPlace;
 use crate::keeper::settings::KeeperSettings;
 use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
-use crate::keeper::status::{KeeperState, KeeperStatus};
+use crate::keeper::standings::keep_standings;
+use crate::keeper::status::{KeeperState, KeeperStatus, KnownStanding};
 use crate::keeper::teller::Finding;
 
 /// For writing down, at the end of the process, what ended it.
@@ -54,12 +56,12 @@ struct Inner {
 
 /// Every store that anybody asked for since the process started; bounded by the stores that are registered.
 #[derive(Debug, Default)]
-struct Slots {
+pub(super) struct Slots {
     by_store: RwLock<HashMap<StoreId, Arc<Slot>>>,
 }
 
 impl Slots {
-    fn find(&self, store: StoreId) -> Option<Arc<Slot>> {
+    pub(super) fn find(&self, store: StoreId) -> Option<Arc<Slot>> {
         self.by_store
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +83,7 @@ impl Slots {
         })
     }
 
-    fn all(&self) -> Vec<Arc<Slot>> {
+    pub(super) fn all(&self) -> Vec<Arc<Slot>> {
         self.by_store
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +110,7 @@ impl Directory {
         let slots = Arc::new(Slots::default());
         runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
         runs &= shared.run(keep_within_memory(Arc::clone(&shared)));
+        runs &= shared.run(keep_standings(Arc::clone(&shared), Arc::clone(&slots)));
         if !runs {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
@@ -210,6 +213,19 @@ impl Directory {
     #[must_use]
     pub fn status(&self, store: StoreId) -> Option<KeeperStatus> {
         self.inner.slots.find(store).map(|slot| slot.status())
+    }
+
+    /// The published rules of allowances and standings.
+    #[must_use]
+    pub fn quota(&self) -> &QuotaRules {
+        &self.inner.shared.settings.quota
+    }
+
+    /// Tells a store's keeper, should there be one, what decides how much it may take.
+    pub fn learn_standing(&self, store: StoreId, standing: KnownStanding) {
+        if let Some(slot) = self.inner.slots.find(store) {
+            slot.learn_standing(standing);
+        }
     }
 
     /// A store's place in the line for turns; `None`: it does not stand there.

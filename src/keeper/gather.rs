@@ -115,7 +115,7 @@ impl KeeperCore {
         Ok(rows.collect())
     }
 
-    /// Reads rows of the log unless some are left of the last time; gives the number of the log's last row.
+    /// Reads rows of the log unless some are left of the last time; gives the number of the last row that may be taken.
     async fn read_ahead(&mut self) -> Result<i64, Exit> {
         let place = self.ahead.is_empty().then(|| self.next_place());
         let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
@@ -123,7 +123,7 @@ impl KeeperCore {
         let rows_max = place.map_or(0, |place| u64::try_from(place.rows_max).unwrap_or(1));
         let bytes_max = self.shared.settings.turn_bytes_max;
         let look = async move { inbox::look_ahead(&db, store, after, rows_max, bytes_max).await };
-        let found = self
+        let mut found = self
             .shared
             .home
             .serve(look)
@@ -134,11 +134,12 @@ impl KeeperCore {
             let reason = "the app was installed anew".to_owned();
             return Err(Exit::Deactivated(Deactivation::Restart { reason }));
         }
-        self.state.saw_head(found.last_seq);
+        let last_seq = self.hold_back(&mut found);
+        self.state.saw_head(last_seq);
         if let Some(place) = place {
             self.ahead = self.without_gaps(place, found.rows);
         }
-        Ok(found.last_seq)
+        Ok(last_seq)
     }
 
     /// Nothing is overtaken while a row is sought that brought a keeper down.

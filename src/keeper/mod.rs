@@ -40,6 +40,7 @@ mod progress;
 mod slot;
 
 mod ahead;
+mod allowance;
 mod call_sender;
 mod call_turn;
 mod commands;
@@ -63,6 +64,7 @@ mod purge;
 mod safe_mode;
 mod scheduler;
 mod shared;
+mod standings;
 mod storm;
 mod teller;
 
@@ -80,7 +82,7 @@ pub use settings::{
     KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
     StormSettings, TurnHook,
 };
-pub use status::{KeeperState, KeeperStatus};
+pub use status::{KeeperState, KeeperStatus, KnownStanding, Today};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::domain::backlog::Selection;
+use crate::domain::standing::QuotaRules;
 use crate::domain::store::command::Row;
 use crate::domain::store::settings::StoreSettings;
 use crate::domain::storm::StormRules;
@@ -100,6 +101,8 @@ pub struct KeeperSettings {
     pub safe_mode: SafeModeSettings,
     /// When applying gives way to accepting, and how far.
     pub storm: StormSettings,
+    /// What a store may take, by its plan and its standing.
+    pub quota: QuotaRules,
     /// A test's way into the application of rows, to make one panic. Nothing else sets it.
     #[doc(hidden)]
     pub before_apply: Option<RowHook>,
@@ -246,6 +249,7 @@ impl KeeperSettings {
             patrol: PatrolSettings::default(),
             safe_mode: SafeModeSettings::default(),
             storm: StormSettings::default(),
+            quota: QuotaRules::default(),
             before_apply: None,
             on_moment: None,
             hold_turn: None,

@@ -20,6 +20,7 @@ use crate::domain::interest::Interest;
 use crate::domain::store::observation::Observation;
 use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
+use crate::keeper::allowance::SlotQuota;
 use crate::keeper::board::Board;
 use crate::keeper::exit::Exit;
 use crate::keeper::guard::Past;
@@ -46,6 +47,7 @@ pub(super) struct Slot {
     pub(super) progress: Progress,
     /// The inbox row that is being decided; 0: none.
     row: AtomicI64,
+    pub(super) quota: SlotQuota,
     life: Mutex<Life>,
 }
 
@@ -121,6 +123,8 @@ impl Slot {
             last_turn_at: None,
             activated_at: None,
             observation: None,
+            standing: None,
+            today: None,
         };
         let life = Life {
             addr: None,
@@ -145,6 +149,7 @@ impl Slot {
             call: Notify::new(),
             progress: Progress::default(),
             row: AtomicI64::new(0),
+            quota: SlotQuota::default(),
             life: Mutex::new(life),
         }
     }
@@ -179,6 +184,7 @@ impl Slot {
     pub(super) fn status(&self) -> KeeperStatus {
         let mut status = self.life().status.clone();
         status.stuck = self.progress.stuck();
+        (status.standing, status.today) = self.quota.shown();
         status.in_hand = self.progress.work().map(|work| InHand {
             doing: work.doing,
             since: work.since,
@@ -220,12 +226,8 @@ impl Slot {
 
     /// Leaves an admin's wish; a later one replaces it.
     pub(super) fn control(&self, control: Control, reason: String) {
-        let mut life = self.life();
-        life.control = Some((control, reason));
-        life.nudge();
-        drop(life);
-        self.attention.notify_one();
-        self.call.notify_one();
+        self.life().control = Some((control, reason));
+        self.alert();
     }
 
     /// Since when the keeper has had nothing to do; `None`: it has, or there is no keeper that sleeps.

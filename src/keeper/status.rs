@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::domain::standing::{Day, Record, Standing};
 use crate::domain::store::observation::Observation;
 use crate::ids::StoreId;
 use crate::keeper::progress::{InHand, Stuck};
@@ -43,7 +44,7 @@ impl KeeperState {
 }
 
 /// A keeper as others see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct KeeperStatus {
     pub store: StoreId,
     pub state: KeeperState,
@@ -66,4 +67,44 @@ pub struct KeeperStatus {
     pub activated_at: Option<Timestamp>,
     /// As of its last commit; kept after its end.
     pub observation: Option<Arc<Observation>>,
+    /// Its plan and its standing, as they were last learnt.
+    pub standing: Option<Arc<KnownStanding>>,
+    /// What it had of its day, as it was last looked.
+    pub today: Option<Today>,
+}
+
+impl KeeperStatus {
+    /// How the store stands, as far as it was learnt.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        let known = self.standing.as_ref();
+        known.map_or(Standing::Good, |known| known.record.standing(now))
+    }
+}
+
+/// What decides how much a store may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownStanding {
+    pub plan: Option<String>,
+    pub record: Record,
+}
+
+/// What a store had of its UTC day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Today {
+    pub at: Timestamp,
+    /// Webhooks accepted since it began.
+    pub rows: i64,
+    /// How many the day has, as far as it is bounded.
+    pub allowance: Option<i64>,
+    /// Set while those beyond the allowance are held.
+    pub held_until: Option<Timestamp>,
+}
+
+impl Today {
+    /// What of it still holds: of another day, nothing does.
+    #[must_use]
+    pub fn still(self, now: Timestamp) -> Option<Self> {
+        (Day::end_of(self.at) == Day::end_of(now)).then_some(self)
+    }
 }

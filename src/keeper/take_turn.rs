@@ -18,7 +18,7 @@ use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Caught, Exit};
 use crate::keeper::progress::Doing;
 use crate::keeper::purge::Purge;
-use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit, Weight};
+use crate::keeper::scheduler::{Scheduler, Taken, Temperature, TurnPermit};
 use crate::telemetry::metric_name;
 
 impl KeeperCore {
@@ -28,6 +28,7 @@ impl KeeperCore {
     /// How the keeper ends.
     pub(super) async fn take_turn(&mut self) -> Result<bool, Exit> {
         self.more_to_read |= self.slot.take_backlog_hint();
+        self.mind_allowance();
         if !self.may_have_rows() {
             return Ok(false);
         }
@@ -40,7 +41,8 @@ impl KeeperCore {
         let taken = taken?;
         permit.end(taken, busy);
         let is_caught_up = self.ahead.is_empty() && !self.more_to_read;
-        self.caught_up = is_caught_up.then(Stopwatch::start);
+        let rests = is_caught_up || self.state.coalesces(self.now());
+        self.caught_up = rests.then(Stopwatch::start);
         self.left_rows = !is_caught_up;
         let hottest = taken.hottest();
         // Who was told of rows and finds none has not moved.
@@ -64,6 +66,7 @@ impl KeeperCore {
     ) -> Result<Option<TurnPermit<'turns>>, Exit> {
         let (store, arbiter, rest) = (self.slot.store, self.slot.arbiter(), self.rest());
         let (shared, has_backlog) = (Arc::clone(&self.shared), self.left_rows);
+        let weight = self.weight();
         let mut granted = pin!(async move {
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
@@ -71,7 +74,7 @@ impl KeeperCore {
             if has_backlog {
                 shared.storm.give_way().await;
             }
-            turns.grant(arbiter, store, Weight::FULL).await
+            turns.grant(arbiter, store, weight).await
         });
         let mut look_at = self.state.next_call_at(self.now());
         loop {
@@ -101,10 +104,10 @@ impl KeeperCore {
     }
 
     /// How long the store still rests from its last turn. One that was offered all there was may wait a moment for
-    /// more: so a burst becomes few turns. A backlog never waits.
+    /// more: so a burst becomes few turns. A backlog never waits, unless the store is beyond its allowance.
     fn rest(&self) -> Duration {
         let rested = self.caught_up.map(Stopwatch::elapsed);
-        let usual_ms = self.shared.settings.turn_spacing_ms;
+        let usual_ms = self.spacing_ms();
         let spacing_ms = self.shared.storm.spacing_ms().unwrap_or(usual_ms);
         rested.map_or(Duration::ZERO, |rested| {
             Duration::from_millis(spacing_ms).saturating_sub(rested)

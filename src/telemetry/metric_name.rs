@@ -56,6 +56,10 @@ catalogue! {
     KEEPERS: MetricKind::Gauge, "storekeeper_keepers";
     /// Keepers without work that were asked to leave because `keeper.running_max` was exceeded.
     KEEPERS_DISMISSED_TOTAL: MetricKind::Counter, "storekeeper_keepers_dismissed_total";
+    /// Stores that are not in good standing, by `standing`.
+    STANDINGS: MetricKind::Gauge, "storekeeper_standings";
+    /// Steps that the rules made, by the `standing` they led to.
+    STANDING_STEPS_TOTAL: MetricKind::Counter, "storekeeper_standing_steps_total";
     /// 1 while too many stores crash and nothing is done but accepting webhooks.
     SAFE_MODE: MetricKind::Gauge, "storekeeper_safe_mode";
     /// 1 while webhooks that were sent again come too fast, and applying gives way to accepting.
@@ -114,6 +118,16 @@ const KNOWN_LABELS: &[(&str, &str, &[&str])] = &[
             "quarantined",
         ],
     ),
+    (
+        STANDINGS,
+        "standing",
+        &["noisy", "quarantined", "suspended"],
+    ),
+    (
+        STANDING_STEPS_TOTAL,
+        "standing",
+        &["good", "noisy", "quarantined"],
+    ),
 ];
 
 /// How calls to a platform end.
@@ -163,6 +177,8 @@ const LABELLED: &[&str] = &[
     TURNS_TOTAL,
     TURN_ROW_COST_SECONDS,
     KEEPERS,
+    STANDINGS,
+    STANDING_STEPS_TOTAL,
     KEEPER_RESTARTS_TOTAL,
     PLATFORM_CALLS_TOTAL,
     ALARMS,

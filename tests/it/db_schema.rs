@@ -102,7 +102,7 @@ async fn migrations_make_what_entities_say() {
     let test = TestDb::sqlite().await;
     let from_migrations = Database::connect(&test.options.url).await.unwrap();
     assert_eq!(tables(&from_migrations).await, tables(&from_entities).await);
-    assert_eq!(tables(&from_migrations).await.len(), 20);
+    assert_eq!(tables(&from_migrations).await.len(), 21);
 }
 
 #[tokio::test]

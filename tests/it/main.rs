@@ -20,6 +20,7 @@ mod keeper_commands;
 mod keeper_life;
 mod keeper_patrol;
 mod keeper_safe_mode;
+mod keeper_standing;
 mod keeper_storm;
 mod keeper_supervision;
 mod keeper_turns;

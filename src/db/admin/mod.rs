@@ -8,4 +8,5 @@ pub mod operators;
 pub mod replies;
 pub mod sealing_keys;
 pub mod secrets;
+pub mod standings;
 pub mod stores;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::{inbox_head, store, store_secret};
+use entity::{inbox_head, standing, store, store_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -345,6 +345,9 @@ pub async fn delete_seen(
         .exec(&transaction)
         .await?;
     inbox_head::Entity::delete_by_id(id.0)
+        .exec(&transaction)
+        .await?;
+    standing::Entity::delete_by_id(id.0)
         .exec(&transaction)
         .await?;
     keepers::revoke(&transaction, id).await?;

@@ -3,6 +3,7 @@
 //! [`state::StoreState`] takes a [`command::Command`] and returns an [`outcome::Outcome`]: rows to write, calls to
 //! send, the answer to give. The keeper commits the rows first and only then performs the rest (INV-C).
 
+mod allowance;
 mod answers;
 mod apply;
 pub mod attention;

@@ -13,7 +13,9 @@ use crate::domain::call::{Bar, Call, Meter, READ_ITEMS_MAX, WRITE_ENTRIES_MAX, W
 use crate::domain::fact::LocationSnapshot;
 use crate::domain::ledger::Ledger;
 use crate::domain::order::{Asked, OrderState};
+use crate::domain::standing::Day;
 use crate::domain::stock::StockBook;
+use crate::domain::store::allowance::Allowance;
 use crate::domain::store::attention::Unrestocked;
 use crate::domain::store::buckets::Buckets;
 use crate::domain::store::change::{
@@ -79,6 +81,8 @@ pub struct Memo {
     pub locations_readings: i64,
     /// The last of these readings that found one location only: doubts about places that end with it, are over.
     pub places_confirmed: i64,
+    /// Where the last day began on which somebody looked.
+    pub day: Option<Day>,
 }
 
 /// A bucket at an instant.
@@ -189,6 +193,7 @@ pub struct StoreState {
     /// When the store was last given another token.
     pub(super) renewed_at: Option<Timestamp>,
     pub(super) counts: Counts,
+    pub(super) allowance: Allowance,
     pub(super) bundles: BundleBook,
     pub(super) policy: StorePolicy,
     pub(super) stock: StockBook,
@@ -251,6 +256,7 @@ impl StoreState {
             installation: installed_at,
             renewed_at: is_new.then_some(now),
             counts,
+            allowance: Allowance::restore(memo.day),
             stock: StockBook::restore(items, levels),
             ledger: Ledger::restore(
                 known_orders,
@@ -323,6 +329,7 @@ impl StoreState {
                 passed_over: self.passed_over.clone(),
                 strangers_asked: self.ledger.strangers_asked().clone(),
                 places_confirmed: self.ledger.places_confirmed(),
+                day: self.allowance.day,
             },
         }
     }
@@ -334,6 +341,7 @@ impl StoreState {
         self.next_call_at(now)
             .into_iter()
             .chain(self.next_parked_at(now))
+            .chain(self.held_until(now))
             .min()
     }
 

@@ -156,6 +156,9 @@ pub(crate) struct KeeperDocument {
     store: String,
     domain: String,
     state: &'static str,
+    /// How the store stands: `good`, `noisy`, `quarantined` or `suspended`; `good` while no keeper of it has been in
+    /// memory since the process started.
+    standing: &'static str,
     /// Webhooks accepted and not yet applied.
     backlog: i64,
     oldest_unapplied_age_ms: Option<i64>,
@@ -184,6 +187,7 @@ impl KeeperDocument {
             store: row.store.to_string(),
             domain: row.domain,
             state: row.state,
+            standing: row.standing,
             backlog: row.backlog,
             oldest_unapplied_age_ms: row.oldest_age_ms,
             applied: row.applied,

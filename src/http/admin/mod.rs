@@ -9,6 +9,7 @@ pub(crate) mod letter_groups;
 mod once;
 mod routes;
 pub(crate) mod safe_mode;
+pub(crate) mod standings;
 mod store_documents;
 pub(crate) mod stores;
 pub(crate) mod supervision;

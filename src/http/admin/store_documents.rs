@@ -65,7 +65,8 @@ pub(crate) struct NewStoreBody {
     pub(crate) access_token: WireSecret,
     /// Secrets that sign the shop's webhooks; at most 10.
     pub(crate) webhook_secrets: Vec<WireSecret>,
-    /// The shop's plan, for people: rate limits are learnt from the platform's answers.
+    /// The store's plan: its daily allowance, where `[quota]` names it. The platform's rate limits are learnt from its
+    /// answers.
     #[serde(default)]
     pub(crate) plan: Option<String>,
 }

@@ -11,7 +11,7 @@ use super::store_documents::{
     CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
     WireSecret,
 };
-use super::{Deed, record};
+use super::{Deed, record, standings};
 use crate::db::DbError;
 use crate::db::admin::changes::{self, ChangeError, StoreChange};
 use crate::db::admin::secrets;
@@ -174,6 +174,7 @@ pub(crate) async fn change_store(
     if renewed {
         new_token::announce(&state, path.0).await;
     }
+    standings::relearn(&state, path.0).await?;
     let after = get(&state, path.0).await?;
     Ok(Tagged::of(&document(&state, &after).await?)?.with_status(StatusCode::OK))
 }
@@ -336,7 +337,7 @@ pub(crate) async fn get(state: &AppState, store: StoreId) -> Result<StoreRecord,
     stores::get(state.db(), store).await.map_err(unknown_store)
 }
 
-fn unknown_store(error: DbError) -> ApiError {
+pub(super) fn unknown_store(error: DbError) -> ApiError {
     match error {
         DbError::NotFound(_) => ApiError::plain(Problem::UnknownStore),
         DbError::Conflict

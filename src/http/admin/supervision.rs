@@ -13,6 +13,7 @@ use crate::http::keeper_row::age_text;
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
+use crate::ids::StoreId;
 use crate::keeper::{KeeperState, KeeperStatus, LifecycleEvent, LifecycleStep};
 
 /// Stores that each list holds at most.
@@ -88,6 +89,8 @@ pub(crate) struct CrashedDocument {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ShareDocument {
     pub(crate) store: String,
+    /// `good`, `noisy`, `quarantined` or `suspended`.
+    pub(crate) standing: &'static str,
     pub(crate) turns: u64,
     pub(crate) busy_ms: u64,
     /// Of the time of all turns, in thousandths.
@@ -130,7 +133,7 @@ pub(crate) async fn get_supervision(
 /// As of now.
 pub(crate) fn supervision(state: &AppState) -> Supervision {
     let statuses = state.directory.statuses();
-    let shares = shares(&statuses);
+    let shares = shares(&statuses, state.clock().now());
     Supervision {
         arbiters: arbiters(&statuses),
         arbiters_silent: state.directory.silent_arbiters(),
@@ -193,7 +196,7 @@ fn crashed(statuses: &[KeeperStatus]) -> Vec<CrashedDocument> {
     crashed.into_iter().take(LISTED_MAX).map(document).collect()
 }
 
-fn shares(statuses: &[KeeperStatus]) -> Vec<ShareDocument> {
+fn shares(statuses: &[KeeperStatus], now: Timestamp) -> Vec<ShareDocument> {
     let whole: u128 = statuses
         .iter()
         .map(|status| u128::from(status.busy_us))
@@ -202,11 +205,28 @@ fn shares(statuses: &[KeeperStatus]) -> Vec<ShareDocument> {
     busy.sort_by_key(|status| Reverse(status.busy_us));
     let document = |status: &KeeperStatus| ShareDocument {
         store: status.store.to_string(),
+        standing: status.standing(now).name(),
         turns: status.turns,
         busy_ms: status.busy_us / 1_000,
         share_per_mille: part(u128::from(status.busy_us), whole),
     };
     busy.into_iter().take(LISTED_MAX).map(document).collect()
+}
+
+/// What a store's turns took of the time of all since the process started, in thousandths.
+pub(super) fn share_of(state: &AppState, store: StoreId) -> u64 {
+    let statuses = state.directory.statuses();
+    let busy = statuses
+        .iter()
+        .map(|status| (status.store, u128::from(status.busy_us)));
+    let (mut own, mut whole) = (0, 0_u128);
+    for (other, busy_us) in busy {
+        whole = whole.saturating_add(busy_us);
+        if other == store {
+            own = busy_us;
+        }
+    }
+    part(own, whole)
 }
 
 fn part(of: u128, whole: u128) -> u64 {

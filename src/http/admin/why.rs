@@ -26,7 +26,8 @@ pub(crate) struct WhyKeeper {
     store: String,
     state: &'static str,
     /// What holds it up, by a stable name: `safe_mode`, `quarantined`, `restarting`, `stuck`, `starting`, `paused`,
-    /// `barred`, `uninstalled`, `retry_storm`, `turn`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`, `question`,
+    /// `barred`, `uninstalled`, `retry_storm`, `turn`, `held`, `working`, `back_off`, `answer`, `tokens`, `call`, `parked`,
+    /// `question`,
     /// `scheduled`, `waking` or `nothing`.
     pub(crate) cause: &'static str,
     /// One sentence for people.

@@ -6,10 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::pages::{LoginPage, to};
+use super::pages::{DECIDED, LoginPage, to};
 use super::session::Session;
 use crate::db::admin::operators::OperatorRole;
 use crate::http::admin::keepers::{Verb, control};
+use crate::http::admin::standings::{StandingBody, decide};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{BODY_WITHIN, StorePath, read_body};
 use crate::http::openapi::render_page;
@@ -49,6 +50,17 @@ struct ActForm {
     verb: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StandingForm {
+    form_token: String,
+    reason: String,
+    standing: String,
+    /// Empty: at once.
+    #[serde(default)]
+    effective_at: String,
+}
+
 /// A form that needs a session; it carries the token that this session's forms have.
 pub(super) trait Form: DeserializeOwned {
     /// Who may send it, at least.
@@ -59,6 +71,14 @@ pub(super) trait Form: DeserializeOwned {
 
 impl Form for ActForm {
     const ROLE: OperatorRole = OperatorRole::Operator;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
+impl Form for StandingForm {
+    const ROLE: OperatorRole = OperatorRole::Admin;
 
     fn token(&self) -> &str {
         &self.form_token
@@ -164,6 +184,26 @@ pub(super) async fn act_on_keeper(
         path.0,
         verb.name()
     )))
+}
+
+pub(super) async fn decide_standing(
+    state: web::Data<AppState>,
+    path: Result<StorePath, ApiError>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let submitted = submitted::<StandingForm>(&state, &request, payload).await?;
+    let Some((session, form)) = submitted else {
+        return Ok(to("/admin"));
+    };
+    let path = path?;
+    let body = StandingBody {
+        standing: form.standing,
+        reason: form.reason,
+        effective_at: Some(form.effective_at.trim().to_owned()).filter(|text| !text.is_empty()),
+    };
+    decide(&state, &session.actor(), path.0, body).await?;
+    Ok(to(&format!("/admin/keepers/{}?done={DECIDED}", path.0)))
 }
 
 fn set_cookie(

@@ -6,9 +6,11 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::session::{Session, SignedInAs};
+use crate::domain::standing::Standing;
 use crate::domain::store::change::DeadLetterClass;
 use crate::http::admin::audit::{self, AuditDocument, AuditQuery};
 use crate::http::admin::keepers::{KeepersQuery, Verb, observation_json};
+use crate::http::admin::standings::{StandingDocument, standing_of};
 use crate::http::admin::why::{WhyKeeper, why_of};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{StorePath, StrictQuery, encode_cursor, parse_query};
@@ -22,6 +24,8 @@ use crate::keeper::KeeperStatus;
 
 /// Deeds that a store's page shows.
 const DEEDS_SHOWN: u64 = 5;
+/// What was done, when a standing was decided.
+pub(super) const DECIDED: &str = "standing";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -30,6 +34,10 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             resource("/admin/keepers/{store}")
                 .route(web::get().to(keeper))
                 .route(web::post().to(super::forms::act_on_keeper)),
+        )
+        .service(
+            resource("/admin/keepers/{store}/standing")
+                .route(web::post().to(super::forms::decide_standing)),
         );
 }
 
@@ -72,6 +80,8 @@ pub(super) struct Choice {
 struct KeeperPage {
     row: KeeperRow,
     why: WhyKeeper,
+    standing: StandingDocument,
+    standings: [Standing; Standing::ALL.len()],
     /// `None`: nobody has asked for the store since the process started.
     life: Option<KeeperStatus>,
     /// The latest, newest first.
@@ -134,16 +144,13 @@ async fn keeper(
         .as_ref()
         .map(serde_json::to_string_pretty)
         .transpose();
-    let notice = query
-        .0
-        .done
-        .as_deref()
-        .and_then(Verb::from_name)
-        .map(done_notice);
+    let notice = query.0.done.as_deref().and_then(notice_of);
     render_page(&KeeperPage {
         life,
         deeds: deeds_of(&state, path.0).await?,
         why: why_of(&state, &row).await?,
+        standing: standing_of(&state, path.0).await?,
+        standings: Standing::ALL,
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
         verbs: Verb::ALL,
         notice,
@@ -166,6 +173,13 @@ pub(super) fn to(address: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, address))
         .finish()
+}
+
+fn notice_of(done: &str) -> Option<&'static str> {
+    if done == DECIDED {
+        return Some("Its standing is as you decided.");
+    }
+    Verb::from_name(done).map(done_notice)
 }
 
 const fn done_notice(verb: Verb) -> &'static str {

@@ -22,6 +22,9 @@ use crate::telemetry::metric_name;
 /// What ends a store's installation, or deletes what is known of it.
 const ENDING_TOPICS: [&str; 2] = ["app/uninstalled", "shop/redact"];
 
+/// Where the topics begin that ask for, or delete, what is known of a shop's customers.
+const PRIVACY_TOPICS: &str = "customers/";
+
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/webhooks/{platform}").route(web::post().to(receive_by_domain)))
@@ -67,7 +70,7 @@ pub(crate) struct Received {
         (status = 400, description = "`missing_header`, `malformed_header`, `empty_body`, `unreadable_body`"),
         (status = 401, description = "`bad_signature`, `wrong_domain`"),
         (status = 404, description = "`unknown_platform`, `unknown_store`"),
-        (status = 409, description = "`shared_secret_replay`"),
+        (status = 409, description = "`shared_secret_replay`"), (status = 410, description = "`store_suspended`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 503, description = "`not_durable`, with `Retry-After`")))]
 pub(crate) async fn receive_by_domain(
@@ -88,7 +91,7 @@ pub(crate) async fn receive_by_domain(
         (status = 400, description = "`missing_header`, `malformed_header`, `empty_body`, `unreadable_body`"),
         (status = 401, description = "`bad_signature`, `wrong_domain`"),
         (status = 404, description = "`unknown_platform`, `unknown_store`"),
-        (status = 409, description = "`shared_secret_replay`"),
+        (status = 409, description = "`shared_secret_replay`"), (status = 410, description = "`store_suspended`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 503, description = "`not_durable`, with `Retry-After`")))]
 pub(crate) async fn receive_by_token(
@@ -140,6 +143,9 @@ async fn take_in(
     }
     let webhook = verify(state, platform, request, body).await?;
     let store = webhook.store.id;
+    if is_refused(state, &webhook) {
+        return Err(ApiError::plain(Problem::StoreSuspended).of_store(store));
+    }
     if is_empty_threat(&webhook) {
         state.directory.count_naked(store);
         return Ok(Outcome::Naked);
@@ -201,6 +207,16 @@ impl Drop for Arrival<'_> {
     }
 }
 
+/// Whether the store is suspended, and the webhook is none that is owed to the merchant's customers or ends the store.
+fn is_refused(state: &AppState, webhook: &VerifiedWebhook<'_>) -> bool {
+    let Some(from) = webhook.store.suspended_from else {
+        return false;
+    };
+    let topic = webhook.headers.topic;
+    let is_owed = ENDING_TOPICS.contains(&topic) || topic.starts_with(PRIVACY_TOPICS);
+    !is_owed && from <= state.clock().now()
+}
+
 /// Whether it is a sample of a webhook that ends the store: sent by hand to try the address, it must end nothing.
 fn is_empty_threat(webhook: &VerifiedWebhook<'_>) -> bool {
     webhook.headers.test && ENDING_TOPICS.contains(&webhook.headers.topic)
@@ -231,7 +247,7 @@ fn is_naked(state: &AppState, platform: PlatformKind, webhook: &VerifiedWebhook<
 }
 
 /// Problems that a webhook's answer may carry, once its platform is known.
-const INTAKE_PROBLEMS: [Problem; 13] = [
+const INTAKE_PROBLEMS: [Problem; 14] = [
     Problem::MissingHeader,
     Problem::MalformedHeader,
     Problem::EmptyBody,
@@ -241,6 +257,7 @@ const INTAKE_PROBLEMS: [Problem; 13] = [
     Problem::UnknownStore,
     Problem::RequestTimeout,
     Problem::SharedSecretReplay,
+    Problem::StoreSuspended,
     Problem::PayloadTooLarge,
     Problem::NotDurable,
     Problem::NotReady,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use crate::clock::Timestamp;
 use crate::db::Db;
-use crate::db::admin::{secrets, stores};
+use crate::db::admin::{secrets, standings, stores};
 use crate::db::sealing::SealingError;
 use crate::http::credentials::hash_token;
 use crate::http::error::{ApiError, Problem};
@@ -43,6 +44,8 @@ pub(super) struct IntakeStore {
     pub(super) secrets: Vec<Secret>,
     /// For each secret in turn, whether another store has it too.
     shared: Vec<bool>,
+    /// From when on its webhooks are refused.
+    pub(super) suspended_from: Option<Timestamp>,
 }
 
 impl IntakeStore {
@@ -121,6 +124,7 @@ async fn load(state: &AppState, key: &IntakeKey) -> Result<Option<Arc<IntakeStor
         domain: record.domain,
         secrets: signing,
         shared,
+        suspended_from: standings::find(db, record.id).await?.suspended_from(),
     })))
 }
 

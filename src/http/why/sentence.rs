@@ -45,6 +45,7 @@ pub(crate) enum Cause {
     Uninstalled,
     RetryStorm,
     Turn,
+    Held,
     Working,
     BackOff,
     Answer,
@@ -70,6 +71,7 @@ impl Cause {
             Self::Uninstalled => "uninstalled",
             Self::RetryStorm => "retry_storm",
             Self::Turn => "turn",
+            Self::Held => "held",
             Self::Working => "working",
             Self::BackOff => "back_off",
             Self::Answer => "answer",
@@ -189,6 +191,9 @@ fn running(situation: &Situation<'_>, status: &KeeperStatus) -> Why {
     if let Some(pause) = observation.and_then(|observation| observation.paused.as_ref()) {
         return paused(situation, pause);
     }
+    if let Some(held) = held(situation, status) {
+        return held;
+    }
     if situation.is_storm && situation.backlog > 0 {
         let sentence = format!(
             "{}; webhooks that were sent again come too fast, so all are accepted first and applied slowly",
@@ -216,6 +221,19 @@ fn running(situation: &Situation<'_>, status: &KeeperStatus) -> Why {
         (Some(observation), Some(wait)) => calls(situation, observation, wait),
         (None, _) | (_, None) => at_rest(situation),
     }
+}
+
+/// Webhooks beyond the day's allowance, where the store's standing has them held.
+fn held(situation: &Situation<'_>, status: &KeeperStatus) -> Option<Why> {
+    let today = status.today?.still(situation.now)?;
+    let until = today.held_until.filter(|_| situation.backlog > 0)?;
+    let allowance = today.allowance.unwrap_or_default();
+    let standing = status.standing(situation.now).name();
+    let sentence = format!(
+        "{}, held because the day's allowance of {allowance} is used up and its standing is {standing}",
+        rows(situation)
+    );
+    Some(Why::new(Cause::Held, sentence, Some(until)))
 }
 
 fn paused(situation: &Situation<'_>, pause: &Pause) -> Why {

@@ -9,7 +9,7 @@ use crate::domain::call::Bar;
 use crate::domain::store::observation::{BucketView, Observation, Wait, WaitKind};
 use crate::domain::store::state::Pause;
 use crate::ids::StoreId;
-use crate::keeper::{Doing, KeeperState, KeeperStatus, SafeModeStatus, Stuck, TurnPlace};
+use crate::keeper::{Doing, KeeperState, KeeperStatus, SafeModeStatus, Stuck, Today, TurnPlace};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LATER: Timestamp = Timestamp::from_millis(1_090_000);
@@ -60,6 +60,8 @@ fn status(state: KeeperState, observation: Observation) -> KeeperStatus {
         last_turn_at: None,
         activated_at: None,
         observation: Some(Arc::new(observation)),
+        standing: None,
+        today: None,
     }
 }
 
@@ -202,6 +204,31 @@ fn a_pause_says_by_whom_and_why_before_anything_else() {
     let gone = running(|observation| observation.paused = Some(Pause::Uninstalled));
     situation.status = Some(&gone);
     says(&why(&situation), Cause::Uninstalled, &["install"], None);
+}
+
+#[test]
+fn what_is_held_says_why_and_until_when() {
+    let mut held = running(|_| {});
+    held.today = Some(Today {
+        at: NOW,
+        rows: 12,
+        allowance: Some(9),
+        held_until: Some(NOW.plus_millis(3_600_000)),
+    });
+    let mut situation = situation(Some(&held));
+    situation.backlog = 3;
+    let until = Some(NOW.plus_millis(3_600_000));
+    let words = ["3 webhooks wait", "allowance of 9", "standing is good"];
+    says(&why(&situation), Cause::Held, &words, until);
+    situation.backlog = 0;
+    assert_eq!(why(&situation).cause, Cause::Nothing);
+    situation.backlog = 3;
+    situation.now = NOW.plus_millis(2 * 86_400_000);
+    assert_eq!(
+        why(&situation).cause,
+        Cause::Working,
+        "that was another day"
+    );
 }
 
 #[test]

@@ -39,10 +39,10 @@ pub(in crate::keeper) struct Weight(u8);
 
 impl Weight {
     /// As much as everybody else.
+    #[cfg(test)]
     pub(in crate::keeper) const FULL: Self = Self(100);
 
     /// `percent` is within 1 to 100; beyond, the nearest bound holds.
-    #[cfg(test)]
     pub(in crate::keeper) fn of_percent(percent: u8) -> Self {
         Self(percent.clamp(1, 100))
     }

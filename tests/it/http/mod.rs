@@ -15,6 +15,7 @@ mod openapi;
 mod policy;
 mod roles;
 mod safe_mode;
+mod standings;
 mod status;
 mod stores;
 mod storm;

@@ -40,6 +40,8 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
         get("/v1/admin/safe-mode"),
         get("/v1/admin/audit"),
         get("/v1/admin/supervision"),
+        get("/v1/admin/standings"),
+        get("/v1/admin/stores/1/standing"),
         get("/v1/stores/1/bundles"),
         get("/v1/stores/1/availability?items=1"),
         door("operator", "/v1/admin/keepers/1/deactivate", reason()),
@@ -61,6 +63,12 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
         ),
         door("admin", "/v1/admin/tokens/0/revoke", reason()),
         door("admin", "/v1/admin/stores", json!({})),
+        (
+            "admin",
+            Method::PUT,
+            "/v1/admin/stores/9/standing".to_owned(),
+            json!({"standing": "good", "reason": "a test"}),
+        ),
         (
             "admin",
             Method::PATCH,

@@ -167,6 +167,7 @@ macro_rules! for_each_table {
             store,
             store_policy,
             store_secret,
+            standing,
             operator_token,
             audit,
             sealing_key_check,
