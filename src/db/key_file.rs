@@ -83,7 +83,13 @@ impl KeyFile {
     /// Puts the coming key in the place of the one before, which is kept beside it under its name.
     pub fn finish(&self, ids: &Arc<IdSource>) -> Result<(), SealingError> {
         if let Some(before) = Sealer::from_file_if_there(&self.path, Arc::clone(ids))? {
-            std::fs::rename(&self.path, self.beside(before.key_id()))?;
+            match std::fs::hard_link(&self.path, self.beside(before.key_id())) {
+                // Cut short there before.
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(error.into());
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         std::fs::rename(self.coming(), &self.path)?;
         Ok(self.sync_directory()?)

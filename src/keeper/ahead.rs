@@ -10,7 +10,7 @@ use crate::db::inbox::InboxRow;
 use crate::deps::Platform;
 use crate::domain::backlog::Manner;
 use crate::domain::store::command::Row;
-use crate::keeper::exit::panic_reason;
+use crate::keeper::exit::Caught;
 use crate::keeper::slot::Slot;
 
 /// So many rows that may not overtake are passed in search of one that begins a segment; each is parsed for it.
@@ -126,8 +126,8 @@ pub(super) fn parse(platform: &dyn Platform, slot: &Slot, row: InboxRow, from_la
     let parsed = catch_unwind(AssertUnwindSafe(|| platform.parse(&row.topic, &row.body)));
     slot.put_down_row();
     let fact = parsed.unwrap_or_else(|payload| {
-        let reason = panic_reason(payload.as_ref());
-        Err(format!("its parser panicked: {reason}"))
+        let panic = Caught::of(payload.as_ref());
+        Err(format!("its parser panicked: {}", panic.reason))
     });
     Row {
         seq: row.seq,

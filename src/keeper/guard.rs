@@ -3,6 +3,7 @@
 //! actix's own supervisor survives no panic, rebuilds nothing, has no limit and no back-off; this task does it instead.
 //! A keeper that crashed is thrown away; its successor loads from the database.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -193,12 +194,12 @@ where
     let context = Context::new();
     publish(actix::AsyncContext::address(&context));
     let mut running = Box::pin(context.into_future(actor));
+    let caught = |payload: Box<dyn Any + Send>| Caught::of(payload.as_ref());
     let ended = AssertUnwindSafe(running.as_mut()).catch_unwind().await;
+    let ended = ended.map_err(caught);
     withdraw();
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(running)));
-    ended
-        .and(dropped)
-        .map_err(|payload| Caught::of(payload.as_ref()))
+    ended.and(dropped.map_err(caught))
 }
 
 fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {

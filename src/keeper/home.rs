@@ -7,10 +7,13 @@
 //! stand still with it.
 
 use std::future::pending;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+use crate::keeper::panics::{leave_trace, take_trace};
 
 /// The runtime that does the work; `None`: whoever asks does it.
 #[derive(Clone, Debug)]
@@ -38,14 +41,17 @@ impl Home {
         let Some(handle) = &self.0 else {
             return work.await;
         };
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let work = work.map(|ended| ended.map_err(|payload| (payload, take_trace())));
         let mut errand = Errand(handle.spawn(work));
         match (&mut errand.0).await {
-            Ok(output) => output,
-            Err(error) => match error.try_into_panic() {
-                Ok(payload) => resume_unwind(payload),
-                // The runtime has ended, and with it the process.
-                Err(_cancelled) => pending().await,
-            },
+            Ok(Ok(output)) => output,
+            Ok(Err((payload, trace))) => {
+                leave_trace(trace);
+                resume_unwind(payload)
+            }
+            // The runtime has ended, and with it the process.
+            Err(_cancelled) => pending().await,
         }
     }
 }

@@ -41,6 +41,11 @@ pub(super) fn take_trace() -> Option<Arc<str>> {
     LAST.take()
 }
 
+/// Leaves on this thread what was [taken](take_trace) on another, for a panic that goes on here.
+pub(super) fn leave_trace(trace: Option<Arc<str>>) {
+    LAST.set(trace);
+}
+
 fn trace_of(info: &PanicHookInfo<'_>) -> Arc<str> {
     let mut trace = String::new();
     if let Some(place) = info.location() {

@@ -444,8 +444,8 @@ impl Slot {
         let mut life = self.life();
         life.status.restarts += 1;
         life.status.last_error = Some(exit.to_string());
-        if let Some(panic) = exit.panic() {
-            life.status.last_panic.clone_from(&panic.trace);
+        if let Some(trace) = exit.panic().and_then(|panic| panic.trace.clone()) {
+            life.status.last_panic = Some(trace);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Creations under an `Idempotency-Key`: each happens once.
 //!
-//! What a creation hands out is secret, so it is not kept: it is derived from the key, the request and the sealing key,
-//! and so the same whenever the request is repeated.
+//! What a creation hands out is secret, so it is not kept. It is derived from the request, the sealing key and a salt that
+//! is kept under the key: the same for whoever repeats the request, and another once that is forgotten.
 
 use actix_web::http::StatusCode;
 
@@ -20,7 +20,7 @@ pub(crate) struct Once {
 }
 
 impl Once {
-    /// Of this request under this key; `what` keeps secrets of different things apart.
+    /// The first of this request under this key; `what` keeps secrets of different things apart.
     pub(super) fn of(
         state: &AppState,
         what: &'static str,
@@ -33,16 +33,29 @@ impl Once {
             // A fingerprint, because the request may hold secrets.
             digest: state.sealer.fingerprint(&Secret::new(digest.into_string())),
             status: StatusCode::CREATED.as_u16(),
-            body: String::new(),
+            body: state.ids().token(""),
             at: state.clock().now(),
         };
         Self { what, seed, reply }
     }
 
+    /// The creation that this request repeats, when there was one; refuses another request under the same key.
+    pub(super) async fn earlier(&self, state: &AppState) -> Result<Option<Self>, ApiError> {
+        match replies::find(state.db(), &self.reply.key).await? {
+            Some(reply) if reply.digest == self.reply.digest => Ok(Some(Self {
+                what: self.what,
+                seed: self.seed.clone(),
+                reply,
+            })),
+            Some(_) => Err(ApiError::plain(Problem::IdempotencyKeyReused)),
+            None => Ok(None),
+        }
+    }
+
     /// A secret with this prefix.
     pub(super) fn derive(&self, state: &AppState, prefix: &str) -> String {
-        let purpose = format!("{}\0{prefix}\0{}", self.what, self.seed.expose());
-        let purpose = Secret::new(purpose);
+        let (seed, salt) = (self.seed.expose(), &self.reply.body);
+        let purpose = Secret::new(format!("{}\0{prefix}\0{seed}{salt}", self.what));
         format!("{prefix}{}", state.sealer.fingerprint(&purpose))
     }
 
@@ -50,13 +63,15 @@ impl Once {
     pub(super) const fn reply(&self) -> &IdempotentReply {
         &self.reply
     }
+}
 
-    /// Whether this very request was answered under its key before; refuses another one under the same key.
-    pub(super) async fn is_repeated(&self, state: &AppState) -> Result<bool, ApiError> {
-        match replies::find(state.db(), &self.reply.key).await? {
-            Some(earlier) if earlier.digest == self.reply.digest => Ok(true),
-            Some(_) => Err(ApiError::plain(Problem::IdempotencyKeyReused)),
-            None => Ok(false),
-        }
+/// What `once` repeats; `None` without a key, too.
+pub(super) async fn earlier(
+    state: &AppState,
+    once: Option<&Once>,
+) -> Result<Option<Once>, ApiError> {
+    match once {
+        Some(once) => once.earlier(state).await,
+        None => Ok(None),
     }
 }

@@ -6,7 +6,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::once::Once;
+use super::once::{self, Once};
 use super::store_documents::{
     CheckedStore, CreatedStore, NewStoreBody, SecretDocument, StoreDocument, StorePatchBody,
     WireSecret,
@@ -66,25 +66,24 @@ pub(crate) async fn create_store(
     let checked = body.value.check()?;
     let digest = RequestDigest::of("POST stores", &body.raw);
     let once = key.0.map(|key| Once::of(&state, "new store", key, digest));
+    if let Some(earlier) = once::earlier(&state, once.as_ref()).await? {
+        return repeat(&state, &checked, &earlier).await;
+    }
     let keys = match &once {
         Some(once) => Keys::derived(&state, once),
         None => Keys::fresh(&state),
     };
-    let seen_before = match &once {
-        Some(once) => once.is_repeated(&state).await?,
-        None => false,
-    };
     let new = new_store(&checked, body.value, &keys);
     let actor = body.who.by_api();
     let reply = once.as_ref().map(Once::reply);
-    if !seen_before && let Some(id) = register(&state, &actor, new, reply).await? {
+    if let Some(id) = register(&state, &actor, new, reply).await? {
         return Ok(created(&state, &checked, id, keys, false));
     }
-    if let Some(once) = &once {
-        // The same key may have been used at the same time.
-        once.is_repeated(&state).await?;
+    // The same key may have been used at the same time.
+    match once::earlier(&state, once.as_ref()).await? {
+        Some(earlier) => repeat(&state, &checked, &earlier).await,
+        None => Err(ApiError::plain(Problem::StoreExists)),
     }
-    repeat(&state, &checked, keys).await
 }
 
 /// List the stores, ascending by id.
@@ -293,12 +292,13 @@ async fn register(
     }
 }
 
-/// Gives the answer again when it was this request that registered the store.
+/// Gives the answer again, while there is the store that this request registered.
 async fn repeat(
     state: &AppState,
     checked: &CheckedStore,
-    keys: Keys,
+    earlier: &Once,
 ) -> Result<HttpResponse, ApiError> {
+    let keys = Keys::derived(state, earlier);
     let found = stores::find_by_key(state.db(), &hash_token(&keys.secret_key)).await?;
     match found {
         Some((record, _)) if record.domain == checked.domain => {

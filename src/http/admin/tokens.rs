@@ -4,10 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Deed;
-use super::once::Once;
+use super::once::{self, Once};
 use crate::clock::Timestamp;
 use crate::db::DbError;
-use crate::db::admin::audit::AuditEntry;
 use crate::db::admin::operators::{
     self, LastAdmin, NewOperator, Operator, OperatorRole, TokenPlace,
 };
@@ -104,6 +103,27 @@ pub(crate) struct CreatedToken {
     /// Made before, by the same request under the same key.
     #[serde(skip)]
     is_repeated: bool,
+}
+
+impl CreatedToken {
+    fn of(token: String, name: &str, role: OperatorRole) -> Self {
+        Self {
+            id: operators::id_of(&hash_token(&token)),
+            name: name.to_owned(),
+            role: role.name(),
+            token,
+            is_repeated: false,
+        }
+    }
+
+    /// The one that this request made before; what was revoked meanwhile stays so.
+    fn again(state: &AppState, name: &str, role: OperatorRole, earlier: &Once) -> Self {
+        let token = earlier.derive(state, OPERATOR_TOKEN_PREFIX);
+        Self {
+            is_repeated: true,
+            ..Self::of(token, name, role)
+        }
+    }
 }
 
 /// List the operators' tokens, the oldest first.
@@ -213,48 +233,31 @@ pub(crate) async fn create(
         ));
     }
     let role = OperatorRole::from(body.role);
-    let token = once.map_or_else(
-        || state.ids().token(OPERATOR_TOKEN_PREFIX),
-        |once| once.derive(state, OPERATOR_TOKEN_PREFIX),
-    );
-    let hash = hash_token(&token);
-    let id = operators::id_of(&hash);
-    let detail = format!("{} {id} {name}: {}", role.name(), body.reason);
+    if let Some(earlier) = once::earlier(state, once).await? {
+        return Ok(CreatedToken::again(state, name, role, &earlier));
+    }
+    let token = match once {
+        Some(once) => once.derive(state, OPERATOR_TOKEN_PREFIX),
+        None => state.ids().token(OPERATOR_TOKEN_PREFIX),
+    };
+    let created = CreatedToken::of(token, name, role);
+    let hash = hash_token(&created.token);
+    let detail = format!("{} {} {name}: {}", role.name(), created.id, body.reason);
     let deed = deed(actor, "create operator token", &detail).entry(state);
     let new = NewOperator {
         hash: &hash,
         name,
         role,
     };
-    let is_repeated = !add_once(state, new, once, deed).await?;
-    Ok(CreatedToken {
-        id,
-        name: name.to_owned(),
-        role: role.name(),
-        token,
-        is_repeated,
-    })
-}
-
-/// Adds a token unless this very request did before: what was revoked meanwhile stays so.
-async fn add_once(
-    state: &AppState,
-    new: NewOperator<'_>,
-    once: Option<&Once>,
-    entry: AuditEntry,
-) -> Result<bool, ApiError> {
-    let Some(once) = once else {
-        operators::add(state.db(), new, None, entry).await?;
-        return Ok(true);
-    };
-    if once.is_repeated(state).await? {
-        return Ok(false);
+    let added = operators::add(state.db(), new, once.map(Once::reply), deed).await;
+    // The same key may have been used at the same time.
+    if let Err(DbError::Conflict) = added
+        && let Some(earlier) = once::earlier(state, once).await?
+    {
+        return Ok(CreatedToken::again(state, name, role, &earlier));
     }
-    match operators::add(state.db(), new, Some(once.reply()), entry).await {
-        // The same key was used at the same time.
-        Err(DbError::Conflict) if once.is_repeated(state).await? => Ok(false),
-        added => Ok(added.map(|()| true)?),
-    }
+    added?;
+    Ok(created)
 }
 
 /// Ends a token, and writes it down.

@@ -61,7 +61,9 @@ async function refresh() {
     const answer = await fetch(location.href);
     if (!answer.ok || answer.redirected) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of document.querySelectorAll("[data-live]")) replace(page, part.id);
+    for (const part of document.querySelectorAll("[data-live]")) {
+      if (!part.querySelector("details[open]")) replace(page, part.id);
+    }
     refreshed.textContent = "live, " + new Date().toISOString();
   } catch {
     refreshed.textContent = "reconnecting";

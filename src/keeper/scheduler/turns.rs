@@ -65,7 +65,7 @@ impl Scheduler {
         arbiters: usize,
         quantum_us: u64,
     ) -> Self {
-        let each = turns_in_flight_max.div_ceil(arbiters.max(1));
+        let each = (turns_in_flight_max / arbiters.max(1)).max(1);
         let others = (1..arbiters).map(|_arbiter| Line::new(quantum_us, each));
         Self {
             quantum_us,

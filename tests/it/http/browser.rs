@@ -72,12 +72,15 @@ async fn a_page_stays_true_while_one_types() {
         let is_true = "return document.querySelector('#totals a').innerText.trim() === '1' \
                        && document.querySelector('form.act input[name=reason]').value === 'stocktaking'";
         browser.until("shows what waits", is_true).await;
-        browser.click("a[href='/admin/supervision']").await;
-        browser.until_it_says("in quarantine").await;
         let path = "/v1/admin/keepers/1/release";
         let released = app.admin().post(path, &json!({"reason": "a test"})).await;
         assert_eq!(released.status, 202, "{}", released.text);
+        let runs = "return document.querySelector('#state').innerText.trim() === 'running'";
+        browser.until("shows that it runs", runs).await;
+        browser.click("a[href='/admin/supervision']").await;
         browser.until_it_says("1 running").await;
+        quarantine(&app, &store).await;
+        browser.until_it_says("in quarantine").await;
     })
     .await;
     app.stop().await;

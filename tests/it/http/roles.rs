@@ -172,6 +172,16 @@ async fn a_token_is_made_once_under_its_key() {
     let token = first.json()["token"].as_str().unwrap().to_owned();
     let refused = app.with_token(&token).get("/v1/admin/keepers").await;
     refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
+    // Also when nobody remembers the key any more.
+    let connection = app.connection().await;
+    let forget = "DELETE FROM idempotent_reply WHERE store = 0";
+    connection.execute_unprepared(forget).await.unwrap();
+    connection.close().await.unwrap();
+    let anew = ask("key-1", "Ann").await;
+    assert_eq!(anew.status, 201, "{}", anew.text);
+    assert_ne!(anew.json()["token"], first.json()["token"]);
+    let refused = app.with_token(&token).get("/v1/admin/keepers").await;
+    refused.assert_problem(StatusCode::UNAUTHORIZED, "unknown_credentials");
     app.stop().await;
 }
 

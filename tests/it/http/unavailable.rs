@@ -42,26 +42,36 @@ async fn a_command_that_the_platform_holds_up_has_no_known_outcome_and_keeps_oth
     assert_eq!(moved.status, 200, "{}", moved.text);
     let bundle = "00000000-0000-7000-8000-000000000000";
     let path = format!("/v1/stores/{}/bundles/{bundle}", store.id);
-    // It is decided at once, so it is let in until the one below waits for the platform.
-    let other = async {
-        loop {
-            let request = app.merchant(&store).request(Method::DELETE, &path);
-            let answer = Answer::of(request).await;
-            if answer.status != 404 {
-                return answer;
-            }
-        }
+    // Decided at once, so it is let in until the one below waits for the platform.
+    let other = async || {
+        let request = app.merchant(&store).request(Method::DELETE, &path);
+        Answer::of(request).await
     };
     // It is kept out itself while one of the others is being decided.
-    let held_up = async {
+    let held_up = async || loop {
+        let answer = define(&app, &store).await;
+        if answer.json()["code"] != "store_busy" {
+            return answer;
+        }
+    };
+    // Whoever is held up for as long as the platform takes may miss it, and looks once more.
+    let both = async {
         loop {
-            let answer = define(&app, &store).await;
-            if answer.json()["code"] != "store_busy" {
-                return answer;
+            let mut holding = std::pin::pin!(held_up());
+            let mut kept_out = None;
+            let answer = loop {
+                tokio::select! {
+                    answer = &mut holding => break answer,
+                    answer = other(), if kept_out.is_none() => {
+                        kept_out = (answer.json()["code"] == "store_busy").then_some(answer);
+                    }
+                }
+            };
+            if let Some(kept_out) = kept_out {
+                return (answer, kept_out);
             }
         }
     };
-    let both = async { tokio::join!(held_up, other) };
     let (held_up, kept_out) = tokio::time::timeout(PATIENCE, both).await.unwrap();
     held_up.assert_problem(SERVICE_UNAVAILABLE, "outcome_unknown");
     kept_out.assert_problem(SERVICE_UNAVAILABLE, "store_busy");
