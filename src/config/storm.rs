@@ -16,9 +16,9 @@ settings! {
         /// A webhook is old when the platform first wanted to tell of it so long ago.
         old_ms: u64 = 30_000, "milliseconds", Range::Between(1_000, 86_400_000);
         /// And that the 99th percentile of their acceptance is above this. 0: there are no storms.
-        slow_accept_ms: u64 = 250, "milliseconds", Range::Between(0, 60_000);
+        slow_accept_ms: u64 = 1_000, "milliseconds", Range::Between(0, 60_000);
         /// It is over when that percentile has stayed at or below this for `quiet_ms`, or that part below half.
-        calm_accept_ms: u64 = 100, "milliseconds", Range::Between(1, 60_000);
+        calm_accept_ms: u64 = 250, "milliseconds", Range::Between(1, 60_000);
         /// See `calm_accept_ms`.
         quiet_ms: u64 = 5_000, "milliseconds", Range::Between(0, 600_000);
         /// Turns that all stores with a backlog have together in a storm; there are always some.

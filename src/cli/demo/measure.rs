@@ -9,6 +9,7 @@ use super::report::{Percentiles, Report, StoreReport};
 use super::rest::drifting;
 use super::setup::DemoStore;
 use crate::app::App;
+use crate::domain::store::observation::Observation;
 use crate::sandbox::reference::{Drift, Recipe, drift};
 use crate::sandbox::{Answer, Cause, LevelKey, Log, Moment, Sandbox, StockState};
 
@@ -81,14 +82,11 @@ impl Delays {
 
 /// Counts what was sent and how it was answered; returns how many deliveries were answered `accepted`.
 fn count_webhooks(log: &Log, report: &mut Report) -> i64 {
-    let mut accepted = BTreeSet::new();
     for webhook in &log.webhooks {
         match &webhook.answer {
             Answer::Status { status: 200, body } => {
                 report.sent += 1;
-                if body.contains("\"accepted\"") {
-                    accepted.insert(webhook.webhook_id);
-                } else if body.contains("\"duplicate\"") {
+                if body.contains("\"duplicate\"") {
                     report.duplicate += 1;
                 }
             }
@@ -96,9 +94,29 @@ fn count_webhooks(log: &Log, report: &mut Report) -> i64 {
             Answer::Dropped | Answer::Debounced | Answer::Unsubscribed => {}
         }
     }
-    let accepted = i64::try_from(accepted.len()).unwrap_or(i64::MAX);
+    let accepted = accepted(log);
     report.accepted += accepted;
     accepted
+}
+
+/// How many webhooks were answered `accepted`, each once however often it was sent.
+pub(super) fn accepted(log: &Log) -> i64 {
+    let is_accepted = |answer: &Answer| match answer {
+        Answer::Status { status: 200, body } => body.contains("\"accepted\""),
+        Answer::Status { .. }
+        | Answer::Failed { .. }
+        | Answer::Dropped
+        | Answer::Debounced
+        | Answer::Unsubscribed => false,
+    };
+    let accepted = log.webhooks.iter().filter(|sent| is_accepted(&sent.answer));
+    let accepted: BTreeSet<_> = accepted.map(|webhook| webhook.webhook_id).collect();
+    i64::try_from(accepted.len()).unwrap_or(i64::MAX)
+}
+
+/// How many webhooks a keeper is done with.
+pub(super) const fn done(observation: &Observation) -> i64 {
+    observation.taken - observation.parked
 }
 
 /// Compares what was accepted with what the keeper is done with, which counts every accepted row once.
@@ -114,8 +132,7 @@ fn count_keeper(app: &App, store: &DemoStore, accepted: i64, report: &mut Report
     report.applied += observation.applied;
     report.naked += observation.naked;
     report.dead += observation.dead;
-    let done = observation.taken - observation.parked;
-    report.lost += (accepted - done).max(0);
+    report.lost += (accepted - done(observation)).max(0);
 }
 
 fn count_calls(log: &Log, report: &mut Report) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::error::CliError;
 use super::super::print;
+use super::measure::{accepted, done};
 use super::options::DemoArgs;
 use super::setup::DemoStore;
 use crate::app::App;
@@ -11,7 +12,7 @@ use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::domain::store::command::Command;
 use crate::domain::store::observation::Observation;
 use crate::ids::StoreId;
-use crate::keeper::Envelope;
+use crate::keeper::{Envelope, KeeperStatus};
 use crate::sandbox::Sandbox;
 use crate::sandbox::reference::drift;
 
@@ -40,7 +41,7 @@ pub(super) async fn come_to_rest(
     }
     while watch.elapsed() < REST_MAX {
         ticks.tick().await;
-        if is_at_rest(app, sandbox, stores.len(), quiet_since) && drifting(sandbox, stores) == 0 {
+        if is_at_rest(app, sandbox, stores, quiet_since) && drifting(sandbox, stores) == 0 {
             return Ok(());
         }
     }
@@ -72,15 +73,19 @@ pub(super) fn drifting(sandbox: &Sandbox, stores: &[DemoStore]) -> usize {
     stores.iter().map(of).sum()
 }
 
-fn is_at_rest(app: &App, sandbox: &Sandbox, stores: usize, quiet_since: Timestamp) -> bool {
+fn is_at_rest(app: &App, sandbox: &Sandbox, stores: &[DemoStore], quiet_since: Timestamp) -> bool {
     let statuses = app.directory().statuses();
-    let observations = statuses
-        .iter()
-        .filter_map(|status| status.observation.as_deref());
-    let resting = observations
-        .filter(|observation| is_settled(observation, quiet_since))
-        .count();
-    sandbox.pending() == 0 && resting == stores
+    let is_settled = |store: &DemoStore| {
+        let of_store = |status: &&KeeperStatus| status.store.to_string() == store.id;
+        let status = statuses.iter().find(of_store);
+        let observation = status.and_then(|status| status.observation.as_deref());
+        // Applying may lag behind accepting: what waits is not lost.
+        observation.is_some_and(|observation| {
+            is_settled(observation, quiet_since)
+                && done(observation) >= accepted(&sandbox.log(&store.domain))
+        })
+    };
+    sandbox.pending() == 0 && stores.iter().all(is_settled)
 }
 
 /// The sweep that was asked for has ended, and it left nothing to do.

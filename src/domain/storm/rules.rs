@@ -40,8 +40,8 @@ impl Default for StormRules {
             webhooks_min: 500,
             resent_percent: 20,
             old_ms: 30_000,
-            slow_ms: 250,
-            calm_ms: 100,
+            slow_ms: 1_000,
+            calm_ms: 250,
             quiet_ms: 5_000,
         }
     }
