@@ -11,7 +11,8 @@ use crate::sandbox::receiver::{Received, Receiver};
 use crate::support::app::{Answer, PATIENCE, TestApp, TestStore};
 use crate::support::keepers::START;
 
-async fn status(app: &TestApp) -> Value {
+/// What everybody is shown.
+pub(super) async fn status(app: &TestApp) -> Value {
     let request = app.anyone().request(Method::GET, "/status");
     Answer::of(request.header("accept", "application/json"))
         .await

@@ -2,19 +2,12 @@
 
 use std::sync::Arc;
 
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use storekeeper::domain::store::command::Row;
 
-use super::alarms::until;
-use crate::support::app::{Answer, TestApp};
-
-async fn status(app: &TestApp) -> Value {
-    let request = app.anyone().request(Method::GET, "/status");
-    Answer::of(request.header("accept", "application/json"))
-        .await
-        .json()
-}
+use super::alarms::{status, until};
+use crate::support::app::TestApp;
 
 #[tokio::test]
 async fn in_safe_mode_webhooks_and_readers_are_served_and_writers_are_told() {

@@ -1,21 +1,13 @@
 //! A retry storm as it is seen from outside: everything is accepted, and everybody is told.
 
 use futures_util::future::join_all;
-use reqwest::Method;
 use serde_json::Value;
 
-use super::alarms::until;
-use crate::support::app::{Answer, TestApp};
+use super::alarms::{status, until};
+use crate::support::app::TestApp;
 
 /// Deliveries at once: some of them wait for the commit of others.
 const AT_ONCE: usize = 50;
-
-async fn status(app: &TestApp) -> Value {
-    let request = app.anyone().request(Method::GET, "/status");
-    Answer::of(request.header("accept", "application/json"))
-        .await
-        .json()
-}
 
 #[tokio::test]
 async fn a_retry_storm_is_told_of_while_it_lasts_and_refuses_nothing() {
