@@ -30,7 +30,9 @@ async fn everything_is_accepted_after_an_outage_and_a_quiet_store_goes_on() {
     let opening = opening.shops(&[(Plan::Plus, 1), (Plan::Plus, 2), (Plan::Enterprise, 1)]);
     // What the platform counts as an hour ago is two minutes here.
     let opening = opening.setting("STORM__OLD_MS", "1000");
-    let (mut stage, server) = opening.setting("STORM__SLOW_ACCEPT_MS", "100").open().await;
+    let opening = opening.setting("STORM__SLOW_ACCEPT_MS", "100");
+    let opening = opening.setting("STORM__CALM_ACCEPT_MS", "50");
+    let (mut stage, server) = opening.open().await;
     let (platform, quiet) = quiet_shop(&stage).await;
 
     server.kill().await;
