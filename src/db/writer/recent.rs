@@ -3,6 +3,8 @@
 //! The platform's ids come in no order, so a table keyed by them has a page to write for every single one. An accepted
 //! id is therefore only added at the end of `recent_delivery`, and to [`RecentIds`] in memory, once that is committed.
 //! When many ids have gathered they are filed into `delivery` in the order of its key ([`Filing`](super::filing::Filing)).
+//!
+//! PostgreSQL's index tells ids apart; there only how long ago one was repeated is remembered.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -21,6 +23,9 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 /// Ids that are read at a time.
 const PAGE_ROWS: i64 = 10_000;
 
+/// Groups without a repeated id after which none is expected.
+const CALM_GROUPS: u32 = 32;
+
 /// An id as it is told apart from others.
 pub(super) type Key<'id> = (StoreId, &'id str);
 
@@ -35,6 +40,8 @@ pub(super) struct RecentIds {
     is_settled: bool,
     /// What the transaction does that is not committed yet.
     staged: Vec<Staged>,
+    /// Groups written since one had a repeated id, or since the start (PostgreSQL).
+    groups_since_repeat: u32,
 }
 
 #[derive(Debug)]
@@ -81,6 +88,20 @@ impl RecentIds {
             next = Some(row.try_get_by_index::<i64>(3)?.saturating_add(1));
         }
         Ok(next)
+    }
+
+    /// Whether the next group may well have an id that came before, as after an outage, when the platform repeats itself.
+    pub(super) const fn expects_repeats(&self) -> bool {
+        self.groups_since_repeat < CALM_GROUPS
+    }
+
+    /// A group was written.
+    pub(super) const fn note_group(&mut self, has_repeat: bool) {
+        self.groups_since_repeat = if has_repeat {
+            0
+        } else {
+            self.groups_since_repeat.saturating_add(1)
+        };
     }
 
     /// Begins to take part in a transaction.

@@ -108,7 +108,7 @@ async fn write(
     recent.catch_up(db).await?;
     within_time(db, async {
         if db.is_postgres() {
-            at_once::write(db.accepts(), deliveries).await
+            at_once::write(db.accepts(), recent, deliveries).await
         } else {
             Ok(in_steps::write(db.accepts(), recent, deliveries).await?)
         }
