@@ -86,6 +86,7 @@ impl Launch {
             if server.comes_up(deadline).await {
                 return server;
             }
+            assert!(Instant::now() < deadline, "{}", self.printed());
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Opening {
     server_url: Option<String>,
     settings: Vec<(&'static str, String)>,
     shops: Vec<ShopPlan>,
+    time_scale: u32,
 }
 
 impl Opening {
@@ -62,6 +63,7 @@ impl Opening {
                 shop(Plan::Enterprise, 1),
                 shop(Plan::Standard, 1),
             ],
+            time_scale: TIME_SCALE,
         }
     }
 
@@ -96,6 +98,12 @@ impl Opening {
         self
     }
 
+    /// The platform's clock goes like everybody's.
+    pub(crate) const fn in_real_time(mut self) -> Self {
+        self.time_scale = 1;
+        self
+    }
+
     pub(crate) fn setting(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
@@ -108,7 +116,7 @@ impl Opening {
         println!("{SEED_VARIABLE}={seed}");
         let options = SandboxOptions {
             seed,
-            time_scale: TIME_SCALE,
+            time_scale: self.time_scale,
             ..SandboxOptions::default()
         };
         let sandbox = Sandbox::start(options).await.unwrap();

@@ -20,6 +20,9 @@ const SETTLED_PER_S_MIN: u32 = 20;
 /// The number of the quiet shop; those in the storm count from nought.
 const QUIET: usize = 99;
 const QUIET_ORDERS: usize = 5;
+/// Webhooks of before so many milliseconds seem to be sent again.
+const OLD_MS: &str = "1000";
+const OUTAGE: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; run tests/run"]
@@ -28,10 +31,13 @@ async fn everything_is_accepted_after_an_outage_and_a_quiet_store_goes_on() {
     let deliveries = chosen.map_or(DELIVERIES, |size| size.parse().unwrap());
     let opening = Opening::new().setting("STORM__WEBHOOKS_MIN", "100");
     let opening = opening.shops(&[(Plan::Plus, 1), (Plan::Plus, 2), (Plan::Enterprise, 1)]);
-    // What the platform counts as an hour ago is two minutes here.
-    let opening = opening.setting("STORM__OLD_MS", "1000");
-    let opening = opening.setting("STORM__SLOW_ACCEPT_MS", "100");
-    let opening = opening.setting("STORM__CALM_ACCEPT_MS", "50");
+    // So that the server can tell how old a webhook is.
+    let opening = opening.in_real_time();
+    let opening = opening.setting("STORM__OLD_MS", OLD_MS);
+    // Whatever the machine, some of so many at once wait longer than that.
+    let opening = opening.setting("STORM__SLOW_ACCEPT_MS", "1");
+    let opening = opening.setting("STORM__CALM_ACCEPT_MS", "1");
+    let opening = opening.setting("STORM__QUIET_MS", "1000");
     let (mut stage, server) = opening.open().await;
     let (platform, quiet) = quiet_shop(&stage).await;
 
@@ -43,6 +49,8 @@ async fn everything_is_accepted_after_an_outage_and_a_quiet_store_goes_on() {
         // Attempts fail meanwhile, and are put off.
         tokio::task::yield_now().await;
     }
+    let ends = Instant::now() + OUTAGE;
+    until("all that piled up is old", async || Instant::now() >= ends).await;
     let mut server = stage.launch.start().await;
     let began = Instant::now();
     stage.sandbox.heal();
@@ -61,6 +69,10 @@ async fn everything_is_accepted_after_an_outage_and_a_quiet_store_goes_on() {
     }
     is_delivered(&stage, deliveries).await;
     println!("{deliveries} deliveries in {:?}", began.elapsed());
+    assert!(
+        stage.launch.printed().contains("retry storm: "),
+        "a storm was seen"
+    );
     assert!(server.is_running(), "{}", stage.launch.printed());
     refused_nothing(&stage);
     ends_well(&stage, server).await;
@@ -99,12 +111,16 @@ async fn is_delivered(stage: &Stage, deliveries: usize) {
     }
 }
 
-/// Whoever answered took what came.
+/// Whoever answered took what came, or, on a machine that is too slow for so many at once, could not within the time
+/// that the platform gives.
 fn refused_nothing(stage: &Stage) {
     for shop in &stage.shops {
         for sent in stage.sandbox.log(&shop.domain).webhooks {
             if let Answer::Status { status, body } = sent.answer {
-                assert_eq!(status, 200, "{body}");
+                assert!(
+                    status == 200 || body.contains("not_durable"),
+                    "{status} {body}"
+                );
             }
         }
     }

@@ -8,8 +8,8 @@ use crate::support::keepers::{Rig, eventually};
 
 const BUSY: StoreId = StoreId(1);
 const QUIET: StoreId = StoreId(2);
-/// One turn each, so that in a storm they take minutes.
-const ROWS: i64 = 300;
+/// One turn each, so that in a storm they take a minute.
+const ROWS: i64 = 60;
 /// Each rests a moment from the one before, so that all of a backlog that does not give way is done meanwhile.
 const QUIET_ROWS: i64 = 20;
 

@@ -193,6 +193,8 @@ const NEIGHBOUR: StoreId = StoreId(2);
 fn panic_on(settings: &mut KeeperSettings, moment: Moment, stores: Range<i64>) -> Arc<AtomicBool> {
     let is_mended: Arc<AtomicBool> = Arc::default();
     let mended = Arc::clone(&is_mended);
+    // All crashes count, however long a slow machine takes between them.
+    settings.restart.window_ms = 24 * 60 * 60 * 1_000;
     settings.on_moment = Some(Arc::new(move |store, reached| {
         let is_meant = stores.contains(&store.0) && reached == moment;
         assert!(!is_meant || mended.load(Ordering::SeqCst), "at {moment:?}");

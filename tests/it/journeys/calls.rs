@@ -86,8 +86,8 @@ async fn a_platform_in_trouble_does_not_lead_astray(database: TestDb) {
     });
     let before = shop.log().calls.len();
     for units in 1..=8 {
-        shop.sell(&[(kit, units)]);
         let calls = shop.log().calls.len();
+        shop.sell(&[(kit, units)]);
         shop.until("called", |shop| shop.log().calls.len() > calls)
             .await;
     }

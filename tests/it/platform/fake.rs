@@ -138,7 +138,8 @@ pub(super) fn account(url: &str) -> Account {
 pub(super) fn client(clock: Clock) -> ShopifyClient {
     let settings = ClientSettings {
         connect_timeout_ms: 2_000,
-        request_timeout_ms: 1_000,
+        // A machine that stands still for a moment is no platform that hangs.
+        request_timeout_ms: 4_000,
         response_bytes_max: 64 * 1024,
         ..ClientSettings::default()
     };

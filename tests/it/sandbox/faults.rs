@@ -121,7 +121,7 @@ async fn a_key_in_use_is_refused_to_another_call() {
     let key = key(&shop);
     let mut faults = Faults::default();
     faults.api.slow_per_mille = 1000;
-    faults.api.slow_ms = 1_500;
+    faults.api.slow_ms = 5_000;
     sandbox.set_faults(faults);
     let query = "mutation($input: InventoryAdjustQuantitiesInput!) {
         inventoryAdjustQuantities(input: $input) @idempotent(key: \"one\") { userErrors { code } } }";

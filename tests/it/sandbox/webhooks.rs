@@ -96,8 +96,8 @@ async fn a_failed_delivery_comes_again_with_the_same_id_and_body() {
     let log = sandbox.log(DOMAIN).webhooks;
     let hours = log[8].at.nanos() - log[0].at.nanos();
     let four_hours = 4 * 3_600 * 1_000_000_000_i64;
-    // Within the jitter below; above, what a busy machine adds at this pace.
-    assert!((four_hours * 8 / 10..four_hours * 4).contains(&hours));
+    // Within the jitter; a busy machine adds any time at this pace.
+    assert!(hours >= four_hours * 8 / 10, "{hours}");
 }
 
 #[tokio::test]

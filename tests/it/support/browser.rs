@@ -173,10 +173,21 @@ impl Browser {
             let Err(error) = self.try_ask(Method::POST, &path, body.clone()).await else {
                 return;
             };
-            let is_stale = error["error"] == "stale element reference";
-            assert!(is_stale && Instant::now() < deadline, "{path}: {error}");
+            assert!(
+                is_gone(&error) && Instant::now() < deadline,
+                "{path}: {error}"
+            );
         }
     }
+}
+
+/// Whether the element has been drawn anew since it was found, in any of the ways in which the driver says so.
+fn is_gone(error: &Value) -> bool {
+    let (name, message) = (error["error"].as_str(), error["message"].as_str());
+    let said = ["does not belong to the document", "No node with given id"];
+    let is_said = |message: &str| said.iter().any(|words| message.contains(words));
+    matches!(name, Some("stale element reference" | "no such element"))
+        || message.is_some_and(is_said)
 }
 
 /// The port that the driver says it listens at.
