@@ -27,6 +27,14 @@ pub(crate) fn median(mut rounds: Vec<Measured>) -> Measured {
     rounds[rounds.len() / 2]
 }
 
+/// What is in the middle of the rates to those of another server in the same rounds.
+pub(crate) fn median_ratio(rounds: &[Measured], others: &[f64]) -> f64 {
+    let ratios = rounds.iter().zip(others);
+    let mut ratios: Vec<_> = ratios.map(|(own, other)| own.per_second / other).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
 pub(crate) async fn measure(server: &Server, connections: usize, span: Duration) -> Measured {
     thread_local! { static NEXT_ID: Rc<Cell<u64>> = Rc::default(); }
     let next_id = NEXT_ID.with(Rc::clone);

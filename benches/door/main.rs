@@ -1,10 +1,11 @@
 //! How many webhooks a second the intake door makes durable, beside a bare server that reads the same body.
 //!
-//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 3] [--only NAME]
+//! `cargo bench --bench door -- [--connections 32,64,128] [--seconds 5] [--rounds 5] [--only NAME]
 //! [--beside PROGRAM]`
 //!
 //! Each server is a process of its own, pinned to the first core where `taskset` exists; the load comes from this
-//! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts.
+//! process, pinned to the last. All are measured in turn, round by round, and of the rounds the median counts, of the
+//! ratios, too: each is to the bare server of its own round, for the machine is not equally fast all the time.
 //!
 //! `cargo bench --bench door -- parts [--seconds 5] [--only NAME]` tells what each part of the door costs: each server does
 //! more than the one before, and for each it says how many microseconds of processor time its parts spend on a webhook.
@@ -79,7 +80,7 @@ fn options(arguments: &[String]) -> Options {
             .map(|text| text.parse().expect("numbers of connections"))
             .collect(),
         seconds: number("--seconds", 5),
-        rounds: usize::try_from(number("--rounds", 3)).expect("few rounds"),
+        rounds: usize::try_from(number("--rounds", 5)).expect("few rounds"),
         only: value("--only").unwrap_or_default(),
         beside: value("--beside"),
         parts: arguments.iter().any(|argument| argument == "parts"),
@@ -134,15 +135,16 @@ async fn run(options: &Options) {
                 row.push(load::measure(server, *connections, span).await);
             }
         }
-        let medians: Vec<Measured> = rows.into_iter().map(load::median).collect();
-        let bare = medians.first().map_or(1.0, |bare| bare.per_second);
-        for (server, measured) in servers.iter().zip(&medians) {
+        let bare: Vec<f64> = rows[0].iter().map(|bare| bare.per_second).collect();
+        for (server, row) in servers.iter().zip(rows) {
+            let ratio = load::median_ratio(&row, &bare);
+            let measured = load::median(row);
             println!(
                 "{:<26} {:>5} {:>10.0} {:>7.3} {:>8.1} {:>8.1} {:>7}",
                 server.name,
                 connections,
                 measured.per_second,
-                measured.per_second / bare,
+                ratio,
                 measured.p50_ms,
                 measured.p99_ms,
                 measured.refused
