@@ -13,8 +13,8 @@ use crate::db::{Db, backup, migrate};
 use crate::http::{OPERATOR_TOKEN_PREFIX, hash_token};
 use crate::ids::IdSource;
 
-/// Tokens that are listed at most.
-const LISTED_MAX: u64 = 1_000;
+/// Tokens that are read at a time.
+const PAGE_TOKENS: u64 = 1_000;
 
 /// The operators' tokens of a database.
 #[derive(Debug)]
@@ -44,9 +44,17 @@ impl AdminTokens {
         })
     }
 
-    /// The first thousand, without anything that lets one in.
+    /// All of them, the oldest first, without anything that lets one in.
     pub async fn list(&self) -> Result<Vec<Operator>, AppError> {
-        Ok(operators::list(&self.db, None, LISTED_MAX).await?)
+        let mut listed: Vec<Operator> = Vec::new();
+        loop {
+            let last = listed.last().map(Operator::place);
+            let page = operators::list(&self.db, last.as_ref(), PAGE_TOKENS).await?;
+            if page.is_empty() {
+                return Ok(listed);
+            }
+            listed.extend(page);
+        }
     }
 
     /// Makes one more: the token, which nobody sees again, and its id.

@@ -21,6 +21,8 @@ use crate::telemetry::metric_name;
 
 /// Stores that one query reads.
 const PAGE_STORES: u32 = 1_000;
+/// Stores whose held webhooks raise no alarm; of more of them, the others count.
+const HOLDING_MAX: usize = 1_000;
 
 /// What is raised now, for whoever looks; the most pressing first.
 pub(super) type Board = watch::Sender<Arc<[Raised]>>;
@@ -55,7 +57,7 @@ impl Alarms {
 
     async fn read(&self, silence: &mut Silence) -> Reading {
         let statuses = self.directory.statuses();
-        let totals = *self.totals.borrow();
+        let totals = self.totals_to_judge(&statuses).await;
         if silence.is_due(self.clock.now())
             && let Err(error) = self.listen(silence, &statuses).await
         {
@@ -79,9 +81,34 @@ impl Alarms {
             silent: silence.summary(),
             contested_stores: statuses
                 .iter()
-                .filter(|status| is_contested(status))
+                .filter(|status| is_contested(status, self.clock.now()))
                 .count(),
             other_version: self.client.serves_other_version(),
+        }
+    }
+
+    /// What is held until the day is over waits because somebody wants that: no alarm is raised for it, and it hides
+    /// nobody else's.
+    async fn totals_to_judge(&self, statuses: &[KeeperStatus]) -> Option<Totals> {
+        let totals = (*self.totals.borrow())?;
+        let now = self.clock.now();
+        let holding = statuses.iter().filter(|status| is_holding(status, now));
+        let holding: Vec<_> = holding
+            .take(HOLDING_MAX)
+            .map(|status| status.store)
+            .collect();
+        if holding.is_empty() {
+            return Some(totals);
+        }
+        match fleet::totals_without(&self.db, &holding).await {
+            Ok(others) => Some(Totals {
+                dead: totals.dead,
+                ..others
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "failed to read what waits and is not held");
+                None
+            }
         }
     }
 
@@ -145,9 +172,16 @@ const fn judged(totals: Totals) -> ReadTotals {
     }
 }
 
-fn is_contested(status: &KeeperStatus) -> bool {
+/// By the time until which it is, for a store that was paused or deleted shows nothing new.
+fn is_contested(status: &KeeperStatus, now: Timestamp) -> bool {
     let observation = status.observation.as_ref();
-    observation.is_some_and(|observation| observation.contested_levels > 0)
+    let until = observation.and_then(|observation| observation.contested_until);
+    until.is_some_and(|until| now < until)
+}
+
+fn is_holding(status: &KeeperStatus, now: Timestamp) -> bool {
+    let until = status.today.and_then(|today| today.held_until);
+    until.is_some_and(|until| now < until)
 }
 
 fn is_uninstalled(status: &KeeperStatus) -> bool {

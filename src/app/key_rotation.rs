@@ -69,11 +69,11 @@ async fn rotate_locked(
         return Err(AppError::SameKey);
     }
     if setting.is_none() {
-        file.stage(&digits)?;
+        file.stage(&from, &digits)?;
     }
     sealing_keys::rotate(db, &from, &to, entry(&ids, &from, &to)).await?;
     if setting.is_none() {
-        file.finish(&ids)?;
+        file.finish()?;
     }
     Ok(Rotated {
         from: from.key_id().to_owned(),

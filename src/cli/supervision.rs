@@ -31,7 +31,7 @@ const PARTS: [(&str, &str, &[&str]); 5] = [
     (
         "shares",
         "who takes how much",
-        &["store", "turns", "busy_ms", "share_per_mille"],
+        &["store", "standing", "turns", "busy_ms", "share_per_mille"],
     ),
     ("crashed", "crashed", &["store", "restarts", "last_error"]),
     ("events", "of late", &["at", "store", "step", "detail"]),

@@ -57,6 +57,10 @@ impl StandingConfig {
             let reason = "must not exceed standing.quarantined_crashes";
             return Some(("standing.noisy_crashes", reason));
         }
+        if self.noisy_weight_percent < self.quarantined_weight_percent {
+            let reason = "must not be below standing.quarantined_weight_percent";
+            return Some(("standing.noisy_weight_percent", reason));
+        }
         None
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::standing::Record;
 use crate::ids::StoreId;
 
 /// Standings that are read at once: one for each store of which anything was ever decided.
-const STANDINGS_MAX: u64 = 100_000;
+const STANDINGS_PAGE: u64 = 10_000;
 
 /// For how long another store's acceptance of a body refuses the same body.
 const SHARED_BODY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -108,12 +108,22 @@ pub async fn stores_to_wake(
 
 /// Sums over all stores.
 pub async fn totals(db: &Db) -> Result<Totals, DbError> {
+    totals_without(db, &[]).await
+}
+
+/// Sums over all stores but these, which should be few.
+pub async fn totals_without(db: &Db, left_out: &[StoreId]) -> Result<Totals, DbError> {
+    let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
+    let counted = match left_out.as_slice() {
+        [] => String::new(),
+        stores => format!("WHERE h.store NOT IN ({})", stores.join(", ")),
+    };
     let sql = format!(
         "SELECT COUNT(*) AS store, CAST(COALESCE(SUM(received), 0) AS BIGINT) AS received, \
          CAST(COALESCE(SUM(backlog), 0) AS BIGINT) AS backlog, MIN(oldest) AS oldest, \
          CAST(COALESCE(SUM(applied), 0) AS BIGINT) AS applied, CAST(COALESCE(SUM(naked), 0) AS BIGINT) AS naked, \
          CAST(COALESCE(SUM(parked), 0) AS BIGINT) AS parked, CAST(COALESCE(SUM(dead), 0) AS BIGINT) AS dead \
-         FROM ({COUNTS}) counts"
+         FROM ({COUNTS} {counted}) counts"
     );
     let query = CountsRow::find_by_statement(statement(db.readers(), &sql, []));
     let row = db
@@ -154,13 +164,21 @@ pub async fn list_counts(
 
 /// The standing of each store of which anything was ever decided, ascending by store.
 pub async fn list_standings(db: &Db) -> Result<Vec<(StoreId, Record)>, DbError> {
-    let rows = standing::Entity::find()
-        .order_by_asc(standing::Column::Store)
-        .limit(STANDINGS_MAX);
-    let rows = db.reading(rows.all(db.readers())).await?;
-    rows.into_iter()
-        .map(|row| Ok((StoreId(row.store), standings::record(row)?)))
-        .collect()
+    let mut listed: Vec<(StoreId, Record)> = Vec::new();
+    loop {
+        let after = listed.last().map_or(0, |(store, _)| store.0);
+        let page = standing::Entity::find()
+            .filter(standing::Column::Store.gt(after))
+            .order_by_asc(standing::Column::Store)
+            .limit(STANDINGS_PAGE);
+        let page = db.reading(page.all(db.readers())).await?;
+        if page.is_empty() {
+            return Ok(listed);
+        }
+        for row in page {
+            listed.push((StoreId(row.store), standings::record(row)?));
+        }
+    }
 }
 
 /// The dead letters that are meant, of one store or of all.

@@ -1,9 +1,9 @@
 //! The sealing key's file, and the one beside it while the key is rotated.
 //!
-//! A rotation writes the coming key to `{file}.new`, seals the database anew in one transaction, and then gives the new
-//! file the name of the old one, which is kept as `{file}.{its name}`: backups made before need it. Whenever it is cut
-//! short, one of the files holds the key that the database is sealed under; the next start finds out which, and finishes
-//! the renaming.
+//! A rotation copies the key in force to `{file}.{its name}`, for backups made before need it, writes the coming key to
+//! `{file}.new`, seals the database anew in one transaction, and then gives the new file the name of the old one.
+//! Whenever it is cut short, one of the files holds the key that the database is sealed under; the next start finds out
+//! which, and finishes the renaming.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,16 @@ pub fn read_digits(path: &Path) -> Result<Secret, SealingError> {
     })
 }
 
+/// Writes a key's file, in place of what was there, which may be half of one.
+fn write_anew(path: &Path, digits: &Secret) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    create_private(path, digits.expose())
+}
+
 impl KeyFile {
     /// The file of this path, whether it is there or not.
     #[must_use]
@@ -67,30 +77,18 @@ impl KeyFile {
         }
     }
 
-    /// Writes the coming key beside the one in force, durably.
-    pub fn stage(&self, digits: &Secret) -> Result<(), SealingError> {
-        let coming = self.coming();
-        match std::fs::remove_file(&coming) {
-            // It sealed nothing: `open` has looked.
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-        create_private(&coming, digits.expose())?;
+    /// Writes the coming key beside the one in force, and that one once more under its name, durably. Nothing is sealed
+    /// anew before, so that whatever cannot be written stops a rotation while there is nothing to finish.
+    pub fn stage(&self, in_force: &Sealer, coming: &Secret) -> Result<(), SealingError> {
+        let digits = read_digits(&self.path)?;
+        write_anew(&self.beside(in_force.key_id()), &digits)?;
+        // A coming key that was there sealed nothing: `open` has looked.
+        write_anew(&self.coming(), coming)?;
         Ok(self.sync_directory()?)
     }
 
-    /// Puts the coming key in the place of the one before, which is kept beside it under its name.
-    pub fn finish(&self, ids: &Arc<IdSource>) -> Result<(), SealingError> {
-        if let Some(before) = Sealer::from_file_if_there(&self.path, Arc::clone(ids))? {
-            match std::fs::hard_link(&self.path, self.beside(before.key_id())) {
-                // Cut short there before.
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(error.into());
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
+    /// Puts the coming key in the place of the one before.
+    pub fn finish(&self) -> Result<(), SealingError> {
         std::fs::rename(self.coming(), &self.path)?;
         Ok(self.sync_directory()?)
     }
@@ -113,7 +111,7 @@ impl KeyFile {
             );
             return Ok(None);
         }
-        self.finish(ids)?;
+        self.finish()?;
         tracing::info!(
             key = coming.key_id(),
             "finished a rotation of the sealing key"

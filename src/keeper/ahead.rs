@@ -56,6 +56,12 @@ impl Ahead {
         self.parsed.len() + self.read.len()
     }
 
+    /// The number of the last of them.
+    pub(super) fn last_seq(&self) -> Option<i64> {
+        let read = self.read.back().map(|row| row.seq);
+        read.or_else(|| self.parsed.back().map(|row| row.seq))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.parsed.is_empty() && self.read.is_empty()
     }

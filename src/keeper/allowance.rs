@@ -50,15 +50,23 @@ impl SlotQuota {
         }
     }
 
-    fn tell(&self, standing: KnownStanding) {
+    /// Takes in what was read after so many changes had been told; `false`: another was told since.
+    fn tell(&self, standing: KnownStanding, told: u64) -> bool {
         let mut known = self.known();
+        if known.told != told {
+            return false;
+        }
         known.told += 1;
         known.standing = Some(Arc::new(standing));
+        true
     }
 
-    /// The same of the standing alone; nothing where the plan is not known.
-    fn tell_record(&self, record: Record) {
+    /// The same of the standing alone, unless somebody told of a change since; nothing where the plan is not known.
+    fn tell_record(&self, record: Record, told: u64) {
         let mut known = self.known();
+        if known.told != told {
+            return;
+        }
         known.told += 1;
         if let Some(standing) = &known.standing {
             let plan = standing.plan.clone();
@@ -68,15 +76,19 @@ impl SlotQuota {
 }
 
 impl Slot {
-    /// Takes in what decides how much the store may take, and makes its keeper look at it.
-    pub(super) fn learn_standing(&self, standing: KnownStanding) {
-        self.quota.tell(standing);
-        self.alert();
+    /// Takes in what decides how much the store may take, as it was read after so many changes had been told, and makes
+    /// its keeper look at it. `false`: another was told since.
+    pub(super) fn learn_standing(&self, standing: KnownStanding, told: u64) -> bool {
+        let is_latest = self.quota.tell(standing, told);
+        if is_latest {
+            self.alert();
+        }
+        is_latest
     }
 
-    /// The same when only the standing changed.
-    pub(super) fn learn_record(&self, record: Record) {
-        self.quota.tell_record(record);
+    /// The same when only the standing changed; should another have been told since, the next window brings it.
+    pub(super) fn learn_record(&self, record: Record, told: u64) {
+        self.quota.tell_record(record, told);
         self.alert();
     }
 
@@ -126,6 +138,7 @@ impl KeeperCore {
         self.slot.show_today(Today {
             at: now,
             rows: self.state.rows_today(now),
+            taken: self.state.taken_today(now),
             allowance: self.state.terms().allowance,
             held_until: self.state.held_until(now),
         });
@@ -150,6 +163,7 @@ impl KeeperCore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::standing::Rung;
 
     fn on(plan: &str) -> KnownStanding {
         KnownStanding {
@@ -163,10 +177,19 @@ mod tests {
         let quota = SlotQuota::default();
         let plan = || quota.shown().0.and_then(|known| known.plan.clone());
         let before = quota.told();
-        quota.tell(on("new"));
+        assert!(quota.tell(on("new"), before));
         quota.load(on("old"), before);
+        assert!(!quota.tell(on("older"), before));
         assert_eq!(plan().as_deref(), Some("new"));
-        quota.tell_record(Record::default());
+        let noisy = Record {
+            rung: Rung::Noisy,
+            ..Record::default()
+        };
+        let rung = || quota.shown().0.map(|known| known.record.rung);
+        quota.tell_record(noisy.clone(), before);
+        assert_eq!(rung(), Some(Rung::Good));
+        quota.tell_record(noisy, quota.told());
+        assert_eq!(rung(), Some(Rung::Noisy));
         assert_eq!(
             plan().as_deref(),
             Some("new"),

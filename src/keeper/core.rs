@@ -70,7 +70,7 @@ pub(super) struct KeeperCore {
     worked_at: Timestamp,
     /// What was given up, and is yet to be told in the log.
     pub(super) buried: Vec<DeadLetterRecord>,
-    /// Since the last turn, if it took the last row of the log.
+    /// Since the last turn, if the store rests after it.
     pub(super) caught_up: Option<Stopwatch>,
     /// The last turn left rows of the log.
     pub(super) left_rows: bool,

@@ -221,11 +221,18 @@ impl Directory {
         &self.inner.shared.settings.quota
     }
 
-    /// Tells a store's keeper, should there be one, what decides how much it may take.
-    pub fn learn_standing(&self, store: StoreId, standing: KnownStanding) {
-        if let Some(slot) = self.inner.slots.find(store) {
-            slot.learn_standing(standing);
-        }
+    /// How often a store's keeper was told what decides how much it may take: to be asked before that is read.
+    #[must_use]
+    pub fn standing_told(&self, store: StoreId) -> u64 {
+        let slot = self.inner.slots.find(store);
+        slot.map_or(0, |slot| slot.quota.told())
+    }
+
+    /// Tells a store's keeper, should there be one, what decides how much it may take. `false`: somebody else told it
+    /// since it was told so often, and what was read may be the older.
+    pub fn learn_standing(&self, store: StoreId, standing: KnownStanding, told: u64) -> bool {
+        let slot = self.inner.slots.find(store);
+        slot.is_none_or(|slot| slot.learn_standing(standing, told))
     }
 
     /// A store's place in the line for turns; `None`: it does not stand there.

@@ -136,6 +136,10 @@ impl KeeperCore {
         }
         let last_seq = self.hold_back(&mut found);
         self.state.saw_head(last_seq);
+        if self.ahead.last_seq() > Some(last_seq) {
+            // Held since it was read: it is read again.
+            self.ahead = Ahead::default();
+        }
         if let Some(place) = place {
             self.ahead = self.without_gaps(place, found.rows);
         }

@@ -50,8 +50,12 @@ impl Home {
                 leave_trace(trace);
                 resume_unwind(payload)
             }
-            // The runtime has ended, and with it the process.
-            Err(_cancelled) => pending().await,
+            Err(error) => match error.try_into_panic() {
+                // While the finished work was dropped.
+                Ok(payload) => resume_unwind(payload),
+                // The runtime has ended, and with it the process.
+                Err(_cancelled) => pending().await,
+            },
         }
     }
 }

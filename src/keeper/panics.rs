@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 
+/// Characters of a message that are logged.
+const MESSAGE_CHARS_MAX: usize = 500;
 /// Characters of a trace that are kept.
 const TRACE_CHARS_MAX: usize = 16_000;
 /// A backtrace costs as much as hundreds of webhooks: in a storm of panics the others have their place only.
@@ -18,20 +20,26 @@ thread_local! {
     static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// Notes every panic of this process from now on. Once logs are set up each is logged, before that it is told as by
-/// default.
+/// Notes every panic of this process from now on. Each is logged; where logs are not set up, or leave errors out, it is
+/// told as by default.
 pub fn watch_panics() {
     let by_default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let trace = trace_of(info);
-        if tracing::dispatcher::has_been_set() {
-            let message = info.payload_as_str().unwrap_or_default();
+        if tracing::enabled!(tracing::Level::ERROR) {
+            let message = message_of(info);
             tracing::error!(%trace, "panicked: {message}");
         } else {
             by_default(info);
         }
         LAST.set(Some(trace));
     }));
+}
+
+/// Cut off, for a message may quote what was at hand, a whole body for instance.
+fn message_of(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or_default();
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 /// Where the latest panic of this thread was, and how it came there; given once. `None` where nobody
@@ -63,7 +71,7 @@ fn trace_of(info: &PanicHookInfo<'_>) -> Arc<str> {
 /// Whether a backtrace may be taken again.
 fn is_due() -> bool {
     static LAST: Mutex<Option<Stopwatch>> = Mutex::new(None);
-    // Who holds it takes one this very moment.
+    // Who holds it is about to take one.
     let Ok(mut last) = LAST.try_lock() else {
         return false;
     };

@@ -22,7 +22,7 @@ use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::allowance::SlotQuota;
 use crate::keeper::board::Board;
-use crate::keeper::exit::Exit;
+use crate::keeper::exit::{Blame, Exit};
 use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
 use crate::keeper::progress::{InHand, Progress};
@@ -114,6 +114,7 @@ impl Slot {
             state: KeeperState::Stopped,
             arbiter: 0,
             restarts: 0,
+            crashes: 0,
             stuck: None,
             in_hand: None,
             last_error: None,
@@ -443,6 +444,7 @@ impl Slot {
     pub(super) fn crashed(&self, exit: &Exit) {
         let mut life = self.life();
         life.status.restarts += 1;
+        life.status.crashes += u64::from(exit.blame() == Blame::Store);
         life.status.last_error = Some(exit.to_string());
         if let Some(trace) = exit.panic().and_then(|panic| panic.trace.clone()) {
             life.status.last_panic = Some(trace);

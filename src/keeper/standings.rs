@@ -28,7 +28,7 @@ const CRASHES_MAX: usize = 128;
 #[derive(Debug, Default)]
 struct Watch {
     busy_us: u64,
-    restarts: u64,
+    crashes_before: u64,
     /// How often its keeper crashed, by when that was seen; the earliest first.
     crashes: VecDeque<(Timestamp, u64)>,
     ladder: Ladder,
@@ -38,8 +38,8 @@ impl Watch {
     /// Takes in what was counted since the last window; gives how long its turns took of that.
     fn take_in(&mut self, status: &KeeperStatus, now: Timestamp, within_ms: i64) -> u64 {
         let busy_us = status.busy_us.saturating_sub(self.busy_us);
-        let crashes = status.restarts.saturating_sub(self.restarts);
-        (self.busy_us, self.restarts) = (status.busy_us, status.restarts);
+        let crashes = status.crashes.saturating_sub(self.crashes_before);
+        (self.busy_us, self.crashes_before) = (status.busy_us, status.crashes);
         let oldest = now.plus_millis(-within_ms);
         // One that is seen in the future was seen before the clock was set back.
         self.crashes.retain(|(at, _)| *at > oldest && *at <= now);
@@ -62,6 +62,8 @@ impl Watch {
 struct Seen {
     slot: Arc<Slot>,
     known: Arc<KnownStanding>,
+    /// How often a change was told before that was looked at.
+    told: u64,
     status: KeeperStatus,
     busy_us: u64,
 }
@@ -71,8 +73,8 @@ pub(super) async fn keep_standings(shared: Arc<Shared>, slots: Arc<Slots>) {
     let clock = shared.deps.clock.clone();
     let window_ms = shared.settings.quota.ladder.window_ms.max(1);
     let mut watches = HashMap::new();
+    let mut watch = Stopwatch::start();
     while !shared.is_shutting_down() {
-        let watch = Stopwatch::start();
         clock.sleep_until(clock.now().plus_millis(window_ms)).await;
         if shared.is_shutting_down() {
             return;
@@ -81,10 +83,23 @@ pub(super) async fn keep_standings(shared: Arc<Shared>, slots: Arc<Slots>) {
             tracing::warn!(%error, "failed to read the standings of stores");
         }
         let window_us = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
-        for (seen, next) in judge(&shared, &slots, &mut watches, window_us) {
+        watch = Stopwatch::start();
+        let steps = judge(&shared, &slots, &mut watches, window_us);
+        make_steps(&shared, steps).await;
+    }
+}
+
+/// What cannot be written now is judged anew: windows later it may be wrong.
+async fn make_steps(shared: &Shared, steps: Vec<(Seen, Record)>) {
+    for (seen, next) in steps {
+        if shared.is_shutting_down() {
+            return;
+        }
+        if let Err(error) = step(shared, &seen, next).await {
             let store = seen.slot.store;
-            if let Err(error) = step(&shared, &seen, next).await {
-                tracing::warn!(%store, %error, "failed to change a standing");
+            tracing::warn!(%store, %error, "failed to change a standing");
+            if error.is_transient() {
+                return;
             }
         }
     }
@@ -92,6 +107,11 @@ pub(super) async fn keep_standings(shared: Arc<Shared>, slots: Arc<Slots>) {
 
 /// Learns what was decided elsewhere, or while a keeper was just being activated.
 async fn refresh(shared: &Shared, slots: &Slots) -> Result<(), DbError> {
+    let told: HashMap<_, _> = slots
+        .all()
+        .iter()
+        .map(|slot| (slot.store, slot.quota.told()))
+        .collect();
     let db = shared.deps.db.clone();
     let kept = shared
         .home
@@ -103,8 +123,9 @@ async fn refresh(shared: &Shared, slots: &Slots) -> Result<(), DbError> {
         let Some(slot) = slots.find(store) else {
             continue;
         };
-        if slot.standing().is_some_and(|known| known.record != record) {
-            slot.learn_record(record);
+        let is_other = slot.standing().is_some_and(|known| known.record != record);
+        if let Some(told) = told.get(&store).filter(|_| is_other) {
+            slot.learn_record(record, *told);
         }
     }
     for standing in [Standing::Noisy, Standing::Quarantined, Standing::Suspended] {
@@ -124,6 +145,7 @@ fn judge(
     let (quota, now) = (&shared.settings.quota, shared.deps.clock.now());
     let (mut all_busy_us, mut stores) = (0_u64, Vec::new());
     for slot in slots.all() {
+        let told = slot.quota.told();
         let status = slot.status();
         let watch = watches.entry(slot.store).or_default();
         let busy_us = watch.take_in(&status, now, quota.ladder.crashes_within_ms);
@@ -132,6 +154,7 @@ fn judge(
             stores.push(Seen {
                 slot,
                 known,
+                told,
                 status,
                 busy_us,
             });
@@ -181,7 +204,7 @@ async fn step(shared: &Shared, seen: &Seen, next: Record) -> Result<(), DbError>
     };
     tracing::warn!(%store, standing = standing.name(), reason = %record.reason, "standing changed");
     counter!(metric_name::STANDING_STEPS_TOTAL, "standing" => standing.name()).increment(1);
-    seen.slot.learn_record(record);
+    seen.slot.learn_record(record, seen.told);
     Ok(())
 }
 
@@ -191,10 +214,10 @@ mod tests {
     use crate::keeper::slot::Slot;
 
     /// A store's status with so many crashes and so much work since the process started.
-    fn status(busy_us: u64, restarts: u64) -> KeeperStatus {
+    fn status(busy_us: u64, crashes: u64) -> KeeperStatus {
         KeeperStatus {
             busy_us,
-            restarts,
+            crashes,
             ..Slot::new(StoreId(1)).status()
         }
     }

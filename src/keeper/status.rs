@@ -52,6 +52,8 @@ pub struct KeeperStatus {
     pub arbiter: usize,
     /// Since the process started.
     pub restarts: u64,
+    /// Those of them that the store brought about itself: no outage of the database or of a lock counts.
+    pub crashes: u64,
     /// Set while it has work in hand and moves nothing.
     pub stuck: Option<Stuck>,
     /// What it has in hand.
@@ -93,8 +95,10 @@ pub struct KnownStanding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Today {
     pub at: Timestamp,
-    /// Webhooks accepted since it began.
+    /// Webhooks accepted since it began, as far as its keeper looked.
     pub rows: i64,
+    /// Those of them that are taken.
+    pub taken: i64,
     /// How many the day has, as far as it is bounded.
     pub allowance: Option<i64>,
     /// Set while those beyond the allowance are held.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use metrics::gauge;
 
 use crate::clock::{Stopwatch, Timestamp};
-use crate::domain::storm::{Detector, Sign, Storm, Turn};
+use crate::domain::storm::{Change, Detector, Sign, Storm};
 use crate::keeper::settings::StormSettings;
 use crate::telemetry::metric_name;
 
@@ -30,6 +30,8 @@ pub(super) struct StormWatch {
     since_start: Stopwatch,
     /// When the next turn in the slow line may begin, microseconds since the start.
     next_us: AtomicU64,
+    /// Counts storms: a place in the line of one is none in the line of another.
+    number: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl StormWatch {
             }),
             since_start: Stopwatch::start(),
             next_us: AtomicU64::new(0),
+            number: AtomicU64::new(0),
         }
     }
 
@@ -83,7 +86,7 @@ impl StormWatch {
     fn judge(&self, state: &mut State, now: Timestamp) {
         state.looked_at = Some(now);
         match state.detector.look(now) {
-            Some(Turn::Began(storm)) => {
+            Some(Change::Began(storm)) => {
                 tracing::warn!(
                     webhooks = storm.webhooks,
                     resent = storm.resent,
@@ -91,7 +94,7 @@ impl StormWatch {
                 );
                 self.set(true);
             }
-            Some(Turn::Over(storm)) => {
+            Some(Change::Over(storm)) => {
                 tracing::warn!(since = %storm.since, "the retry storm is over");
                 self.set(false);
             }
@@ -102,8 +105,8 @@ impl StormWatch {
     fn set(&self, is_on: bool) {
         self.is_on.store(is_on, Ordering::Relaxed);
         gauge!(metric_name::RETRY_STORM).set(u32::from(is_on));
-        // Whoever stood in the line of an earlier storm has left it.
         self.next_us.store(0, Ordering::Relaxed);
+        self.number.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long a store that is done with all it has rests before its next turn, while there is a storm.
@@ -113,16 +116,16 @@ impl StormWatch {
 
     /// Waits in the slow line for as long as there is a storm.
     pub(super) async fn give_way(&self) {
-        if !self.is_on() {
-            return;
-        }
-        let place_us = self.take_place();
         while self.is_on() {
-            let left_us = place_us.saturating_sub(self.now_us());
-            if left_us == 0 {
-                return;
+            let number = self.number.load(Ordering::Relaxed);
+            let place_us = self.take_place();
+            while self.is_on() && self.number.load(Ordering::Relaxed) == number {
+                let left_us = place_us.saturating_sub(self.now_us());
+                if left_us == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_micros(left_us).min(PATIENCE)).await;
             }
-            tokio::time::sleep(Duration::from_micros(left_us).min(PATIENCE)).await;
         }
     }
 

@@ -108,7 +108,8 @@ impl KeeperCore {
     fn rest(&self) -> Duration {
         let rested = self.caught_up.map(Stopwatch::elapsed);
         let usual_ms = self.spacing_ms();
-        let spacing_ms = self.shared.storm.spacing_ms().unwrap_or(usual_ms);
+        let stormy_ms = self.shared.storm.spacing_ms().unwrap_or(0);
+        let spacing_ms = usual_ms.max(stormy_ms);
         rested.map_or(Duration::ZERO, |rested| {
             Duration::from_millis(spacing_ms).saturating_sub(rested)
         })

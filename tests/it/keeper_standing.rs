@@ -1,12 +1,14 @@
-//! Standings and allowances with real keepers: what is held and when it goes on, who gets which share, and steps that
-//! follow from crashes and webhooks.
+//! Standings and allowances with real keepers: what is held and when it goes on, steps that follow from webhooks, and
+//! what a store is not charged for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use storekeeper::clock::Timestamp;
 use storekeeper::db::admin::standings;
 use storekeeper::domain::standing::{Beyond, Decision, Record, Standing};
-use storekeeper::keeper::{KeeperSettings, KnownStanding};
+use storekeeper::domain::store::command::{Command, Row};
+use storekeeper::keeper::{Envelope, KeeperSettings, KnownStanding};
 
 use crate::support::keepers::{Rig, START, STORE, eventually};
 
@@ -35,6 +37,11 @@ async fn arrive(rig: &Rig, rows: i64) {
     rig.directory.ring(STORE);
 }
 
+fn learn(rig: &Rig, standing: KnownStanding) {
+    let told = rig.directory.standing_told(STORE);
+    assert!(rig.directory.learn_standing(STORE, standing, told));
+}
+
 /// The keeper has come, and found what it may take.
 async fn taken(rig: &Rig, rows: i64) {
     eventually("rows to be taken", || rig.cursor(STORE) == rows).await;
@@ -49,12 +56,17 @@ async fn what_is_beyond_the_allowance_waits_for_the_next_day_and_is_not_lost() {
     arrive(&rig, 6).await;
     eventually("rows to be held", || held_until(&rig) == Some(midnight())).await;
     assert_eq!(rig.cursor(STORE), 3);
+    let before = midnight().millis_since(START) - 1_000;
+    rig.clock.advance_millis(before);
     // Ringing, however often, takes nothing more.
     for _ring in 0..20 {
         rig.directory.ring(STORE);
+        // Who answers has looked before.
+        rig.directory
+            .command(STORE, Envelope::plain(Command::ReconcileNow))
+            .await
+            .unwrap();
     }
-    let before = midnight().millis_since(START) - 1_000;
-    rig.clock.advance_millis(before);
     assert_eq!(rig.cursor(STORE), 3);
     rig.clock.advance_millis(1_001);
     taken(&rig, 7).await;
@@ -96,7 +108,7 @@ async fn a_larger_plan_or_another_standing_releases_what_is_held() {
         plan: Some("large".to_owned()),
         record: Record::default(),
     };
-    rig.directory.learn_standing(STORE, large.clone());
+    learn(&rig, large.clone());
     taken(&rig, 5).await;
     eventually("rows to be held", || held_until(&rig).is_some()).await;
     let decision = Decision {
@@ -109,7 +121,7 @@ async fn a_larger_plan_or_another_standing_releases_what_is_held() {
         record: Record::default().decided(decision, START),
         ..large
     };
-    rig.directory.learn_standing(STORE, noisy);
+    learn(&rig, noisy);
     taken(&rig, 9).await;
 }
 
@@ -171,4 +183,34 @@ async fn rig_pass(rig: &Rig) {
     looks.tick().await;
     rig.clock.advance_millis(100);
     looks.tick().await;
+}
+
+/// What failed is the database's fault, and it fails for every store that has work.
+#[tokio::test]
+async fn an_outage_of_the_database_is_no_crash_of_a_store() {
+    const FAILURES: u64 = 6;
+    let rig = Rig::start(|settings| {
+        settings.before_apply = Some(Arc::new(|row: &Row| {
+            assert!(row.topic != "orders/create", "told to panic");
+        }));
+    })
+    .await;
+    arrive(&rig, 1).await;
+    taken(&rig, 1).await;
+    rig.sql("ALTER TABLE inbox_head RENAME TO head_away").await;
+    rig.directory.ring(STORE);
+    for _failure in 0..FAILURES {
+        rig.let_restart(STORE).await;
+    }
+    let status = rig.directory.status(STORE).unwrap();
+    assert!(status.restarts >= FAILURES, "{status:?}");
+    assert_eq!(status.crashes, 0);
+    rig.sql("ALTER TABLE head_away RENAME TO inbox_head").await;
+    rig.accept_malformed(STORE).await;
+    let crashed = eventually("a crash of its own", || {
+        rig.directory.ring(STORE);
+        let status = rig.directory.status(STORE);
+        status.is_some_and(|status| status.crashes > 0)
+    });
+    rig.pass_time(crashed).await;
 }

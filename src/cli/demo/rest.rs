@@ -16,7 +16,7 @@ use crate::keeper::{Envelope, KeeperStatus};
 use crate::sandbox::Sandbox;
 use crate::sandbox::reference::drift;
 
-/// The longest wait for rest; what is not right by then is reported as drift.
+/// The longest wait for rest; what is not right by then is reported as drift or as lost.
 const REST_MAX: Duration = Duration::from_secs(90);
 /// How often rest is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

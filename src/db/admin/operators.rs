@@ -61,6 +61,17 @@ pub struct Operator {
     pub created_at: Timestamp,
 }
 
+impl Operator {
+    /// Where it stands among all.
+    #[must_use]
+    pub fn place(&self) -> TokenPlace {
+        TokenPlace {
+            created_at: self.created_at,
+            id: self.id.clone(),
+        }
+    }
+}
+
 /// A token to be let in.
 #[derive(Clone, Copy, Debug)]
 pub struct NewOperator<'a> {

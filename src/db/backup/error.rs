@@ -26,8 +26,9 @@ pub enum BackupError {
     #[error("{path} is not a backup that this version can read: {reason}")]
     Unreadable { path: String, reason: String },
     #[error(
-        "the sealing key is not part of a backup: put the old server's secrets.key (mode 0600) into the data directory, \
-         or set secrets.key, and restore again"
+        "the sealing key is not part of a backup: put the key of the server that made it (its secrets.key, or \
+         the secrets.key.<id> that a rotation left) into the data directory as secrets.key (mode 0600), or set \
+         secrets.key, and restore again"
     )]
     NoKey,
     #[error(transparent)]

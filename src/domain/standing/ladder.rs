@@ -164,8 +164,10 @@ impl Ladder {
             let reason = excess.map(|excess| excess.to_string());
             (record.rung.worse(), reason.unwrap_or_default())
         } else if self.calm >= rules.windows_down.max(1) && may_leave {
-            let minutes = rules.window_ms.saturating_mul(i64::from(self.calm)) / 60_000;
-            (record.rung.better(), format!("calm for {minutes} minutes"))
+            (
+                record.rung.better(),
+                format!("calm for {} windows", self.calm),
+            )
         } else {
             return None;
         };

@@ -143,8 +143,8 @@ impl Record {
         self.suspension.as_ref().map(|suspension| suspension.at)
     }
 
-    /// As a person decides. A suspension leaves what the rules decided beneath it; any other standing ends one, and the
-    /// rules leave it alone until the UTC day is over.
+    /// As a person decides. A suspension leaves what the rules decided beneath it, and one in force is not put off by
+    /// another; any other standing ends one, and the rules leave it alone until the UTC day is over.
     #[must_use]
     pub fn decided(&self, decision: Decision, now: Timestamp) -> Self {
         let Decision {
@@ -158,7 +158,8 @@ impl Record {
             Standing::Noisy => Rung::Noisy,
             Standing::Quarantined => Rung::Quarantined,
             Standing::Suspended => {
-                let at = effective_at.map_or(now, |at| at.max(now));
+                let in_force = self.suspended_from().filter(|from| *from <= now);
+                let at = in_force.unwrap_or_else(|| effective_at.map_or(now, |at| at.max(now)));
                 return Self {
                     suspension: Some(Suspension { at, reason, by }),
                     ..self.clone()

@@ -105,6 +105,14 @@ impl Default for Terms {
     }
 }
 
+impl Terms {
+    /// Whether the store's webhooks are refused.
+    #[must_use]
+    pub const fn is_suspended(&self) -> bool {
+        matches!(self.standing, Standing::Suspended)
+    }
+}
+
 impl QuotaRules {
     /// The terms of a store.
     #[must_use]

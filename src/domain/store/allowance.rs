@@ -38,8 +38,12 @@ impl Allowance {
 }
 
 impl StoreState {
-    /// What the store may take from now on.
-    pub const fn agree(&mut self, terms: Terms) {
+    /// What the store may take from now on. A suspension that ends is followed by a sweep, which makes the subscriptions
+    /// that the platform ended meanwhile anew, and reads what they would have told.
+    pub fn agree(&mut self, terms: Terms) {
+        if self.allowance.terms.is_suspended() && !terms.is_suspended() {
+            self.reconcile_now();
+        }
         self.allowance.terms = terms;
     }
 
@@ -78,6 +82,13 @@ impl StoreState {
     pub fn rows_today(&self, now: Timestamp) -> i64 {
         let day = self.allowance.day.filter(|day| day.is_of(now));
         day.map_or(0, |day| day.rows(self.allowance.head))
+    }
+
+    /// How many of today's webhooks stand before the cursor.
+    #[must_use]
+    pub fn taken_today(&self, now: Timestamp) -> i64 {
+        let day = self.allowance.day.filter(|day| day.is_of(now));
+        day.map_or(0, |day| day.rows(self.counts.taken.cursor()))
     }
 
     /// Until when rows are held, and no other may be taken.

@@ -31,6 +31,8 @@ pub struct Observation {
     pub open_calls: usize,
     /// Levels that somebody else keeps changing back, and that are left alone for now.
     pub contested_levels: usize,
+    /// Until when, at the longest: who looks later than that sees none.
+    pub contested_until: Option<Timestamp>,
     pub buckets: BTreeMap<String, BucketView>,
     pub paused: Option<Pause>,
     pub last_sweep_at: Option<Timestamp>,

@@ -96,6 +96,11 @@ impl StoreState {
             unsure_levels: self.stock.unread_count() + self.items_wanted.len(),
             open_calls: self.open_calls.len(),
             contested_levels: self.breaker.open_levels(now).count(),
+            contested_until: self
+                .breaker
+                .open_levels(now)
+                .map(|(_, _, until)| until)
+                .max(),
             buckets: self.buckets.views(),
             paused: self.paused.clone(),
             last_sweep_at: self.sweep_memo.finished_at,

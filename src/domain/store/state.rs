@@ -73,7 +73,9 @@ pub struct Memo {
     pub passed_over: PassedOver,
     /// Reads of orders that the ledger does not have, and that told too little.
     pub strangers_asked: BTreeMap<OrderId, Asked>,
-    /// Fulfillment orders that changed and may be of any order.
+    /// Fulfillment orders that changed and may be of any order. The name as it is kept is new: under the old one stood a
+    /// list, which would not be understood; what it told is found by the sweep.
+    #[serde(rename = "parts_asked")]
     pub parts_touched: BTreeMap<FulfillmentOrderId, Asked>,
     /// Cancelled orders whose components were not given back.
     pub unrestocked: BTreeSet<OrderId>,

@@ -2,7 +2,7 @@
 //! guaranteed).
 //!
 //! Orders are read from a watermark on, with an overlap; the watermark advances in the commit that takes the last
-//! page. Then the levels of every item that has to do with a bundle are read, and missing subscriptions made again.
+//! page. Then the levels of every item that has to do with a bundle are read. Missing subscriptions are made again first.
 
 use crate::clock::Timestamp;
 use crate::domain::call::{READ_ITEMS_MAX, Read};
@@ -50,11 +50,21 @@ impl StoreState {
     /// The step of the sweep that a call would bring forward now.
     pub(super) fn sweep_step(&self, now: Timestamp) -> Option<SweepStep> {
         match &self.sweep {
+            Some(sweep) if sweep.step == SweepStep::Subscriptions => Some(self.first_sweep_step()),
             Some(sweep) => Some(sweep.step),
             None => self
                 .next_sweep_at()
                 .filter(|at| *at <= now)
-                .map(|_| SweepStep::Subscriptions),
+                .map(|_| self.first_sweep_step()),
+        }
+    }
+
+    /// A suspended store's webhooks are refused so that the platform ends them: they are not asked for again.
+    const fn first_sweep_step(&self) -> SweepStep {
+        if self.terms().is_suspended() {
+            SweepStep::Orders
+        } else {
+            SweepStep::Subscriptions
         }
     }
 
@@ -70,8 +80,10 @@ impl StoreState {
             self.locations.wanted = true;
             self.sweep = Some(self.begin_sweep(now));
         }
-        let sweep = self.sweep.as_ref()?;
-        Some(match sweep.step {
+        let step = self.sweep_step(now)?;
+        let sweep = self.sweep.as_mut()?;
+        sweep.step = step;
+        Some(match step {
             SweepStep::Subscriptions => Read::Subscriptions,
             SweepStep::Orders => Read::OrdersSince {
                 since: sweep.since,
@@ -94,7 +106,7 @@ impl StoreState {
         let first = || self.bundles.in_force_since().unwrap_or(started_at);
         let watermark = self.sweep_memo.orders_until.unwrap_or_else(first);
         SweepRun {
-            step: SweepStep::Subscriptions,
+            step: self.first_sweep_step(),
             started_at,
             since: watermark.plus_millis(-self.settings.sweep_overlap_ms),
             page: None,

@@ -22,7 +22,7 @@ pub struct Storm {
 
 /// A storm began, or is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Change {
     Began(Storm),
     Over(Storm),
 }
@@ -88,7 +88,7 @@ impl Detector {
     }
 
     /// Judges what was noticed; tells what turned by it.
-    pub fn look(&mut self, now: Timestamp) -> Option<Turn> {
+    pub fn look(&mut self, now: Timestamp) -> Option<Change> {
         self.move_to(now);
         let counts = self.counts();
         let Some(storm) = self.storm else {
@@ -104,7 +104,7 @@ impl Detector {
         }
         self.storm = None;
         self.calm_since = None;
-        Some(Turn::Over(storm))
+        Some(Change::Over(storm))
     }
 
     /// Whether webhooks are still sent again, half as many as at its beginning at least, and accepted late. What is new
@@ -115,7 +115,7 @@ impl Detector {
             && exceeds_percentile(counts.not_calm, counts.webhooks)
     }
 
-    fn begins(&mut self, counts: &Counts, now: Timestamp) -> Option<Turn> {
+    fn begins(&mut self, counts: &Counts, now: Timestamp) -> Option<Change> {
         let rules = &self.rules;
         let is_storm = counts.webhooks >= rules.webhooks_min.max(1)
             && counts.resent.saturating_mul(100)
@@ -130,7 +130,7 @@ impl Detector {
             resent: counts.resent,
         };
         self.storm = Some(storm);
-        Some(Turn::Began(storm))
+        Some(Change::Began(storm))
     }
 
     /// Forgets what has left the window. When the clock was set back all of it bears stamps that are still to come: it

@@ -8,5 +8,5 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use detector::{Detector, Storm, Turn};
+pub use detector::{Change, Detector, Storm};
 pub use rules::{Sign, StormRules};

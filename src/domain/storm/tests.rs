@@ -46,7 +46,7 @@ fn is_storm(rules: StormRules, kinds: &[(i64, Sign)]) -> bool {
     for (count, sign) in kinds {
         (0..*count).for_each(|_| detector.note(sign));
     }
-    matches!(detector.look(at(NOW)), Some(Turn::Began(_)))
+    matches!(detector.look(at(NOW)), Some(Change::Began(_)))
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn stormy() -> Detector {
         webhooks: 100,
         resent: 100,
     };
-    assert_eq!(detector.look(at(NOW)), Some(Turn::Began(expected)));
+    assert_eq!(detector.look(at(NOW)), Some(Change::Began(expected)));
     assert_eq!(detector.storm(), Some(expected));
     assert_eq!(detector.look(at(NOW)), None, "it began already");
     detector
@@ -127,7 +127,7 @@ fn over_at(detector: &mut Detector, each: impl Fn(i64) -> Option<Sign>) -> Optio
         if let Some(sign) = each(*now) {
             detector.note(&sign);
         }
-        matches!(detector.look(at(*now)), Some(Turn::Over(_)))
+        matches!(detector.look(at(*now)), Some(Change::Over(_)))
     })
 }
 
@@ -187,7 +187,7 @@ fn a_clock_that_was_set_back_makes_no_storm_longer() {
     );
     assert_eq!(detector.look(at(NOW - hour + RULES.quiet_ms - 1)), None);
     let over = detector.look(at(NOW - hour + RULES.quiet_ms));
-    assert!(matches!(over, Some(Turn::Over(_))), "{over:?}");
+    assert!(matches!(over, Some(Change::Over(_))), "{over:?}");
 }
 
 #[test]
@@ -262,8 +262,8 @@ proptest! {
                 model.signs.push(sign);
             }
             let turned = match detector.look(at(now)) {
-                Some(Turn::Began(_)) => "began",
-                Some(Turn::Over(_)) => "over",
+                Some(Change::Began(_)) => "began",
+                Some(Change::Over(_)) => "over",
                 None => "",
             };
             prop_assert_eq!(turned, model.look(now));

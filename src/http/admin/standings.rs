@@ -9,7 +9,7 @@ use super::{Deed, supervision};
 use crate::clock::Timestamp;
 use crate::db::admin::standings;
 use crate::db::admin::stores::StoreRecord;
-use crate::domain::standing::{Day, Decision, Limits, QuotaRules, Record, Standing};
+use crate::domain::standing::{DAY_MS, Day, Decision, Limits, QuotaRules, Record, Standing};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{Admin, Behind, StorePath, StrictJson, Viewer, checked_reason};
 use crate::http::replies::Tagged;
@@ -20,7 +20,6 @@ use crate::keeper::KnownStanding;
 
 /// The longest notice of a suspension.
 const NOTICE_DAYS_MAX: i64 = 366;
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// What a suspended store's webhooks are answered.
 const REFUSED: &str = "refuse_410";
 
@@ -280,12 +279,17 @@ pub(crate) async fn decide(
 
 /// Tells a store's keeper what decides how much it may take, as the database has it.
 pub(crate) async fn relearn(state: &AppState, store: StoreId) -> Result<(), ApiError> {
-    let known = KnownStanding {
-        record: standings::find(state.db(), store).await?,
-        plan: get_record(state, store).await?.plan,
-    };
-    state.directory.learn_standing(store, known);
-    Ok(())
+    loop {
+        let told = state.directory.standing_told(store);
+        let known = KnownStanding {
+            record: standings::find(state.db(), store).await?,
+            plan: get_record(state, store).await?.plan,
+        };
+        // Otherwise somebody changed it meanwhile: what was read may be from before that.
+        if state.directory.learn_standing(store, known, told) {
+            return Ok(());
+        }
+    }
 }
 
 fn checked(body: StandingBody, actor: &str, now: Timestamp) -> Result<Decision, ApiError> {
@@ -342,11 +346,11 @@ fn document(
     let today = status.and_then(|status| status.today);
     let today = today.and_then(|today| today.still(now));
     let held_until = today.and_then(|today| today.held_until);
-    let rows = match (held_until, terms.allowance) {
+    let rows = today.map_or(0, |today| match held_until {
         // While all is held, its keeper looks for no more.
-        (Some(_), Some(allowance)) => allowance.saturating_add(waiting),
-        (Some(_) | None, _) => today.map_or(0, |today| today.rows),
-    };
+        Some(_) => today.taken.saturating_add(waiting),
+        None => today.rows,
+    });
     let beyond = terms
         .allowance
         .map_or(0, |allowance| (rows - allowance).max(0));

@@ -1,7 +1,8 @@
 //! `/v1/admin/stores`: registering stores and changing how they are reached.
 //!
-//! A creation under an `Idempotency-Key` derives the store's keys from it (and from the sealing key, so that nobody
-//! else can): asked again, the same request gives the same answer although the keys are kept as hashes only.
+//! A creation under an `Idempotency-Key` derives the store's keys from it (and from the sealing key and a salt kept with
+//! the reply, so that nobody else can): asked again while the reply is kept, the same request gives the same answer
+//! although the keys are kept as hashes only.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -236,7 +237,7 @@ impl Keys {
         }
     }
 
-    /// The same for the same key and request; another for every other, and for every other server.
+    /// The same for the same key and request while its reply is kept; another for every other, and for every other server.
     fn derived(state: &AppState, once: &Once) -> Self {
         let derive = |prefix: &str| once.derive(state, prefix);
         Self {

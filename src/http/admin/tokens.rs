@@ -211,7 +211,8 @@ pub(crate) async fn page(
 fn place_of(text: &str) -> Result<TokenPlace, ApiError> {
     let place = text.split_once('-').and_then(|(made, id)| {
         let created_at = Timestamp::from_millis(made.parse().ok()?);
-        let id = id.to_owned();
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = is_id.then(|| id.to_owned())?;
         Some(TokenPlace { created_at, id })
     });
     place.ok_or_else(|| ApiError::plain(Problem::MalformedCursor))

@@ -35,6 +35,7 @@ fn observation() -> Observation {
         unsure_levels: 0,
         open_calls: 0,
         contested_levels: 0,
+        contested_until: None,
         buckets: BTreeMap::from([
             ("graphql".to_owned(), bucket(11, 2_000)),
             ("rest".to_owned(), bucket(40, 40)),
@@ -51,6 +52,7 @@ fn status(state: KeeperState, observation: Observation) -> KeeperStatus {
         state,
         arbiter: 0,
         restarts: 0,
+        crashes: 0,
         stuck: None,
         in_hand: None,
         busy_us: 0,
@@ -212,6 +214,7 @@ fn what_is_held_says_why_and_until_when() {
     held.today = Some(Today {
         at: NOW,
         rows: 12,
+        taken: 9,
         allowance: Some(9),
         held_until: Some(NOW.plus_millis(3_600_000)),
     });

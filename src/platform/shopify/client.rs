@@ -27,8 +27,8 @@ pub struct ShopifyClient {
     clock: Clock,
     api_version: String,
     response_bytes_max: usize,
-    /// Serving another version than asked for is worth one warning, not one per reply.
-    version_warned: AtomicBool,
+    /// The latest answer was of another version than asked for: worth one warning, not one for each answer.
+    serves_other_version: AtomicBool,
 }
 
 impl ShopifyClient {
@@ -56,7 +56,7 @@ impl ShopifyClient {
             clock,
             api_version: settings.shopify_api_version.clone(),
             response_bytes_max: settings.response_bytes_max,
-            version_warned: AtomicBool::new(false),
+            serves_other_version: AtomicBool::new(false),
         })
     }
 
@@ -90,13 +90,23 @@ impl ShopifyClient {
         self.response_bytes_max
     }
 
-    /// Whether it has answered by another version of its API than it was asked for.
+    /// Whether its latest answer was by another version of its API than it was asked for.
     pub fn serves_other_version(&self) -> bool {
-        self.version_warned.load(Ordering::Relaxed)
+        self.serves_other_version.load(Ordering::Relaxed)
     }
 
-    pub(super) const fn version_warned(&self) -> &AtomicBool {
-        &self.version_warned
+    /// Takes note of the version that answered.
+    pub(super) fn note_version(&self, served: &str) {
+        let asked = self.api_version();
+        let is_other = served != asked;
+        let was_other = self.serves_other_version.swap(is_other, Ordering::Relaxed);
+        if is_other && !was_other {
+            tracing::warn!(
+                asked,
+                served,
+                "platform serves another api version than asked for"
+            );
+        }
     }
 }
 

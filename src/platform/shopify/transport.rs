@@ -1,7 +1,6 @@
 //! One call's conversation with the Admin API: requests out, replies in, and what they tell on the side.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use reqwest::header::{DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
 use serde::Serialize;
@@ -258,16 +257,8 @@ impl<'call> Session<'call> {
         self.platform_time = text_of(headers, DATE.as_str())
             .and_then(Timestamp::parse_http_date)
             .or(self.platform_time);
-        let asked = self.client.api_version();
-        let Some(served) = text_of(headers, API_VERSION).filter(|served| *served != asked) else {
-            return;
-        };
-        if !self.client.version_warned().swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                asked,
-                served,
-                "platform serves another api version than asked for"
-            );
+        if let Some(served) = text_of(headers, API_VERSION) {
+            self.client.note_version(served);
         }
     }
 }

@@ -213,8 +213,12 @@ async fn tokens_are_listed_in_pages() {
     listed.sort();
     ids.sort();
     assert_eq!(listed, ids);
-    let strange = app.admin().get("/v1/admin/tokens?cursor=eA").await;
-    strange.assert_problem(StatusCode::BAD_REQUEST, "malformed_cursor");
+    // The second is a NUL behind a moment, which databases do not take alike.
+    for cursor in ["eA", "MC0A"] {
+        let path = format!("/v1/admin/tokens?cursor={cursor}");
+        let strange = app.admin().get(&path).await;
+        strange.assert_problem(StatusCode::BAD_REQUEST, "malformed_cursor");
+    }
     app.stop().await;
 }
 

@@ -125,7 +125,7 @@ async fn what_cannot_be_decided_changes_nothing() {
         (json!({"standing": "bad", "reason": "x"}), "invalid_field"),
         (json!({"standing": "noisy", "reason": " "}), "invalid_field"),
         (
-            json!({"standing": "noisy", "reason": "x", "effective_at": "2099-01-01T00:00:00Z"}),
+            json!({"standing": "noisy", "reason": "x", "effective_at": "2020-01-01T00:00:00Z"}),
             "invalid_field",
         ),
         (
@@ -202,6 +202,48 @@ async fn webhooks_beyond_a_plan_are_held_and_another_plan_lets_them_go() {
     assert_eq!(put_on(&app, "large").await, 200);
     app.keeper_until(&store, |keeper| keeper["backlog"] == 0)
         .await;
+    app.stop().await;
+}
+
+/// What came before anything was held counts for the day, too.
+#[tokio::test]
+async fn the_day_is_told_whole_while_webhooks_are_held() {
+    if is_nearly_midnight() {
+        return;
+    }
+    let app = TestApp::start_with(|config| {
+        config.quota.plans = vec!["tiny=2".to_owned()];
+        config.standing.automatic = false;
+    })
+    .await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    assert_eq!(put_on(&app, "tiny").await, 200);
+    for number in 1..=4 {
+        send(&app, &store, number).await;
+        app.keeper_until(&store, |keeper| keeper["observation"]["taken"] == number)
+            .await;
+    }
+    let body = json!({"standing": "quarantined", "reason": "too many"});
+    assert_eq!(decide(&app, body).await.status, 200);
+    send(&app, &store, 5).await;
+    let until_held = async {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+        loop {
+            looks.tick().await;
+            let standing = app.admin().get(PATH).await.json();
+            if !standing["held_until"].is_null() && standing["waiting"] == 1 {
+                return standing;
+            }
+        }
+    };
+    let standing = tokio::time::timeout(std::time::Duration::from_secs(30), until_held)
+        .await
+        .expect("held");
+    assert_eq!(
+        (&standing["today"], &standing["beyond_today"]),
+        (&json!(5), &json!(3)),
+        "{standing}"
+    );
     app.stop().await;
 }
 

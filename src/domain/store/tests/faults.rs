@@ -4,7 +4,9 @@ use super::convergence::World;
 use super::model::{BUNDLES, COMPONENTS, variant_of};
 use crate::domain::call::*;
 use crate::domain::fact::*;
+use crate::domain::standing::{Standing, Terms};
 use crate::domain::store::command::Command;
+use crate::domain::store::state::Memo;
 use crate::ids::*;
 
 pub(super) const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -183,6 +185,42 @@ fn a_platform_without_subscriptions_is_swept_all_the_same() {
         world.work(false);
     }
     assert!(world.state.observation(world.platform.now).last_sweep_at > before);
+}
+
+#[test]
+fn a_suspended_store_has_its_subscriptions_made_anew_once_it_is_released() {
+    let begins = |request: &Request| {
+        matches!(
+            request,
+            Request::Read(Read::Subscriptions | Read::OrdersSince { .. })
+        )
+    };
+    let mut world = world();
+    world.apply(Command::ReconcileNow);
+    world.state.agree(Terms {
+        standing: Standing::Suspended,
+        ..Terms::default()
+    });
+    let first = plan_until(&mut world, begins);
+    assert!(
+        matches!(first.request, Request::Read(Read::OrdersSince { .. })),
+        "{first:?}"
+    );
+    let answer = world.platform.answer(&first);
+    world.apply(Command::CallAnswered {
+        call: first.id,
+        answer,
+    });
+    world.quiesce();
+    world.state.agree(Terms::default());
+    let first = plan_until(&mut world, begins);
+    assert_eq!(first.request, Request::Read(Read::Subscriptions));
+}
+
+#[test]
+fn a_memo_of_before_is_understood() {
+    let memo = serde_json::from_str::<Memo>(r#"{"parts_touched":[7],"platform_ahead_ms":3}"#);
+    assert_eq!(memo.unwrap().platform_ahead_ms, 3);
 }
 
 #[test]

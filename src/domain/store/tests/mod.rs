@@ -1,6 +1,7 @@
 //! The aggregate against a small model of the platform: whatever is lost, repeated, reordered or answered late, the
 //! platform's levels end up as the orders and the recipes say.
 
+mod allowances;
 mod convergence;
 mod fairness;
 mod faults;
