@@ -60,6 +60,7 @@ impl Server {
         let request = self.client.get(format!("{}/status", self.url));
         let request = request.header("accept", "application/json");
         let answer = request.send().await.expect("an answer");
+        let answer = answer.error_for_status().expect("the status");
         let status: Value = answer.json().await.expect("a document");
         status["backlog"].as_i64().expect("a number")
     }

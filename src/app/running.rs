@@ -127,7 +127,9 @@ impl App {
             directory: &directory,
             client: &client,
         };
-        let tasks = background.start(metrics, board, failure)?;
+        let mut tasks = background.start(metrics, board, failure)?;
+        let watched = state.clone();
+        tasks.spawn(async move { http::watch_readiness(&watched).await });
         tracing::info!(%address, "serving");
         Ok(Self {
             address,

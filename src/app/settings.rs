@@ -34,6 +34,7 @@ pub fn database_options(config: &Config) -> DatabaseOptions {
         url: url.filled().map_or_else(embedded, str::to_owned),
         data_dir: data_dir.clone(),
         readers_max: database.readers_max,
+        keepers_readers_max: database.keepers_readers_max,
         acquire_timeout: Duration::from_millis(database.acquire_timeout_ms),
         read_timeout: Duration::from_millis(database.read_timeout_ms),
         activation_timeout: Duration::from_millis(database.activation_timeout_ms),

@@ -13,8 +13,10 @@ settings! {
         url: Secret = Secret::default(), "address", Range::Database;
         /// Holds the embedded database, the sealing key and the lock against a second process.
         data_dir: PathBuf = PathBuf::from("./storekeeper-data"), "path", Range::Filled;
-        /// Connections that only read. Writing has its own.
-        readers_max: u32 = 4, "connections", Range::Between(1, 256);
+        /// Connections that doors and pages read with. Writing has its own.
+        readers_max: u32 = 2, "connections", Range::Between(1, 256);
+        /// Connections that keepers read with.
+        keepers_readers_max: u32 = 4, "connections", Range::Between(1, 256);
         /// How long to wait for a connection.
         acquire_timeout_ms: u64 = 5_000, "milliseconds", Range::Between(100, 60_000);
         /// How long a read may last.

@@ -1,4 +1,7 @@
-//! The connections: readers apart from writers, accepting apart from committing.
+//! The connections: readers apart from writers, keepers apart from everybody else, accepting apart from committing.
+//!
+//! Keepers with a backlog read all the time. Doors, pages and whoever looks for stores to wake have connections of their
+//! own, so that they do not stand behind them.
 //!
 //! On SQLite there is one writing connection, and whoever writes waits for it in order of arrival. On PostgreSQL
 //! deliveries are accepted on other connections than shares are committed on.
@@ -34,11 +37,14 @@ const POSTGRES_WRITERS: u32 = 2;
 pub struct Db {
     inner: Arc<Connections>,
     fresh: Arc<FreshRows>,
+    /// Whether this handle reads with the keepers' connections.
+    for_keepers: bool,
 }
 
 #[derive(Debug)]
 struct Connections {
     readers: DatabaseConnection,
+    keepers_readers: DatabaseConnection,
     accepts: DatabaseConnection,
     shares: DatabaseConnection,
     /// Moves the write-ahead log into the database (SQLite).
@@ -61,7 +67,17 @@ impl Db {
         Ok(Self {
             inner: Arc::new(inner),
             fresh: Arc::default(),
+            for_keepers: false,
         })
+    }
+
+    /// The same database for keepers, which read with connections of their own.
+    #[must_use]
+    pub fn for_keepers(&self) -> Self {
+        Self {
+            for_keepers: true,
+            ..self.clone()
+        }
     }
 
     /// Whether the database answers.
@@ -83,6 +99,7 @@ impl Db {
     /// Ends all connections after what is under way.
     pub async fn close(&self) -> Result<(), DbError> {
         self.inner.readers.clone().close().await?;
+        self.inner.keepers_readers.clone().close().await?;
         self.inner.accepts.clone().close().await?;
         self.inner.shares.clone().close().await?;
         if let Some(checkpoints) = &self.inner.checkpoints {
@@ -111,7 +128,11 @@ impl Db {
     }
 
     pub(super) fn readers(&self) -> &DatabaseConnection {
-        &self.inner.readers
+        if self.for_keepers {
+            &self.inner.keepers_readers
+        } else {
+            &self.inner.readers
+        }
     }
 
     /// What moves the write-ahead log, where there is one to move.
@@ -299,7 +320,22 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
     });
     let checkpoints = Database::connect(checkpointing).await?;
     open_all(checkpoints.get_sqlite_connection_pool(), 1).await?;
-    let mut reading = base_options(options, options.readers_max);
+    Ok(Connections {
+        readers: sqlite_readers(options, options.readers_max).await?,
+        keepers_readers: sqlite_readers(options, options.keepers_readers_max).await?,
+        accepts: writer.clone(),
+        shares: writer,
+        checkpoints: Some(checkpoints),
+        options: options.clone(),
+    })
+}
+
+async fn sqlite_readers(
+    options: &DatabaseOptions,
+    connections: u32,
+) -> Result<DatabaseConnection, DbError> {
+    let busy = options.busy_timeout;
+    let mut reading = base_options(options, connections);
     reading.map_sqlx_sqlite_pool_opts(drop_lost_transactions);
     reading.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
@@ -308,14 +344,8 @@ async fn connect_sqlite(options: &DatabaseOptions) -> Result<Connections, DbErro
             .statement_cache_capacity(STATEMENTS_CACHED)
     });
     let readers = Database::connect(reading).await?;
-    open_all(readers.get_sqlite_connection_pool(), options.readers_max).await?;
-    Ok(Connections {
-        readers,
-        accepts: writer.clone(),
-        shares: writer,
-        checkpoints: Some(checkpoints),
-        options: options.clone(),
-    })
+    open_all(readers.get_sqlite_connection_pool(), connections).await?;
+    Ok(readers)
 }
 
 async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbError> {
@@ -334,7 +364,8 @@ async fn connect_postgres(options: &DatabaseOptions) -> Result<Connections, DbEr
         Ok::<_, DbError>(pool)
     };
     Ok(Connections {
-        readers: pool(options.readers_max, read_ms).await?,
+        readers: pool(options.readers_max, read_ms.clone()).await?,
+        keepers_readers: pool(options.keepers_readers_max, read_ms).await?,
         accepts: pool(POSTGRES_WRITERS, statement_ms.clone()).await?,
         shares: pool(POSTGRES_WRITERS, statement_ms).await?,
         checkpoints: None,
@@ -354,4 +385,27 @@ pub(super) async fn connect_postgres_alone(
         ])
     });
     Ok(Database::connect(connect).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_stands_behind_keepers_that_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("test.db");
+        let options = DatabaseOptions {
+            acquire_timeout: Duration::from_millis(50),
+            ..DatabaseOptions::new(format!("sqlite://{}", file.display()), directory.path())
+        };
+        let db = Db::connect(&options).await.unwrap();
+        let keepers = db.for_keepers();
+        let mut reads = Vec::new();
+        for _ in 0..options.keepers_readers_max {
+            reads.push(keepers.snapshot().await.unwrap());
+        }
+        assert!(keepers.ping().await.is_err());
+        assert_eq!(db.ping().await, Ok(()));
+    }
 }

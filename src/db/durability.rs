@@ -1,6 +1,6 @@
 //! Whether a commit survives a power cut, as the database itself tells.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement};
 
 use super::connect::Db;
 use super::error::DbError;
@@ -31,9 +31,12 @@ impl Db {
 }
 
 async fn check_sqlite(connection: &DatabaseConnection) -> Result<(), NotDurable> {
-    let journal: String = setting(connection, "PRAGMA journal_mode").await?;
+    // Both at one turn of the connection, which the writer seldom lets go.
+    const BOTH: &str =
+        "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous";
+    let both = row(connection, BOTH).await?;
+    let (journal, synchronous): (String, i64) = (at(&both, 0)?, at(&both, 1)?);
     require("journal_mode", journal, "wal", &["wal"])?;
-    let synchronous: i64 = setting(connection, "PRAGMA synchronous").await?;
     // 2 is FULL, 3 is EXTRA, which syncs more.
     require(
         "synchronous",
@@ -69,12 +72,17 @@ async fn setting<T: sea_orm::TryGetable>(
     connection: &DatabaseConnection,
     sql: &str,
 ) -> Result<T, DbError> {
+    at(&row(connection, sql).await?, 0)
+}
+
+async fn row(connection: &DatabaseConnection, sql: &str) -> Result<QueryResult, DbError> {
     let statement = Statement::from_string(connection.get_database_backend(), sql);
-    let row = connection
-        .query_one_raw(statement)
-        .await?
-        .ok_or(DbError::NotFound("setting"))?;
-    Ok(row.try_get_by_index(0)?)
+    let row = connection.query_one_raw(statement).await?;
+    row.ok_or(DbError::NotFound("setting"))
+}
+
+fn at<T: sea_orm::TryGetable>(row: &QueryResult, column: usize) -> Result<T, DbError> {
+    Ok(row.try_get_by_index(column)?)
 }
 
 fn require(

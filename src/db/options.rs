@@ -11,8 +11,10 @@ pub struct DatabaseOptions {
     pub url: String,
     /// Where this process keeps its files; locked for the life of the process.
     pub data_dir: PathBuf,
-    /// Connections that only read.
+    /// Connections that doors, pages and the directory read with.
     pub readers_max: u32,
+    /// Connections that keepers read with.
+    pub keepers_readers_max: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
     /// How long a read may last.
@@ -60,7 +62,8 @@ impl DatabaseOptions {
         Self {
             url: url.into(),
             data_dir: data_dir.into(),
-            readers_max: 4,
+            readers_max: 2,
+            keepers_readers_max: 4,
             acquire_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(2),
             activation_timeout: Duration::from_secs(30),
@@ -96,6 +99,7 @@ impl fmt::Debug for DatabaseOptions {
             .debug_struct("DatabaseOptions")
             .field("data_dir", &self.data_dir)
             .field("readers_max", &self.readers_max)
+            .field("keepers_readers_max", &self.keepers_readers_max)
             .field("writer", &self.writer)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
 //! What handlers share: one value for all worker threads.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -58,6 +58,8 @@ pub struct AppState {
     alarms: watch::Receiver<Arc<[Raised]>>,
     stopping: watch::Sender<bool>,
     is_durable: AtomicBool,
+    /// Why it was not ready when that was asked last.
+    not_ready_because: Mutex<Option<&'static str>>,
     /// Until then the disk counts as full, milliseconds since the Unix epoch.
     full_until_ms: AtomicI64,
 }
@@ -81,6 +83,7 @@ impl AppState {
             alarms: parts.alarms,
             stopping: watch::Sender::new(false),
             is_durable: AtomicBool::new(parts.is_durable),
+            not_ready_because: Mutex::default(),
             full_until_ms: AtomicI64::new(0),
         }
     }
@@ -126,6 +129,22 @@ impl AppState {
     /// Takes note of what the database told of its durability.
     pub(crate) fn note_durability(&self, is_durable: bool) {
         self.is_durable.store(is_durable, Ordering::Relaxed);
+    }
+
+    /// Why webhooks could not be made durable when that was asked last, if so.
+    pub(crate) fn not_ready_because(&self) -> Option<&'static str> {
+        *self.lock_reason()
+    }
+
+    /// Takes note of why webhooks cannot be made durable, if so; tells whether that is news.
+    pub(crate) fn note_readiness(&self, reason: Option<&'static str>) -> bool {
+        std::mem::replace(&mut *self.lock_reason(), reason) != reason
+    }
+
+    fn lock_reason(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.not_ready_because
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) const fn clock(&self) -> &Clock {

@@ -5,19 +5,17 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Serialize;
 
-use crate::db::NotDurable;
 use crate::domain::alarm::Raised;
 use crate::domain::storm::Storm;
 use crate::http::admin::safe_mode::SafeModeDocument;
-use crate::http::error::{ApiError, Problem};
+use crate::http::error::ApiError;
 use crate::http::fleet::{Fleet, FleetQuery};
 use crate::http::openapi::render_page;
+use crate::http::readiness::{glance, probe};
 use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 
-/// The longest a readiness probe waits for the database.
-const PROBE: std::time::Duration = std::time::Duration::from_secs(2);
 /// The type that Prometheus reads.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -77,11 +75,9 @@ pub(crate) async fn status(
     state: web::Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let reason = probe(&state)
-        .await
-        .err()
-        .map(|error| error.problem().title());
-    let fleet = state.fleet.snapshot(&state, &FleetQuery::default()).await?;
+    let query = FleetQuery::default();
+    let (reason, fleet) = tokio::join!(glance(&state), state.fleet.snapshot(&state, &query));
+    let fleet = fleet?;
     if wants_json(&request) {
         return Ok(Tagged::of(&StatusDocument::of(&fleet, reason))?.respond(&request));
     }
@@ -90,31 +86,6 @@ pub(crate) async fn status(
         reason,
         fleet: &fleet,
     })
-}
-
-/// Whether webhooks can be made durable now.
-async fn probe(state: &AppState) -> Result<(), ApiError> {
-    if state.is_stopping() {
-        return Err(ApiError::plain(Problem::ShuttingDown));
-    }
-    if state.is_full() {
-        return Err(ApiError::new(
-            Problem::NotReady,
-            "the disk has no room for webhooks",
-        ));
-    }
-    let durable = tokio::time::timeout(PROBE, state.db().check_durability()).await;
-    match &durable {
-        Ok(Ok(())) => state.note_durability(true),
-        Ok(Err(NotDurable::Setting { .. })) => state.note_durability(false),
-        // A database that does not answer has not changed its settings.
-        Ok(Err(NotDurable::Unknown(_))) | Err(_) => {}
-    }
-    match durable {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ApiError::caused(Problem::NotReady, &error)),
-        Err(_elapsed) => Err(ApiError::plain(Problem::NotReady)),
-    }
 }
 
 fn wants_json(request: &HttpRequest) -> bool {

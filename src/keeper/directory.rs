@@ -106,6 +106,10 @@ impl Directory {
         let (arbiters, engine) = arbiters::start(count)?;
         let (purges, asked) = mpsc::channel(settings.purges_waiting_max.max(1));
         let mut runs = arbiters.run(purge_behind_cursors(deps.writer.clone(), asked));
+        let deps = Deps {
+            db: deps.db.for_keepers(),
+            ..deps
+        };
         let shared = Arc::new(Shared::new(deps, settings, arbiters, purges));
         let slots = Arc::new(Slots::default());
         runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
