@@ -1,5 +1,7 @@
 //! `storekeeper dead-letters …`.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -11,6 +13,9 @@ use super::{print, stores};
 
 const DEAD_LETTER_COLUMNS: &[&str] = &["id", "store", "class", "topic", "at", "reason"];
 
+/// What is written down of who gives no reason.
+const NO_REASON: &str = "decided in the shell";
+
 const GROUP_COLUMNS: &[&str] = &["fingerprint", "count", "stores", "class", "reason"];
 
 #[derive(Debug, Subcommand)]
@@ -19,8 +24,18 @@ pub(super) enum DeadLettersCommand {
     List(Filter),
     /// Count those that are alike: of one class, for one reason but for numbers and names.
     Groups(Filter),
-    /// Apply dead letters once more.
-    Retry(Choice),
+    /// Show a dead letter and its webhook, without what says who somebody is.
+    Show {
+        /// Its id, as `dead-letters list` shows it.
+        id: Uuid,
+    },
+    /// Print the whole body of a dead letter's webhook, to be edited; that it was read is written to the audit.
+    Body {
+        /// Its id, as `dead-letters list` shows it.
+        id: Uuid,
+    },
+    /// Apply dead letters once more, as they are; or one of them with another body.
+    Retry(Retry),
     /// Give dead letters up for good.
     Discard(Choice),
 }
@@ -45,12 +60,30 @@ pub(super) struct Choice {
     ids: Vec<Uuid>,
     #[command(flatten)]
     filter: Filter,
-    /// Why, for the record.
-    #[arg(long, default_value = "decided in the shell")]
-    reason: String,
+    /// Why, for the record; "decided in the shell" when left out.
+    #[arg(long)]
+    reason: Option<String>,
     /// Decide about all that the filter matches; without it they are only counted.
     #[arg(long, conflicts_with = "ids")]
     yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Retry {
+    #[command(flatten)]
+    choice: Choice,
+    /// The body that the dead letter's webhook is to have instead, JSON; takes one id, and a reason.
+    #[arg(long, value_name = "FILE", conflicts_with = "yes")]
+    body_file: Option<PathBuf>,
+    /// SHA-256 of the body that the file was made of: refused when the dead letter has another by now.
+    #[arg(long, value_name = "SHA256", requires = "body_file")]
+    replaces: Option<String>,
+}
+
+impl Choice {
+    fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or(NO_REASON)
+    }
 }
 
 impl Filter {
@@ -71,7 +104,12 @@ pub(super) async fn dead_letters(arguments: DeadLettersArgs) -> Result<(), CliEr
     match command {
         DeadLettersCommand::List(filter) => list(&api, &filter, as_json).await,
         DeadLettersCommand::Groups(filter) => groups(&api, &filter, as_json).await,
-        DeadLettersCommand::Retry(choice) => settle(&api, "retry", &choice, as_json).await,
+        DeadLettersCommand::Show { id } => show(&api, id, as_json).await,
+        DeadLettersCommand::Body { id } => body(&api, id, as_json).await,
+        DeadLettersCommand::Retry(retry) => match &retry.body_file {
+            None => settle(&api, "retry", &retry.choice, as_json).await,
+            Some(file) => retry_edited(&api, &retry, file).await,
+        },
         DeadLettersCommand::Discard(choice) => settle(&api, "discard", &choice, as_json).await,
     }
 }
@@ -84,6 +122,61 @@ async fn list(api: &AdminApi, filter: &Filter, as_json: bool) -> Result<(), CliE
         .collect();
     let listed = api.list("/v1/admin/dead-letters", &query).await?;
     stores::print_list(DEAD_LETTER_COLUMNS, listed, as_json);
+    Ok(())
+}
+
+async fn show(api: &AdminApi, id: Uuid, as_json: bool) -> Result<(), CliError> {
+    let shown = api
+        .get(&format!("/v1/admin/dead-letters/{id}"), &[])
+        .await?;
+    if as_json {
+        print::json(&shown);
+    } else {
+        print::outline(&shown);
+    }
+    Ok(())
+}
+
+/// Exactly the body, so that what is redirected to a file has its digest.
+async fn body(api: &AdminApi, id: Uuid, as_json: bool) -> Result<(), CliError> {
+    let whole = api
+        .get(&format!("/v1/admin/dead-letters/{id}/body"), &[])
+        .await?;
+    if as_json {
+        print::json(&whole);
+        return Ok(());
+    }
+    match whole.get("body").and_then(Value::as_str) {
+        Some(text) => {
+            print::exactly(text);
+            Ok(())
+        }
+        None => Err(CliError::Ambiguous(
+            "the body is not text, so it cannot be shown; a retry can replace it all the same"
+                .to_owned(),
+        )),
+    }
+}
+
+async fn retry_edited(api: &AdminApi, retry: &Retry, file: &Path) -> Result<(), CliError> {
+    let choice = &retry.choice;
+    let ([id], true, Some(reason)) = (
+        choice.ids.as_slice(),
+        choice.filter.query().is_empty(),
+        choice.reason.as_deref(),
+    ) else {
+        return Err(CliError::Ambiguous(
+            "an edit is of one dead letter and takes a reason: give one id, --body-file and --reason".to_owned(),
+        ));
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| CliError::File {
+        path: file.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    let body = json!({ "reason": reason, "body": text, "replaces": retry.replaces });
+    let path = format!("/v1/admin/dead-letters/{id}/retry");
+    api.post(&path, &body).await?;
+    print::line(&format!("{id}: retry with another body done"));
     Ok(())
 }
 
@@ -130,7 +223,7 @@ async fn settle_named(
     let mut answers = Vec::new();
     for id in &choice.ids {
         let path = format!("/v1/admin/dead-letters/{id}/{action}");
-        let body = json!({ "reason": choice.reason });
+        let body = json!({ "reason": choice.reason() });
         answers.push(api.post(&path, &body).await?);
         if !as_json {
             print::line(&format!("{id}: {action} done"));
@@ -163,7 +256,7 @@ async fn settle_matching(
     let mut body = Map::from_iter([
         ("action".to_owned(), Value::from(action)),
         ("expected".to_owned(), Value::from(count)),
-        ("reason".to_owned(), Value::from(choice.reason.clone())),
+        ("reason".to_owned(), Value::from(choice.reason())),
     ]);
     body.extend(
         filter

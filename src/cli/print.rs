@@ -9,6 +9,11 @@ pub(super) fn line(text: &str) {
     writeln!(std::io::stdout(), "{text}").unwrap_or_default();
 }
 
+/// Writes a text to standard output, and nothing behind it.
+pub(super) fn exactly(text: &str) {
+    write!(std::io::stdout(), "{text}").unwrap_or_default();
+}
+
 /// Writes a line to standard error.
 pub(super) fn error_line(text: &str) {
     writeln!(std::io::stderr(), "{text}").unwrap_or_default();

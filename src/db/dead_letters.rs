@@ -8,6 +8,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
+use sha2::{Digest, Sha256};
 
 use super::connect::Db;
 use super::document;
@@ -107,6 +108,23 @@ pub async fn load_row(db: &Db, id: DeadLetterId) -> Result<Option<InboxRow>, DbE
             .await?
             .ok_or(DbError::NotFound("dead letter"))?,
     ))
+}
+
+/// The digest of the body that a dead letter has; `None`: it has none.
+pub async fn body_digest(db: &Db, id: DeadLetterId) -> Result<Option<String>, DbError> {
+    let body = dead_letter::Entity::find_by_id(id.to_string())
+        .select_only()
+        .column(dead_letter::Column::Body)
+        .into_tuple::<Option<Vec<u8>>>()
+        .one(db.readers());
+    let body = db.reading(body).await?.flatten();
+    Ok(body.map(|body| digest(&body)))
+}
+
+/// SHA-256 of a body, in hexadecimal digits.
+#[must_use]
+pub fn digest(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
 }
 
 /// Writes dead letters, with the inbox rows that they came from, be these parked or not.

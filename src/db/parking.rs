@@ -13,7 +13,7 @@ use super::grid::Grid;
 use super::inbox::InboxRow;
 use crate::clock::Timestamp;
 use crate::domain::store::change::ParkedRecord;
-use crate::ids::{OrderId, StoreId};
+use crate::ids::{DeadLetterId, OrderId, StoreId};
 
 /// The most numbers that one statement names.
 const SEQS_MAX: usize = 500;
@@ -89,18 +89,34 @@ pub(super) async fn park(
     Ok(())
 }
 
+/// A dead letter's row that goes back into a lane.
+#[derive(Debug)]
+pub(super) struct Revived {
+    pub(super) store: StoreId,
+    pub(super) letter: DeadLetterId,
+    pub(super) parked: ParkedRecord,
+    /// What a person wrote in the place of its own body.
+    pub(super) body: Option<Vec<u8>>,
+}
+
 /// Moves dead letters' rows back into lanes; the dead letters themselves are deleted by the caller. One that is there
 /// no longer brings nothing back: it was settled before.
 pub(super) async fn revive(
     connection: &impl ConnectionTrait,
-    rows: &[(StoreId, String, ParkedRecord)],
+    rows: &[Revived],
 ) -> Result<(), DbErr> {
     const REVIVE: &str = "INSERT INTO parked (store, seq, lane, attempts, due_at, behind_seq, topic, delivery_id, \
         event_id, triggered_at, api_version, received_at, body) \
         SELECT g.store, g.seq, g.lane, g.attempts, g.due_at, g.behind_seq, d.topic, d.delivery_id, d.event_id, \
         d.triggered_at, d.api_version, d.received_at, d.body \
         FROM g JOIN dead_letter d ON d.id = g.id AND d.store = g.store AND d.body IS NOT NULL";
-    let mut grid = Grid::new(&[
+    const REVIVE_EDITED: &str = "INSERT INTO parked (store, seq, lane, attempts, due_at, behind_seq, topic, \
+        delivery_id, event_id, triggered_at, api_version, received_at, body) \
+        SELECT g.store, g.seq, g.lane, g.attempts, g.due_at, g.behind_seq, d.topic, d.delivery_id, d.event_id, \
+        d.triggered_at, d.api_version, d.received_at, g.body \
+        FROM g JOIN dead_letter d ON d.id = g.id AND d.store = g.store AND d.body IS NOT NULL";
+    // Apart, so that no column holds NULL.
+    let mut as_they_are = Grid::new(&[
         "id",
         "store",
         "seq",
@@ -109,12 +125,29 @@ pub(super) async fn revive(
         "due_at",
         "behind_seq",
     ]);
-    for (store, id, record) in rows {
-        let mut row = vec![id.clone().into()];
-        row.extend(schedule(*store, record));
-        grid.push(row);
+    let mut edited = Grid::new(&[
+        "id",
+        "store",
+        "seq",
+        "lane",
+        "attempts",
+        "due_at",
+        "behind_seq",
+        "body",
+    ]);
+    for revived in rows {
+        let mut row = vec![revived.letter.to_string().into()];
+        row.extend(schedule(revived.store, &revived.parked));
+        match &revived.body {
+            None => as_they_are.push(row),
+            Some(body) => {
+                row.push(body.clone().into());
+                edited.push(row);
+            }
+        }
     }
-    let revived = grid.execute(connection, REVIVE).await?;
+    let revived = as_they_are.execute(connection, REVIVE).await?
+        + edited.execute(connection, REVIVE_EDITED).await?;
     if revived < count(rows) {
         tracing::warn!(
             asked = rows.len(),

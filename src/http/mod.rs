@@ -34,6 +34,7 @@ mod intake;
 mod oauth;
 mod openapi;
 mod policy;
+mod pretty_json;
 mod redact;
 mod spark;
 mod status;

@@ -71,31 +71,32 @@ pub(crate) fn redacted(body: &[u8]) -> Option<Value> {
     Some(value)
 }
 
+/// Whether a member of this name tells who somebody is.
+pub(crate) fn is_personal(name: &str) -> bool {
+    PERSONAL.contains(&name) || TELLING.contains(&name)
+}
+
 /// The parser bounds how deep this goes.
-fn redact(value: &mut Value, is_personal: bool) {
+fn redact(value: &mut Value, is_about_person: bool) {
     match value {
         Value::Object(members) => {
             for (key, member) in members {
-                let key = key.as_str();
-                redact(
-                    member,
-                    is_personal || PERSONAL.contains(&key) || TELLING.contains(&key),
-                );
+                redact(member, is_about_person || is_personal(key));
             }
         }
         Value::Array(entries) => {
             for entry in entries {
-                redact(entry, is_personal);
+                redact(entry, is_about_person);
             }
         }
         Value::String(text) => {
-            if (is_personal && !text.is_empty()) || looks_personal(text) {
+            if (is_about_person && !text.is_empty()) || looks_personal(text) {
                 REDACTED.clone_into(text);
             }
         }
         // Where somebody is; ids are whole.
         Value::Number(number) => {
-            if is_personal && !number.is_i64() && !number.is_u64() {
+            if is_about_person && !number.is_i64() && !number.is_u64() {
                 *value = Value::String(REDACTED.to_owned());
             }
         }

@@ -134,7 +134,9 @@ pub(crate) fn command_problem(error: &CommandError, clock: &Clock) -> ApiError {
 pub(crate) fn refusal_problem(refusal: &Refusal) -> ApiError {
     let problem = match refusal {
         Refusal::UnknownBundle(_) => Problem::UnknownBundle,
-        Refusal::BundleChanged(_) | Refusal::PolicyChanged => Problem::RevisionMismatch,
+        Refusal::BundleChanged(_) | Refusal::PolicyChanged | Refusal::LetterChanged => {
+            Problem::RevisionMismatch
+        }
         Refusal::BundleExists(_) => Problem::BundleExists,
         Refusal::UnknownItem(_) => Problem::UnknownItem,
         Refusal::NativeBundle(_) => Problem::NativeBundle,

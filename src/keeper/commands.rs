@@ -5,6 +5,7 @@ use crate::db::{DbError, dead_letters, idempotency};
 use crate::domain::call::Answer;
 use crate::domain::store::change::{Change, IdempotentReply};
 use crate::domain::store::command::Command;
+use crate::domain::store::letter_edit::LetterEdit;
 use crate::domain::store::outcome::{Refusal, Reply};
 use crate::ids::{CallId, DeadLetterId};
 use crate::keeper::commit::Decided;
@@ -136,8 +137,33 @@ impl KeeperCore {
             | Command::ReconcileNow
             | Command::TokenRenewed => return Ok(None),
         };
-        let is_there = !settles(decided, id) && self.has_dead_letter(id).await?;
-        Ok((!is_there).then_some(reply))
+        if settles(decided, id) || !self.has_dead_letter(id).await? {
+            return Ok(Some(reply));
+        }
+        if let Command::RetryDeadLetter {
+            edit: Some(edit), ..
+        } = command
+        {
+            let refusal = self.outdated(id, edit).await?;
+            return Ok(refusal.map(Err));
+        }
+        Ok(None)
+    }
+
+    /// Why an edit cannot be made: it is one of another body than the dead letter has, as of the last commit.
+    async fn outdated(&self, id: DeadLetterId, edit: &LetterEdit) -> Result<Option<Refusal>, Exit> {
+        let db = self.shared.deps.db.clone();
+        let found = self
+            .shared
+            .home
+            .serve(async move { dead_letters::body_digest(&db, id).await })
+            .await
+            .map_err(|error| Exit::load_failed("look at a dead letter's body", &error))?;
+        Ok(match found {
+            Some(digest) if digest == edit.seen => None,
+            Some(_) => Some(Refusal::LetterChanged),
+            None => Some(Refusal::NothingToRetry),
+        })
     }
 
     /// Whether the store has this dead letter, as of the last commit; nobody else writes it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use storekeeper::db::admin::audit::{self, AuditEntry};
 use storekeeper::db::dead_letters::DeadLetterFilter;
 use storekeeper::db::keepers::Activation;
 use storekeeper::db::writer::{CommitError, WriteError};
@@ -15,6 +16,7 @@ use storekeeper::domain::store::change::{
     CallRecord, Change, Changes, DeadLetterClass, DeadLetterRecord, IdempotentReply, ItemRecord,
     LevelRecord, ParkedRecord,
 };
+use storekeeper::domain::store::letter_edit::{DeedRecord, EditedBody, LetterEdit};
 use storekeeper::ids::{
     BundleId, CallId, DeadLetterId, GrantId, ItemId, LineId, LocationId, OrderId, ProductId,
     StoreId, VariantId,
@@ -36,6 +38,7 @@ on_both_databases!(
     parks_and_unparks_with_the_body,
     a_dead_letter_keeps_its_row,
     a_dead_letter_is_revived_or_discarded,
+    an_edited_dead_letter_is_revived_with_its_new_body_and_a_deed,
     a_dead_letter_that_is_gone_revives_nothing,
     only_registered_stores_are_activated,
     writes_many_rows,
@@ -516,6 +519,7 @@ async fn a_dead_letter_is_revived_or_discarded(test: TestDb) {
     let revive = Change::ReviveDeadLetter {
         id: from_lane.id,
         parked: parked(1, 0),
+        edit: None,
     };
     commit_changes(
         &test,
@@ -551,11 +555,51 @@ async fn a_dead_letter_is_revived_or_discarded(test: TestDb) {
     );
 }
 
+async fn an_edited_dead_letter_is_revived_with_its_new_body_and_a_deed(test: TestDb) {
+    let (store, [from_lane, from_inbox, _]) = store_with_letters(&test).await;
+    let whole = dead_letters::body_digest(&test.db, from_lane.id).await;
+    let seen = dead_letters::digest(&delivery(store, "d1").body);
+    assert_eq!(whole, Ok(Some(seen.clone())));
+    let deed = DeedRecord {
+        id: test.ids.ordered_uuid(NOW),
+        at: NOW,
+        actor: "Ann by api".to_owned(),
+        action: "edit".to_owned(),
+        detail: "why".to_owned(),
+    };
+    let edited = LetterEdit {
+        seen,
+        body: EditedBody::new("{\"é\":1}".to_owned()),
+        deed: deed.clone(),
+    };
+    let changes = [
+        Change::ReviveDeadLetter {
+            id: from_lane.id,
+            parked: parked(1, 0),
+            edit: Some(Box::new(edited)),
+        },
+        Change::ReviveDeadLetter {
+            id: from_inbox.id,
+            parked: parked(2, 0),
+            edit: None,
+        },
+    ];
+    commit_changes(&test, store, 2, changes).await;
+    let rows = parking::load(&test.db, store, &[1, 2]).await.unwrap();
+    let bodies: Vec<_> = rows.iter().map(|row| row.body.to_vec()).collect();
+    let own = delivery(store, "d2").body.to_vec();
+    assert_eq!(bodies, ["{\"é\":1}".as_bytes().to_vec(), own]);
+    assert_eq!(rows[0].delivery_id, "d1", "all else stays");
+    let deeds = audit::list(&test.db, Some(store), None, 10).await;
+    assert_eq!(deeds, Ok(vec![AuditEntry::of(store, deed)]));
+}
+
 async fn a_dead_letter_that_is_gone_revives_nothing(test: TestDb) {
     let (store, [from_lane, ..]) = store_with_letters(&test).await;
     let revive = Change::ReviveDeadLetter {
         id: from_lane.id,
         parked: parked(1, 0),
+        edit: None,
     };
     commit_changes(&test, store, 2, [revive.clone()]).await;
     commit_changes(&test, store, 2, [Change::Unpark(1)]).await;

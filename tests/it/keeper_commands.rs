@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use storekeeper::db::admin::audit;
 use storekeeper::db::dead_letters::{self, DeadLetterFilter};
 use storekeeper::domain::call::{Read, Request};
 use storekeeper::domain::store::change::DeadLetterRecord;
 use storekeeper::domain::store::command::{Command, Row};
+use storekeeper::domain::store::letter_edit::{DeedRecord, EditedBody, LetterEdit};
 use storekeeper::domain::store::outcome::{Refusal, Reply};
 use storekeeper::ids::{BundleId, ItemId, StoreId};
 use storekeeper::keeper::{Answered, CommandError, Envelope, IdempotencyKey, KeeperState};
@@ -189,6 +191,7 @@ async fn a_dead_letter_is_retried_once_however_often_it_is_asked() {
         let command = Command::RetryDeadLetter {
             id: letter.id,
             seq: letter.seq,
+            edit: None,
         };
         rig.directory.command(STORE, Envelope::plain(command))
     };
@@ -199,6 +202,53 @@ async fn a_dead_letter_is_retried_once_however_often_it_is_asked() {
     assert_eq!(answered, [Ok(Answered::Fresh(Reply::Done)), gone.clone()]);
     eventually("the row to be applied", || counts(&rig) == Some((0, 0))).await;
     assert_eq!(retry().await, gone);
+}
+
+/// Two people edit the same dead letter: the one who comes second does not undo what the first did unseen.
+#[tokio::test]
+async fn an_edit_is_of_the_body_that_was_seen_and_happens_once() {
+    let rig = Rig::start(|_| {}).await;
+    rig.accept_malformed(STORE).await;
+    rig.directory.ring(STORE);
+    let letter = the_dead_letter(&rig).await;
+    let edit = |seen: &str, body: &str| {
+        let command = Command::RetryDeadLetter {
+            id: letter.id,
+            seq: letter.seq,
+            edit: Some(Box::new(LetterEdit {
+                seen: dead_letters::digest(seen.as_bytes()),
+                body: EditedBody::new(body.to_owned()),
+                deed: DeedRecord {
+                    id: letter.id.0,
+                    at: letter.at,
+                    actor: "Ann".to_owned(),
+                    action: "edit".to_owned(),
+                    detail: body.to_owned(),
+                },
+            })),
+        };
+        rig.directory.command(STORE, Envelope::plain(command))
+    };
+    let refused = |refusal| Err(CommandError::Refused(refusal));
+    let stale = edit("{ }", "{\"id\":1}").await;
+    assert_eq!(stale, refused(Refusal::LetterChanged));
+    let mended = r#"{"id":1,"created_at":"2026-11-01T00:00:00Z","updated_at":"2026-11-01T00:00:00Z","line_items":[]}"#;
+    let (first, second) = tokio::join!(edit("{}", mended), edit("{}", mended));
+    let mut answered = [first, second];
+    answered.sort_by_key(Result::is_err);
+    let done = Ok(Answered::Fresh(Reply::Done));
+    assert_eq!(answered, [done, refused(Refusal::NothingToRetry)]);
+    eventually("the row to be applied", || counts(&rig) == Some((0, 0))).await;
+    let seen = rig
+        .directory
+        .status(STORE)
+        .and_then(|status| status.observation);
+    assert_eq!(seen.expect("an observation").naked, 1);
+    let deeds = audit::list(&rig.db, Some(STORE), None, 10)
+        .await
+        .expect("read");
+    let details: Vec<_> = deeds.iter().map(|deed| deed.detail.as_str()).collect();
+    assert_eq!(details, [mended], "only what was done");
 }
 
 #[tokio::test]

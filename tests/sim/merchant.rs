@@ -263,7 +263,11 @@ fn command_of(request: &Request, consume_on: ConsumeOn) -> Command {
         },
         Wish::Resume => Command::Resume,
         Wish::Sweep => Command::ReconcileNow,
-        Wish::RetryLetter(id, seq) => Command::RetryDeadLetter { id: *id, seq: *seq },
+        Wish::RetryLetter(id, seq) => Command::RetryDeadLetter {
+            id: *id,
+            seq: *seq,
+            edit: None,
+        },
         Wish::DiscardLetter(id) => Command::DiscardDeadLetter(*id),
         Wish::Renew => Command::TokenRenewed,
     }

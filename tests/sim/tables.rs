@@ -294,7 +294,7 @@ impl Tables {
                 Change::Park(record) => parked.push(record),
                 Change::Unpark(seq) => unparked.push(seq),
                 Change::DeleteDeadLetter(id) => gone_letters.push(id),
-                Change::ReviveDeadLetter { id, parked } => {
+                Change::ReviveDeadLetter { id, parked, .. } => {
                     if let Some((_, Some(row))) = self.dead.get(&id) {
                         self.parked.insert(parked.seq, (parked, row.clone()));
                     }

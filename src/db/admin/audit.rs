@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::db::connect::Db;
 use crate::db::document;
 use crate::db::error::DbError;
+use crate::domain::store::letter_edit::DeedRecord;
 use crate::ids::StoreId;
 
 /// One deed.
@@ -25,12 +26,34 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+impl AuditEntry {
+    /// Of a deed that was done to a store.
+    #[must_use]
+    pub fn of(store: StoreId, deed: DeedRecord) -> Self {
+        let DeedRecord {
+            id,
+            at,
+            actor,
+            action,
+            detail,
+        } = deed;
+        Self {
+            id,
+            at,
+            actor,
+            action,
+            store: Some(store),
+            detail,
+        }
+    }
+}
+
 /// Writes an entry down.
 pub async fn insert(db: &Db, entry: AuditEntry) -> Result<(), DbError> {
     insert_within(db.writers(), entry).await
 }
 
-pub(super) async fn insert_within(
+pub(in crate::db) async fn insert_within(
     connection: &impl ConnectionTrait,
     entry: AuditEntry,
 ) -> Result<(), DbError> {

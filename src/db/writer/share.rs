@@ -10,9 +10,11 @@ use tokio::time::Instant;
 use super::handle::{CommitError, Share, WaitingShare};
 use super::within_time;
 use crate::clock::Timestamp;
+use crate::db::admin::audit::{self, AuditEntry};
 use crate::db::connect::{Db, begin_writing};
 use crate::db::error::DbError;
 use crate::db::grid::{Grid, upsert};
+use crate::db::parking::Revived;
 use crate::db::{
     bundles, calls, dead_letters, document, idempotency, orders, parking, policies, stock,
 };
@@ -230,9 +232,10 @@ struct Rows {
     parked: Vec<(StoreId, ParkedRecord)>,
     unparked: Vec<(StoreId, i64)>,
     dead_letters: Vec<(StoreId, DeadLetterRecord)>,
-    revived: Vec<(StoreId, String, ParkedRecord)>,
+    revived: Vec<Revived>,
     gone_dead_letters: Vec<(StoreId, DeadLetterId)>,
     replies: Vec<idempotent_reply::Model>,
+    deeds: Vec<AuditEntry>,
 }
 
 impl Rows {
@@ -255,9 +258,17 @@ impl Rows {
                 self.dead_letters.push((store, record.clone()));
             }
             Change::DeleteDeadLetter(id) => self.gone_dead_letters.push((store, *id)),
-            Change::ReviveDeadLetter { id, parked } => {
-                self.revived.push((store, id.to_string(), *parked));
+            Change::ReviveDeadLetter { id, parked, edit } => {
+                let edit = edit.as_deref();
+                self.revived.push(Revived {
+                    store,
+                    letter: *id,
+                    parked: *parked,
+                    body: edit.map(|edit| edit.body.bytes().to_vec()),
+                });
                 self.gone_dead_letters.push((store, *id));
+                let deed = edit.map(|edit| AuditEntry::of(store, edit.deed.clone()));
+                self.deeds.extend(deed);
             }
             Change::PutIdempotentReply(reply) => {
                 self.replies.push(idempotency::model(store, reply));
@@ -282,6 +293,9 @@ impl Rows {
         parking::unpark(transaction, &self.unparked).await?;
         parking::revive(transaction, &self.revived).await?;
         dead_letters::delete(transaction, &self.gone_dead_letters).await?;
+        for deed in self.deeds {
+            audit::insert_within(transaction, deed).await?;
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::call::{Reply as CallReply, Request, Write};
 use crate::domain::order::OrderState;
 use crate::domain::store::change::{Change, DeadLetterClass};
 use crate::domain::store::command::{Command, Row};
+use crate::domain::store::letter_edit::LetterEdit;
 use crate::domain::store::outcome::{Outcome, Refusal};
 use crate::domain::store::state::{Pause, StoreState, Suspect, dead_letter_id, orders_of};
 use crate::ids::{DeadLetterId, OrderId};
@@ -36,8 +37,8 @@ impl StoreState {
             Command::Pause { reason } => self.paused = Some(Pause::ByAdmin { reason }),
             Command::Resume => self.paused = None,
             Command::ReconcileNow => self.reconcile_now(),
-            Command::RetryDeadLetter { id, seq } => {
-                self.retry_dead_letter(id, seq, &mut outcome)?;
+            Command::RetryDeadLetter { id, seq, edit } => {
+                self.retry_dead_letter((id, seq), edit, &mut outcome)?;
             }
             Command::DiscardDeadLetter(id) => {
                 self.counts.dead = (self.counts.dead - 1).max(0);
@@ -138,11 +139,14 @@ impl StoreState {
 
     fn retry_dead_letter(
         &mut self,
-        id: DeadLetterId,
-        seq: Option<i64>,
+        (id, seq): (DeadLetterId, Option<i64>),
+        edit: Option<Box<LetterEdit>>,
         outcome: &mut Outcome,
     ) -> Result<(), Refusal> {
         let Some(seq) = seq else {
+            if edit.is_some() {
+                return Err(Refusal::NothingToRetry);
+            }
             self.retry_refused_writes(id, outcome);
             return Ok(());
         };
@@ -151,7 +155,8 @@ impl StoreState {
             .ok_or(Refusal::NothingToRetry)?;
         let parked = self.lanes.revive(seq, &self.settings.retry, outcome.at);
         self.counts.dead = (self.counts.dead - 1).max(0);
-        outcome.changes.put(Change::ReviveDeadLetter { id, parked });
+        let revived = Change::ReviveDeadLetter { id, parked, edit };
+        outcome.changes.put(revived);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use crate::domain::backlog::Span;
 use crate::domain::bundle::Bundle;
 use crate::domain::call::Write;
 use crate::domain::order::OrderState;
+use crate::domain::store::letter_edit::LetterEdit;
 use crate::domain::store::policy::StorePolicy;
 use crate::domain::store::state::Memo;
 use crate::ids::{
@@ -94,6 +95,8 @@ pub enum Change {
     ReviveDeadLetter {
         id: DeadLetterId,
         parked: ParkedRecord,
+        /// The body that it is to have instead, and who says so.
+        edit: Option<Box<LetterEdit>>,
     },
     PutIdempotentReply(IdempotentReply),
 }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::domain::bundle::{Bundle, Mode};
 use crate::domain::call::Answer;
 use crate::domain::fact::Fact;
+use crate::domain::store::letter_edit::LetterEdit;
 use crate::domain::store::policy::StorePolicy;
 use crate::ids::{BundleId, CallId, DeadLetterId, ItemId};
 
@@ -52,6 +53,8 @@ pub enum Command {
     RetryDeadLetter {
         id: DeadLetterId,
         seq: Option<i64>,
+        /// With another body in the place of its own; only for one that came from an inbox row.
+        edit: Option<Box<LetterEdit>>,
     },
     DiscardDeadLetter(DeadLetterId),
     /// The store was given a new access token: lift a bar.

@@ -13,6 +13,7 @@ pub mod command;
 mod define;
 mod dirty;
 mod lanes;
+pub mod letter_edit;
 mod locations;
 pub mod observation;
 mod order_answers;

@@ -83,6 +83,8 @@ pub enum Refusal {
     SafetyStock(#[from] SafetyStockRefusal),
     #[error("there is no such dead letter, or it has no webhook to retry")]
     NothingToRetry,
+    #[error("the dead letter no longer has the body that was edited")]
+    LetterChanged,
     #[error("the call is not one that is under way")]
     UnknownCall,
     #[error("inbox row {0} was taken before, or must wait for those before it")]
@@ -95,7 +97,9 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownBundle(_) => "unknown_bundle",
-            Self::BundleChanged(_) | Self::PolicyChanged => "revision_mismatch",
+            Self::BundleChanged(_) | Self::PolicyChanged | Self::LetterChanged => {
+                "revision_mismatch"
+            }
             Self::BundleExists(_) => "bundle_exists",
             Self::UnknownItem(_) => "unknown_item",
             Self::NativeBundle(_) => "native_bundle",

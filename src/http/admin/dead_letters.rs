@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::fingerprint::Fingerprint;
+use super::letter_edits::{Edit, retry_edited, unknown};
 use super::letter_groups::{fingerprint_of, fingerprint_of_letter};
 use super::{Deed, record};
 use crate::clock::Timestamp;
-use crate::db::DbError;
 use crate::db::dead_letters::{self, DeadLetter, DeadLetterFilter};
 use crate::domain::store::change::DeadLetterClass;
 use crate::domain::store::command::Command;
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{
-    Behind, DeadLetterPath, GivenReason, Operator, StrictQuery, Viewer, encode_cursor, page_of,
-    parse_id,
+    Behind, DeadLetterPath, GivenReason, GivenRetry, Operator, StrictQuery, Viewer, encode_cursor,
+    page_of, parse_id,
 };
 use crate::http::replies::{PageOf, Tagged, command_problem};
 use crate::http::routes::resource;
@@ -130,7 +130,7 @@ pub(crate) struct DeadLetterDocument {
 }
 
 impl DeadLetterDocument {
-    fn of(letter: DeadLetter) -> Self {
+    pub(super) fn of(letter: DeadLetter) -> Self {
         Self {
             fingerprint: fingerprint_of_letter(&letter).as_str().to_owned(),
             id: letter.record.id.to_string(),
@@ -234,24 +234,37 @@ fn place_of(text: &str) -> Result<Place, ApiError> {
     }
 }
 
-/// Try a dead letter's webhook again.
+/// Try a dead letter's webhook again: as it is, or with another body, which takes a reason. An edit and its entry in the
+/// audit are one commit; it goes through a turn as any webhook does. A repetition finds no dead letter.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{id}/retry", tag = "admin", params(("id" = String, Path)),
-    request_body = Option<GivenReason>,
+    request_body = Option<GivenRetry>,
     responses((status = 204, description = "It waits to be applied"), (status = 400, description = "`malformed_path`, `malformed_json`"),
         (status = 401, description = "`missing_credentials`, `unknown_credentials`"),
         (status = 403, description = "`wrong_role`"), (status = 404, description = "`unknown_dead_letter`"),
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
-        (status = 409, description = "`nothing_to_retry`"),
+        (status = 409, description = "`nothing_to_retry`: somebody was quicker, or an edit is of a letter without a webhook"),
+        (status = 412, description = "`revision_mismatch`: it has another body than `replaces`"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
-    Behind(Behind(operator, path), reason): Behind<Behind<Operator, DeadLetterPath>, GivenReason>,
+    Behind(Behind(operator, path), mut given): Behind<Behind<Operator, DeadLetterPath>, GivenRetry>,
 ) -> Result<HttpResponse, ApiError> {
+    let actor = operator.by_api();
+    if let Some(body) = given.body.take() {
+        let edit = Edit {
+            actor: &actor,
+            reason: given.reason(),
+            body,
+            replaces: given.replaces.as_deref(),
+        };
+        retry_edited(&state, path.0, edit).await?;
+        return Ok(HttpResponse::NoContent().finish());
+    }
     let decision = Decision {
-        actor: &operator.by_api(),
+        actor: &actor,
         settlement: Settlement::Retry,
-        reason: reason.text(),
+        reason: given.reason(),
     };
     settle(&state, path.0, decision).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -285,16 +298,7 @@ pub(crate) async fn settle(
     id: DeadLetterId,
     decision: Decision<'_>,
 ) -> Result<(), ApiError> {
-    let letter = dead_letters::get(state.db(), id)
-        .await
-        .map_err(|error| match error {
-            DbError::NotFound(_) => ApiError::plain(Problem::UnknownDeadLetter),
-            DbError::Conflict
-            | DbError::Busy
-            | DbError::Full
-            | DbError::Unavailable(_)
-            | DbError::Broken(_) => error.into(),
-        })?;
+    let letter = dead_letters::get(state.db(), id).await.map_err(unknown)?;
     settle_letter(state, letter, decision).await
 }
 
@@ -308,6 +312,7 @@ pub(super) async fn settle_letter(
         Settlement::Retry => Command::RetryDeadLetter {
             id,
             seq: letter.record.seq,
+            edit: None,
         },
         Settlement::Discard => Command::DiscardDeadLetter(id),
     };

@@ -1,10 +1,12 @@
 //! The operators' doors: stores, keepers, dead letters, tokens. Every change is written to the audit.
 
 pub(crate) mod audit;
+mod body_changes;
 pub(crate) mod dead_letters;
 mod fingerprint;
 pub(crate) mod inbox;
 pub(crate) mod keepers;
+pub(crate) mod letter_edits;
 pub(crate) mod letter_groups;
 mod once;
 mod routes;

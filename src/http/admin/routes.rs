@@ -3,8 +3,8 @@
 use actix_web::web;
 
 use super::{
-    audit, dead_letters, inbox, keepers, letter_groups, safe_mode, standings, stores, supervision,
-    tokens, why,
+    audit, dead_letters, inbox, keepers, letter_edits, letter_groups, safe_mode,
+    standings, stores, supervision, tokens, why,
 };
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
@@ -17,6 +17,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .configure(safe_mode::configure)
         .configure(letter_groups::configure)
         .configure(dead_letters::configure)
+        .configure(letter_edits::configure)
         .configure(tokens::configure)
         .configure(audit::configure)
         .configure(supervision::configure);

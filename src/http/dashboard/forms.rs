@@ -18,7 +18,7 @@ use crate::http::routes::resource;
 use crate::http::state::AppState;
 
 /// The largest form, in bytes.
-const FORM_BYTES_MAX: usize = 16 * 1024;
+pub(super) const FORM_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -94,10 +94,20 @@ pub(super) async fn submitted<F: Form>(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Option<(Session, F)>, ApiError> {
+    submitted_within(state, request, payload, FORM_BYTES_MAX).await
+}
+
+/// The same of a form of at most `max` bytes.
+pub(super) async fn submitted_within<F: Form>(
+    state: &AppState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    max: usize,
+) -> Result<Option<(Session, F)>, ApiError> {
     let Some(session) = Session::of(state, request).await else {
         return Ok(None);
     };
-    let form: F = read_form(request, payload.into_inner()).await?;
+    let form: F = read_form(request, payload.into_inner(), max).await?;
     session.check_form(form.token())?;
     session.require(F::ROLE)?;
     Ok(Some((session, form)))
@@ -106,8 +116,9 @@ pub(super) async fn submitted<F: Form>(
 async fn read_form<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
+    max: usize,
 ) -> Result<T, ApiError> {
-    let body = read_body(request, payload, FORM_BYTES_MAX, BODY_WITHIN).await?;
+    let body = read_body(request, payload, max, BODY_WITHIN).await?;
     let text =
         std::str::from_utf8(&body).map_err(|_source| ApiError::plain(Problem::UnreadableBody))?;
     // Databases differ in whether they keep a NUL.
@@ -130,7 +141,7 @@ async fn login(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let form: LoginForm = read_form(&request, payload.into_inner()).await?;
+    let form: LoginForm = read_form(&request, payload.into_inner(), FORM_BYTES_MAX).await?;
     let peer = request
         .peer_addr()
         .map(|address| address.ip().to_string())
@@ -157,7 +168,7 @@ async fn logout(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let form: LogoutForm = read_form(&request, payload.into_inner()).await?;
+    let form: LogoutForm = read_form(&request, payload.into_inner(), FORM_BYTES_MAX).await?;
     if let Some(session) = Session::of(&state, &request).await {
         session.check_form(&form.form_token)?;
         session.end(&state).await;

@@ -19,13 +19,11 @@ use crate::http::routes::resource;
 use crate::http::state::AppState;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            resource("/admin/dead-letters")
-                .route(web::get().to(letters))
-                .route(web::post().to(settle_group)),
-        )
-        .service(resource("/admin/dead-letters/{id}").route(web::post().to(settle_one)));
+    config.service(
+        resource("/admin/dead-letters")
+            .route(web::get().to(letters))
+            .route(web::post().to(settle_group)),
+    );
 }
 
 #[derive(Template)]
@@ -61,6 +59,7 @@ impl LettersQuery {
         let done = match self.done.as_deref() {
             Some("retry") => "wait to be applied once more",
             Some("discard") => "were forgotten",
+            Some("edit") => return Some("It waits to be applied with its new body.".to_owned()),
             Some(_) | None => return None,
         };
         let Some(settled) = self.settled else {
@@ -132,7 +131,7 @@ impl Form for SettleForm {
     }
 }
 
-async fn settle_one(
+pub(super) async fn settle_one(
     state: web::Data<AppState>,
     path: Result<DeadLetterPath, ApiError>,
     request: HttpRequest,

@@ -6,6 +6,7 @@
 mod assets;
 mod forms;
 mod inbox;
+mod letter;
 mod letters;
 pub(crate) mod live;
 pub(crate) mod pages;

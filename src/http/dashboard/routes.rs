@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::{assets, forms, inbox, letters, live, pages, people, supervision};
+use super::{assets, forms, inbox, letter, letters, live, pages, people, supervision};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -11,6 +11,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .configure(live::configure)
         .configure(inbox::configure)
         .configure(letters::configure)
+        .configure(letter::configure)
         .configure(supervision::configure)
         .configure(people::configure)
         .configure(assets::configure);

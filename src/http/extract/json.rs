@@ -77,6 +77,11 @@ pub(crate) fn parse_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError>
         return Err(ApiError::plain(Problem::EmptyBody));
     }
     refuse_control_characters(raw)?;
+    parse_json_with_lines(raw)
+}
+
+/// The same where a text may have lines.
+pub(super) fn parse_json_with_lines<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     let read = serde_json::from_slice(raw).map(|OnlyObject(value)| value);
     read.map_err(|error| describe(&error))
 }

@@ -11,6 +11,7 @@ mod only_object;
 mod page;
 mod reason;
 mod request_id;
+mod retry;
 mod wire_ids;
 
 pub(crate) use behind::Behind;
@@ -22,4 +23,5 @@ pub(crate) use only_object::OnlyObject;
 pub(crate) use page::{PageQuery, encode_cursor, page_of};
 pub(crate) use reason::{GivenReason, ReasonBody, checked_reason};
 pub(crate) use request_id::RequestId;
+pub(crate) use retry::{GivenRetry, WRITTEN_MAX};
 pub(crate) use wire_ids::{WireItem, parse_id};

@@ -11,7 +11,7 @@ use crate::http::error::{ApiError, Problem};
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 500;
 /// The largest body that holds but a reason, in bytes: each character may be escaped.
-const REASON_BYTES_MAX: usize = 16 * 1024;
+pub(super) const REASON_BYTES_MAX: usize = 16 * 1024;
 
 /// Why an operator does it.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

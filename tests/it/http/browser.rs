@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::letter_edits::{given_up, until_applied};
 use crate::support::app::{Answer, PATIENCE, TestApp, TestStore};
 use crate::support::browser::{Browser, Window};
 
@@ -203,11 +204,17 @@ async fn a_viewer_may_look_and_not_act() {
     Browser::lend(Window::Wide, async |browser| {
         sign_in(browser, &app, token).await;
         browser.until_it_says("Ann").await;
-        for page in ["/admin/keepers/1", "/admin/dead-letters"] {
+        let letters = app.admin().get("/v1/admin/dead-letters").await.json();
+        let letter = letters["items"][0]["id"].as_str().unwrap();
+        let letter = format!("/admin/dead-letters/{letter}");
+        for page in ["/admin/keepers/1", "/admin/dead-letters", letter.as_str()] {
             browser.open(&format!("{}{page}", app.url())).await;
             browser.until_it_says("Storekeeper").await;
             let acts = browser.run("return document.querySelectorAll('button[name=verb]').length");
             assert_eq!(acts.await, 0, "{page}");
+            let edits =
+                browser.run("return document.querySelectorAll('a[href$=\"/edit\"]').length");
+            assert_eq!(edits.await, 0, "{page}");
         }
         // Whoever sends the form all the same is refused.
         let send = "const form_token = document.querySelector('input[name=form_token]').value;
@@ -218,5 +225,60 @@ async fn a_viewer_may_look_and_not_act() {
     .await;
     let shown = Answer::of(app.admin().request(Method::GET, "/v1/admin/keepers/1")).await;
     assert_ne!(shown.json()["state"], "paused");
+    app.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and its driver, which tests/run installs"]
+async fn a_dead_letter_is_edited_and_applied() {
+    let app = TestApp::start().await;
+    let (store, id) = given_up(&app).await;
+    Browser::lend(Window::Phone, async |browser| {
+        sign_in(browser, &app, app.admin_token()).await;
+        let page = format!("{}/admin/dead-letters/{id}", app.url());
+        browser.open(&page).await;
+        browser.until_it_says("[redacted]").await;
+        browser
+            .click(&format!("a[href='/admin/dead-letters/{id}/edit']"))
+            .await;
+        // To the letter, in lines.
+        let shown = "const body = document.querySelector('textarea[name=body]');
+            return !!body && body.value.includes('\"total_price\": 19.90\\n')";
+        browser.until("shows the body", shown).await;
+        let edit = "const body = document.querySelector('textarea[name=body]');
+            body.value = body.value.replace('\"anne@example.com\"', '5,');
+            return true";
+        browser.run(edit).await;
+        let send = "form.edit .verbs button";
+        browser.click(send).await;
+        let insists = "return document.querySelector('form.edit').checkValidity() === false \
+                       && location.pathname.endsWith('/edit')";
+        browser.until("insists on a reason", insists).await;
+        browser
+            .type_into("form.edit input[name=reason]", "the app sent an address")
+            .await;
+        browser.click(send).await;
+        browser.until_it_says("`body` is no JSON").await;
+        let kept = "const form = document.querySelector('form.edit');
+            form.body.value = form.body.value.replace('5,,', '5,');
+            return form.reason.value === 'the app sent an address'";
+        assert_eq!(browser.run(kept).await, true, "what was typed is kept");
+        let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
+        browser.until("fits a phone", fits).await;
+        browser.click(send).await;
+        browser
+            .until_it_says("It waits to be applied with its new body.")
+            .await;
+    })
+    .await;
+    until_applied(&app, &store).await;
+    let audit = app.admin().get("/v1/admin/audit?limit=1").await.json();
+    let deed = &audit["items"][0];
+    assert_eq!(deed["action"], "edit and retry dead letter", "{audit}");
+    let detail = deed["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("the app sent an address; changed id;"),
+        "{audit}"
+    );
     app.stop().await;
 }

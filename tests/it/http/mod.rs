@@ -9,6 +9,7 @@ mod identity;
 mod inbox;
 mod intake;
 mod keepers;
+mod letter_edits;
 mod letters;
 mod oauth;
 mod openapi;

@@ -69,6 +69,8 @@ async fn the_contract_is_described() {
         ("get", "/v1/admin/dead-letters"),
         ("post", "/v1/admin/dead-letters/{id}/retry"),
         ("post", "/v1/admin/dead-letters/{id}/discard"),
+        ("get", "/v1/admin/dead-letters/{id}"),
+        ("get", "/v1/admin/dead-letters/{id}/body"),
         ("get", "/v1/admin/tokens"),
         ("post", "/v1/admin/tokens"),
         ("post", "/v1/admin/tokens/{token}/revoke"),

@@ -8,7 +8,7 @@ use super::dashboard::{form_token, read, sign_in_with};
 use crate::support::app::{Answer, PATIENCE, TestApp};
 
 /// Makes a token of a role; gives its id and what lets one in.
-async fn token_of(app: &TestApp, role: &str) -> (String, String) {
+pub(super) async fn token_of(app: &TestApp, role: &str) -> (String, String) {
     let body = json!({"role": role, "name": format!("Ann the {role}"), "reason": "a test"});
     let made = app.admin().post("/v1/admin/tokens", &body).await;
     assert_eq!(made.status, 201, "{}", made.text);
@@ -34,6 +34,7 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
         get("/v1/admin/keepers/1"),
         get("/v1/admin/keepers/1/why"),
         get("/v1/admin/keepers/1/inbox"),
+        get(LETTER),
         get("/v1/admin/dead-letters/groups"),
         get("/v1/admin/dead-letters"),
         get("/v1/admin/dead-letters/count"),
@@ -47,7 +48,13 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
         door("operator", "/v1/admin/keepers/1/deactivate", reason()),
         door("operator", "/v1/admin/safe-mode/off", reason()),
         door("operator", "/v1/admin/dead-letters/bulk", bulk),
+        ("operator", Method::GET, format!("{LETTER}/body"), json!({})),
         door("operator", &format!("{LETTER}/retry"), reason()),
+        door(
+            "operator",
+            &format!("{LETTER}/retry"),
+            json!({"reason": "a test", "body": "{}"}),
+        ),
         door("operator", &format!("{LETTER}/discard"), reason()),
         door("operator", "/v1/stores/1/bundles", bundle),
         (

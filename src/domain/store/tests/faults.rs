@@ -264,6 +264,7 @@ fn a_refused_component_is_asked_for_again_when_a_person_says_so() {
     world.apply(Command::RetryDeadLetter {
         id: letter,
         seq: None,
+        edit: None,
     });
     assert!(world.dead.is_empty());
     let again = plan_until(&mut world, is_adjustment);

@@ -85,6 +85,7 @@ fn an_order_that_the_platform_does_not_place_is_told_of_and_placed_when_a_person
     world.apply(Command::RetryDeadLetter {
         id: letter.id,
         seq: None,
+        edit: None,
     });
     assert_eq!(taken(&work(&mut world, 60)), [(UNHEARD, -3)]);
     assert_eq!(world.state.observation(world.platform.now).dead, 0);
