@@ -38,6 +38,11 @@ pub(super) enum StoresCommand {
         /// The store's id, as `stores list` shows it.
         id: u64,
     },
+    /// Show how much a store may call its platform: the level of each rate limit, what waits for it, and the latest calls.
+    Bucket {
+        /// The store's id, as `stores list` shows it.
+        id: u64,
+    },
     /// Call a store's platform no more; webhooks are still accepted and applied.
     Pause(Decision),
     /// Go on where a pause began.
@@ -126,6 +131,10 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
         StoresCommand::Inbox { id } => return inbox(&api, id, as_json).await,
         StoresCommand::Show { id } => show(&api, id).await?,
         StoresCommand::Why { id } => api.get(&format!("/v1/admin/keepers/{id}/why"), &[]).await?,
+        StoresCommand::Bucket { id } => {
+            let path = format!("/v1/admin/keepers/{id}/bucket");
+            api.get(&path, &[]).await?
+        }
         StoresCommand::Pause(decision) => decide(&api, "pause", &decision).await?,
         StoresCommand::Resume(decision) => decide(&api, "resume", &decision).await?,
         StoresCommand::Restart(decision) => decide(&api, "restart", &decision).await?,

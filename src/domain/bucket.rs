@@ -216,6 +216,36 @@ impl Bucket {
         self.size
     }
 
+    /// Whole units that calls in flight hold, rounded up; part of those in use.
+    #[must_use]
+    pub fn held(&self) -> i64 {
+        self.held_milli.saturating_add(MILLI - 1).div_euclid(MILLI)
+    }
+
+    /// Whole units of the size that are ours; the headroom is left to others.
+    #[must_use]
+    pub fn usable(&self) -> i64 {
+        self.limit_milli().div_euclid(MILLI)
+    }
+
+    /// Calls that have begun and not ended.
+    #[must_use]
+    pub const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// The instant of the level.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// No call is granted before this.
+    #[must_use]
+    pub const fn blocked_until(&self) -> Timestamp {
+        self.blocked_until
+    }
+
     /// Units that leak a second.
     #[must_use]
     pub fn restore_per_s(&self) -> i64 {

@@ -210,6 +210,17 @@ pub enum Meter {
     Graphql,
 }
 
+impl Meter {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Graphql => "graphql",
+        }
+    }
+}
+
 /// What came back of a call, with what the reply told on the side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

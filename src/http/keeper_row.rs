@@ -176,7 +176,7 @@ pub(super) fn row_of(
     let buckets = observation.map(|observation| &observation.buckets);
     let bucket = |(name, bucket): (&String, &BucketView)| BucketLine {
         name: name.clone(),
-        used: bucket.used,
+        used: bucket.used_at(at),
         size: bucket.size,
     };
     KeeperRow {

@@ -29,6 +29,26 @@ pub enum Kind {
     Sweep,
 }
 
+impl Kind {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resend => "resend",
+            Self::Items => "items",
+            Self::Locations => "locations",
+            Self::Order => "order",
+            Self::Stranger => "stranger",
+            Self::Part => "part",
+            Self::Assignments => "assignments",
+            Self::Adjust => "adjust",
+            Self::Levels => "levels",
+            Self::Set => "set",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
 /// How often each kind was wanted while another was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

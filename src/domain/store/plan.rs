@@ -42,7 +42,7 @@ pub(super) enum Want {
 }
 
 impl Want {
-    const fn kind(self) -> Kind {
+    pub(super) const fn kind(self) -> Kind {
         match self {
             Self::Resend(_) => Kind::Resend,
             Self::Items(_) => Kind::Items,
@@ -59,7 +59,7 @@ impl Want {
     }
 
     /// The rate limit it is charged to, and the most it costs.
-    const fn price(self) -> (Meter, i64) {
+    pub(super) const fn price(self) -> (Meter, i64) {
         match self {
             Self::Resend(_) | Self::Adjust | Self::Set => (Meter::Graphql, WRITE_POINTS_MAX),
             Self::Part(_) => (Meter::Graphql, ORDER_OF_POINTS_MAX),
@@ -231,8 +231,7 @@ impl StoreState {
     /// Takes the tokens and writes the call down.
     fn start_call(&mut self, call: Call, want: Want, outcome: &mut Outcome) {
         let now = outcome.at;
-        let (meter, cost) = want.price();
-        self.buckets.take(meter, cost, now);
+        self.buckets.take(want.kind(), want.price(), now);
         match &call.request {
             Request::Write(write) => {
                 let attempts = self

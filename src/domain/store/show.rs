@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::domain::bundle::Bundle;
 use crate::domain::interest::Interest;
-use crate::domain::store::observation::{Observation, Wait, WaitKind};
+use crate::domain::store::observation::{Observation, Wait, WaitKind, WaitingCall};
+use crate::domain::store::patience::Kind;
+use crate::domain::store::plan::Want;
 use crate::domain::store::state::{Pause, StoreState};
 use crate::ids::{ItemId, LocationId};
 
@@ -81,6 +83,7 @@ impl StoreState {
     #[must_use]
     pub fn observation(&self, now: Timestamp) -> Observation {
         let live = self.bundles.live().count();
+        let offers = self.offers(now);
         Observation {
             store: self.store,
             at: now,
@@ -102,13 +105,44 @@ impl StoreState {
                 .map(|(_, _, until)| until)
                 .max(),
             buckets: self.buckets.views(),
+            waiting: offers
+                .iter()
+                .map(|(want, at)| self.waiting(*want, *at))
+                .collect(),
+            made: self.buckets.made(),
             paused: self.paused.clone(),
             last_sweep_at: self.sweep_memo.finished_at,
-            waits_for: self.waits_for(now),
+            waits_for: self.waits_for(&offers, now),
         }
     }
 
-    fn waits_for(&self, now: Timestamp) -> Option<Wait> {
+    /// What only a call can bring forward, as people see it.
+    fn waiting(&self, want: Want, at: Timestamp) -> WaitingCall {
+        let (meter, cost) = want.price();
+        let kind = want.kind();
+        let count = match kind {
+            Kind::Resend => self.open_calls.len(),
+            Kind::Items => self.items_wanted.len(),
+            Kind::Adjust => self.ledger.unsettled_count(),
+            Kind::Levels => self.stock.unread_count(),
+            Kind::Set => self.dirty.count().min(self.bundles.live().count()),
+            Kind::Locations
+            | Kind::Order
+            | Kind::Stranger
+            | Kind::Part
+            | Kind::Assignments
+            | Kind::Sweep => 1,
+        };
+        WaitingCall {
+            kind,
+            count: count.max(1),
+            meter,
+            cost,
+            at,
+        }
+    }
+
+    fn waits_for(&self, offers: &[(Want, Timestamp)], now: Timestamp) -> Option<Wait> {
         if let Some(pause) = &self.paused {
             return Some(Wait {
                 kind: WaitKind::Person,
@@ -136,7 +170,7 @@ impl StoreState {
             });
         }
         let until = self.next_deadline(now)?;
-        let (kind, reason) = self.reason_until(until, now);
+        let (kind, reason) = self.reason_until(until, offers, now);
         Some(Wait {
             kind,
             reason: reason.to_owned(),
@@ -145,9 +179,13 @@ impl StoreState {
     }
 
     /// What comes at this instant, the next one at which anything does.
-    fn reason_until(&self, until: Timestamp, now: Timestamp) -> (WaitKind, &'static str) {
-        let mut offers = self.offers(now).into_iter();
-        if offers.any(|(_, at)| at == until) {
+    fn reason_until(
+        &self,
+        until: Timestamp,
+        offers: &[(Want, Timestamp)],
+        now: Timestamp,
+    ) -> (WaitKind, &'static str) {
+        if offers.iter().any(|(_, at)| *at == until) {
             return if until > now {
                 (WaitKind::Tokens, "tokens of the platform's rate limit")
             } else {

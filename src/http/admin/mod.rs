@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod body_changes;
+pub(crate) mod buckets;
 pub(crate) mod dead_letters;
 mod fingerprint;
 pub(crate) mod inbox;

@@ -3,7 +3,7 @@
 use actix_web::web;
 
 use super::{
-    audit, dead_letters, inbox, keepers, letter_edits, letter_groups, safe_mode,
+    audit, buckets, dead_letters, inbox, keepers, letter_edits, letter_groups, safe_mode,
     standings, stores, supervision, tokens, why,
 };
 
@@ -13,6 +13,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .configure(standings::configure)
         .configure(keepers::configure)
         .configure(why::configure)
+        .configure(buckets::configure)
         .configure(inbox::configure)
         .configure(safe_mode::configure)
         .configure(letter_groups::configure)

@@ -4,6 +4,7 @@
 //! token that only this session's pages know.
 
 mod assets;
+mod buckets;
 mod forms;
 mod inbox;
 mod letter;

@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::{assets, forms, inbox, letter, letters, live, pages, people, supervision};
+use super::{assets, buckets, forms, inbox, letter, letters, live, pages, people, supervision};
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -10,6 +10,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .configure(forms::configure)
         .configure(live::configure)
         .configure(inbox::configure)
+        .configure(buckets::configure)
         .configure(letters::configure)
         .configure(letter::configure)
         .configure(supervision::configure)

@@ -19,6 +19,13 @@ fn observation() -> Observation {
         used,
         size,
         restore_per_s: 2,
+        held: 0,
+        usable: size,
+        in_flight: 0,
+        at: NOW,
+        next_at: NOW,
+        told_at: None,
+        throttle: None,
     };
     Observation {
         store: StoreId(1),
@@ -40,6 +47,8 @@ fn observation() -> Observation {
             ("graphql".to_owned(), bucket(11, 2_000)),
             ("rest".to_owned(), bucket(40, 40)),
         ]),
+        waiting: Vec::new(),
+        made: Vec::new(),
         paused: None,
         last_sweep_at: None,
         waits_for: None,

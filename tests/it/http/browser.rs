@@ -282,3 +282,22 @@ async fn a_dead_letter_is_edited_and_applied() {
     );
     app.stop().await;
 }
+
+#[tokio::test]
+#[ignore = "needs Chromium and its driver, which tests/run installs"]
+async fn the_calls_of_a_store_are_shown_live() {
+    let app = TestApp::start().await;
+    let store = app.register("one.myshopify.com", "shpss_1").await;
+    Browser::lend(Window::Phone, async |browser| {
+        sign_in(browser, &app, app.admin_token()).await;
+        open_store(browser, &app).await;
+        browser.click("a[href='/admin/keepers/1/bucket']").await;
+        assert_eq!(app.platform(&store).send().await.status, 200);
+        browser.until_it_says("of 40 requests left").await;
+        browser.until_it_says("of 2000 points left").await;
+        let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
+        browser.until("fits a phone", fits).await;
+    })
+    .await;
+    app.stop().await;
+}

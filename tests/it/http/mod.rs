@@ -2,6 +2,7 @@
 
 mod alarms;
 mod browser;
+mod buckets;
 mod bundles;
 mod catalogue;
 mod dashboard;

@@ -71,6 +71,7 @@ async fn the_contract_is_described() {
         ("post", "/v1/admin/dead-letters/{id}/discard"),
         ("get", "/v1/admin/dead-letters/{id}"),
         ("get", "/v1/admin/dead-letters/{id}/body"),
+        ("get", "/v1/admin/keepers/{store}/bucket"),
         ("get", "/v1/admin/tokens"),
         ("post", "/v1/admin/tokens"),
         ("post", "/v1/admin/tokens/{token}/revoke"),

@@ -34,6 +34,7 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
         get("/v1/admin/keepers/1"),
         get("/v1/admin/keepers/1/why"),
         get("/v1/admin/keepers/1/inbox"),
+        get("/v1/admin/keepers/1/bucket"),
         get(LETTER),
         get("/v1/admin/dead-letters/groups"),
         get("/v1/admin/dead-letters"),

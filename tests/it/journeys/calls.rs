@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
+use serde_json::Value;
 use storekeeper::sandbox::{ApiFaults, EffectOutcome, Faults, Plan};
 
 use super::kit::Kit;
@@ -12,6 +14,7 @@ on_both_databases!(
     a_write_without_an_answer_takes_effect_once,
     a_platform_in_trouble_does_not_lead_astray,
     a_small_bucket_is_never_overdrawn,
+    a_throttle_is_told_with_what_asked_for_it,
 );
 
 async fn kit_shop(plan: Plan, database: TestDb) -> (Shop, i64) {
@@ -126,5 +129,56 @@ async fn a_small_bucket_is_never_overdrawn(database: TestDb) {
     }
     assert!(fullest(&shop) >= 35, "the bucket never was nearly full");
     shop.sell(&[(kit, 1)]);
+    shop.comes_right().await;
+}
+
+/// The store's calls as operators see them.
+async fn buckets(shop: &Shop) -> Value {
+    let path = format!("/v1/admin/keepers/{}/bucket", shop.store);
+    let answer = shop.operator(Method::GET, &path, &Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+async fn a_throttle_is_told_with_what_asked_for_it(database: TestDb) {
+    let (shop, kit) = kit_shop(Plan::Standard, database).await;
+    let told = buckets(&shop).await;
+    assert!(
+        !told["recent_calls"].as_array().unwrap().is_empty(),
+        "{told}"
+    );
+    let is_told = |bucket: &Value| bucket["told_at"].is_string();
+    assert!(
+        told["buckets"].as_array().unwrap().iter().any(is_told),
+        "{told}"
+    );
+    shop.sandbox.set_faults(Faults {
+        api: ApiFaults {
+            throttle_per_mille: 1_000,
+            ..ApiFaults::default()
+        },
+        ..Faults::default()
+    });
+    shop.sell(&[(kit, 1)]);
+    let throttled = async {
+        loop {
+            let told = buckets(&shop).await;
+            let all = told["buckets"].as_array().unwrap();
+            if let Some(bucket) = all.iter().find(|one| one["last_throttle"].is_object()) {
+                return bucket["last_throttle"].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let throttle = tokio::time::timeout(super::shop::PATIENCE, throttled).await;
+    let throttle = throttle.unwrap();
+    let source = if throttle["asked_ms"].is_null() {
+        "default"
+    } else {
+        "platform"
+    };
+    assert_eq!(throttle["source"], source, "{throttle}");
+    assert!(throttle["call"].is_string(), "{throttle}");
+    shop.sandbox.heal();
     shop.comes_right().await;
 }
