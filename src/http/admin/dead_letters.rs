@@ -244,7 +244,7 @@ fn place_of(text: &str) -> Result<Place, ApiError> {
         (status = 408, description = "`request_timeout`"), (status = 413, description = "`payload_too_large`"),
         (status = 415, description = "`unsupported_media_type`"), (status = 422, description = "`invalid_field`"),
         (status = 409, description = "`nothing_to_retry`: somebody was quicker, or an edit is of a letter without a webhook"),
-        (status = 412, description = "`revision_mismatch`: it has another body than `replaces`"),
+        (status = 412, description = "`revision_mismatch`: it has another body than the one that was edited"),
         (status = 503, description = "`store_busy`, `outcome_unknown`, `keeper_unavailable`, `safe_mode`, with `Retry-After`")))]
 pub(crate) async fn retry_dead_letter(
     state: web::Data<AppState>,
