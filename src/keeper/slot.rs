@@ -237,7 +237,9 @@ impl Slot {
         let runs = life.status.state == KeeperState::Running;
         life.new_seat = runs.then_some(seat);
         drop(life);
-        self.alert();
+        if runs {
+            self.alert();
+        }
         runs
     }
 

@@ -51,7 +51,7 @@ async fn what_a_keeper_minds_after_a_refused_commit_its_successor_elsewhere_mind
         one_by_one: 4,
         ..Aftermath::default()
     };
-    let exit = ends_after(&bench, 2, refused).await;
+    let exit = Box::pin(ends_after(&bench, 2, refused)).await;
     assert_eq!(exit, moved(2, true), "two are through");
     let mut aftermath = Aftermath::default();
     aftermath.learn(&exit, 20);
@@ -68,7 +68,7 @@ async fn rows_are_met_in_their_order_elsewhere_too_after_one_brought_a_keeper_do
         crash: Some((1, "a test".to_owned())),
         ..Aftermath::default()
     };
-    let exit = ends_after(&bench, 0, crashed).await;
+    let exit = Box::pin(ends_after(&bench, 0, crashed)).await;
     assert_eq!(exit, moved(0, true));
     let mut aftermath = Aftermath::default();
     aftermath.learn(&exit, 20);
@@ -76,7 +76,7 @@ async fn rows_are_met_in_their_order_elsewhere_too_after_one_brought_a_keeper_do
     assert!(successor.in_order);
     let suspect = successor.state.suspect().map(|suspect| suspect.seq);
     assert_eq!(suspect, Some(1), "it was put down before");
-    let exit = ends_after(&bench, 0, Aftermath::default()).await;
+    let exit = Box::pin(ends_after(&bench, 0, Aftermath::default())).await;
     assert_eq!(exit, moved(0, false));
 }
 
