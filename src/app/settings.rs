@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::hooks::HookSettings;
 use crate::config::{
-    AlarmsConfig, Config, DatabaseConfig, PatrolConfig, RestartConfig, SafeModeConfig, Secret,
-    SelectionConfig, ShopifyConfig, StormConfig, WriterConfig,
+    AlarmsConfig, Config, DatabaseConfig, PatrolConfig, PlacementConfig, RestartConfig,
+    SafeModeConfig, Secret, SelectionConfig, ShopifyConfig, StormConfig, WriterConfig,
 };
 use crate::db::{DatabaseOptions, WriterOptions};
 use crate::domain::alarm::AlarmRules;
@@ -17,7 +17,8 @@ use crate::domain::store::settings::StoreSettings;
 use crate::domain::storm::StormRules;
 use crate::http::{HttpSettings, OauthApp};
 use crate::keeper::{
-    KeeperSettings, PatrolSettings, RestartSettings, SafeModeSettings, StormSettings,
+    KeeperSettings, PatrolSettings, PlacementSettings, RestartSettings, SafeModeSettings,
+    StormSettings,
 };
 use crate::platform::{self, ClientSettings, PlatformClient};
 
@@ -166,6 +167,7 @@ pub(super) fn keeper_settings(config: &Config) -> KeeperSettings {
         lifecycle_events_max: keeper.lifecycle_events_max,
         restart: restart_settings(&config.restart),
         patrol: patrol_settings(&config.patrol),
+        placement: placement_settings(&config.placement),
         safe_mode: safe_mode_settings(&config.safe_mode),
         storm: storm_settings(&config.storm),
         quota: super::quota::quota_rules(&config.quota, &config.standing),
@@ -187,6 +189,16 @@ fn patrol_settings(patrol: &PatrolConfig) -> PatrolSettings {
         beats_missed_max: patrol.beats_missed_max,
         silent_exit_ms: patrol.silent_exit_ms,
         stuck_ms: patrol.stuck_ms,
+    }
+}
+
+fn placement_settings(placement: &PlacementConfig) -> PlacementSettings {
+    PlacementSettings {
+        interval_ms: signed(placement.interval_ms),
+        memory_ms: placement.memory_ms,
+        overload_percent: placement.overload_percent,
+        gap_percent: placement.gap_percent,
+        stay_ms: placement.stay_ms,
     }
 }
 
@@ -288,6 +300,7 @@ mod tests {
         );
         assert_eq!(told.safe_mode, expected.safe_mode);
         assert_eq!(told.storm, expected.storm);
+        assert_eq!(told.placement, expected.placement);
         // Its `Debug` leaves fields out, so the numbers are compared in order.
         let numbers = |settings: &KeeperSettings| {
             [

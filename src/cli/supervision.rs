@@ -21,6 +21,7 @@ const PARTS: [(&str, &str, &[&str]); 5] = [
             "stuck",
             "restarts",
             "busy_ms",
+            "load_per_mille",
         ],
     ),
     (

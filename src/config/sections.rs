@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::inbox::InboxConfig;
 use super::keeper::KeeperConfig;
 use super::patrol::PatrolConfig;
+use super::placement::PlacementConfig;
 use super::platform::PlatformConfig;
 use super::quota::QuotaConfig;
 use super::restart::RestartConfig;
@@ -42,6 +43,8 @@ pub struct Config {
     pub restart: RestartConfig,
     /// What stands still.
     pub patrol: PatrolConfig,
+    /// When keepers move from one thread to another.
+    pub placement: PlacementConfig,
     /// When everything but accepting stops.
     pub safe_mode: SafeModeConfig,
     /// When webhooks are sent again all at once.
@@ -172,6 +175,7 @@ impl Config {
             keeper,
             restart,
             patrol,
+            placement,
             safe_mode,
             storm,
             quota,
@@ -193,6 +197,7 @@ impl Config {
             describe(keeper),
             describe(restart),
             describe(patrol),
+            describe(placement),
             describe(safe_mode),
             describe(storm),
             describe(quota),

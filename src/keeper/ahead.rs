@@ -128,9 +128,9 @@ impl Ahead {
 /// Parses a row. A parser that panics holds nothing of the store: it is the body that cannot be understood. While it
 /// runs the slot shows the row, should it not come to an end.
 pub(super) fn parse(platform: &dyn Platform, slot: &Slot, row: InboxRow, from_lane: bool) -> Row {
-    slot.take_row_in_hand(row.seq);
+    slot.row.take(row.seq);
     let parsed = catch_unwind(AssertUnwindSafe(|| platform.parse(&row.topic, &row.body)));
-    slot.put_down_row();
+    slot.row.put_down();
     let fact = parsed.unwrap_or_else(|payload| {
         let panic = Caught::of(payload.as_ref());
         Err(format!("its parser panicked: {}", panic.reason))

@@ -4,9 +4,10 @@
 //! that is never free) stands in the way of all stores on it, and nothing on the thread can tell: it is asked from
 //! outside, and while it does not answer, what it has in hand is known.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::Stopwatch;
 use crate::ids::StoreId;
 
 /// What a thread shows of itself.
@@ -15,6 +16,9 @@ pub(super) struct Pulse {
     has_beaten: AtomicBool,
     /// The store that it is busy with at this moment; 0: none.
     in_hand: AtomicI64,
+    /// When it took that in hand, in nanoseconds of `watch`.
+    since_ns: AtomicU64,
+    watch: Stopwatch,
 }
 
 impl Default for Pulse {
@@ -22,6 +26,8 @@ impl Default for Pulse {
         Self {
             has_beaten: AtomicBool::new(true),
             in_hand: AtomicI64::new(0),
+            since_ns: AtomicU64::new(0),
+            watch: Stopwatch::start(),
         }
     }
 }
@@ -37,12 +43,28 @@ impl Pulse {
         self.has_beaten.swap(false, Ordering::AcqRel)
     }
 
-    pub(super) fn takes_in_hand(&self, store: StoreId) {
-        self.in_hand.store(store.0, Ordering::Relaxed);
+    /// Gives the moment, to be told when it puts it down.
+    pub(super) fn takes_in_hand(&self, store: StoreId) -> Duration {
+        let taken = self.watch.elapsed();
+        let since_ns = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
+        self.since_ns.store(since_ns, Ordering::Relaxed);
+        self.in_hand.store(store.0, Ordering::Release);
+        taken
     }
 
-    pub(super) fn puts_down(&self) {
+    /// Gives how long it had in hand what it took then.
+    pub(super) fn puts_down(&self, taken: Duration) -> Duration {
         self.in_hand.store(0, Ordering::Relaxed);
+        self.watch.elapsed().saturating_sub(taken)
+    }
+
+    /// For how long it has been busy with the same store, without giving its place away.
+    pub(super) fn held_for(&self) -> Duration {
+        if self.in_hand.load(Ordering::Acquire) == 0 {
+            return Duration::ZERO;
+        }
+        let since = Duration::from_nanos(self.since_ns.load(Ordering::Relaxed));
+        self.watch.elapsed().saturating_sub(since)
     }
 
     pub(super) fn in_hand(&self) -> Option<StoreId> {

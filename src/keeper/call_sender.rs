@@ -14,20 +14,25 @@ use crate::keeper::shared::Shared;
 use crate::keeper::slot::Slot;
 use crate::telemetry::metric_name;
 
-/// Starts sending a call that is committed. Its answer comes back to the slot, for the keeper that is there then.
+/// Starts sending a call that is committed. Its answer comes back to the slot, for the keeper that is there then; not
+/// by way of this thread, which may stand still when that keeper lives on another.
 pub(super) fn send(shared: &Arc<Shared>, slot: &Arc<Slot>, call: Call) {
     slot.call_sent();
-    let (shared, slot) = (Arc::clone(shared), Arc::clone(slot));
+    let (home, sending) = (shared.home.clone(), Arc::clone(shared));
+    let slot = Arc::clone(slot);
     // Ends by itself at the time limit; the slot says that it is under way.
     drop(actix::spawn(async move {
-        let id = call.id;
-        let asked = ask(Arc::clone(&shared), slot.store, call);
-        let answer = shared.home.serve(asked).await;
-        count(&shared, &answer);
-        slot.call_answered(id, answer);
-        // The keeper that asked may be gone; the answer still matters.
-        shared.activate(&slot);
+        home.serve(bring_answer(sending, slot, call)).await;
     }));
+}
+
+async fn bring_answer(shared: Arc<Shared>, slot: Arc<Slot>, call: Call) {
+    let id = call.id;
+    let answer = ask(Arc::clone(&shared), slot.store, call).await;
+    count(&shared, &answer);
+    slot.call_answered(id, answer);
+    // The keeper that asked may be gone; the answer still matters.
+    shared.activate(&slot);
 }
 
 async fn ask(shared: Arc<Shared>, store: StoreId, call: Call) -> Answer {

@@ -11,13 +11,15 @@ use crate::keeper::progress::Doing;
 use crate::keeper::settings::Moment;
 
 impl KeeperCore {
-    /// Plans and commits one call if one is wanted and none is under way; tells whether there was one.
+    /// Plans and commits one call if one is wanted and none is under way; tells whether there was one. Who is to live
+    /// on elsewhere calls from there.
     ///
     /// # Errors
     /// How the keeper ends.
     pub(super) async fn call_turn(&mut self) -> Result<bool, Exit> {
         let now = self.now();
-        if self.slot.call_in_flight() || !self.may_work() || !self.state.wants_call(now) {
+        let may_call = !self.slot.call_in_flight() && !self.slot.is_wanted_elsewhere();
+        if !may_call || !self.may_work() || !self.state.wants_call(now) {
             return Ok(false);
         }
         self.slot.progress.begin(Doing::Call, now);

@@ -49,7 +49,7 @@ impl KeeperCore {
     /// # Errors
     /// Any error is the keeper's end: its memory may differ from the database, and its successor loads afresh.
     pub(super) async fn commit(&mut self, fence: Fence, decided: Decided) -> Result<(), Exit> {
-        let naked = self.slot.take_naked();
+        let naked = self.slot.naked.take();
         self.state.count_naked(naked);
         if decided.interest_changed {
             self.publish_wider_interest();
@@ -91,12 +91,12 @@ impl KeeperCore {
     fn failed(&self, error: CommitError, naked: i64, only_row: Option<i64>) -> Exit {
         match error {
             CommitError::Fenced => {
-                self.slot.give_back_naked(naked);
+                self.slot.naked.give_back(naked);
                 counter!(metric_name::FENCED_COMMITS_TOTAL).increment(1);
                 Exit::Fenced
             }
             CommitError::Refused(error) => {
-                self.slot.give_back_naked(naked);
+                self.slot.naked.give_back(naked);
                 Exit::CommitRefused {
                     only_row,
                     reason: bounded(&error.to_string()),

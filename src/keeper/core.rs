@@ -112,9 +112,10 @@ impl KeeperCore {
         };
         slot.quota.load(standing, told);
         let mut core = Box::new(Self::around(shared, slot, fence, activation.loaded));
-        core.one_by_one = std::mem::take(&mut aftermath.one_by_one);
-        core.in_order = core.one_by_one > 0 || aftermath.crash.is_some();
+        core.one_by_one = aftermath.one_by_one;
+        core.in_order = aftermath.in_order || core.one_by_one > 0 || aftermath.crash.is_some();
         core.record_crash(aftermath).await?;
+        *aftermath = Aftermath::default();
         core.slot.requeue_deferred();
         core.publish_all(now);
         // What predecessors left, should they have ended before they asked.
@@ -153,7 +154,7 @@ impl KeeperCore {
         }
     }
 
-    async fn record_crash(&mut self, aftermath: &mut Aftermath) -> Result<(), Exit> {
+    async fn record_crash(&mut self, aftermath: &Aftermath) -> Result<(), Exit> {
         let Some((seq, reason)) = aftermath.crash.clone() else {
             return Ok(());
         };
@@ -167,9 +168,7 @@ impl KeeperCore {
                 tracing::error!(store = %self.slot.store, seq, %refusal, "crash of a row not recorded");
             }
         }
-        self.commit(fence, decided).await?;
-        aftermath.crash = None;
-        Ok(())
+        self.commit(fence, decided).await
     }
 
     /// Does what there is to do now: admin's wishes, commands and an answer, one turn of rows, one call.
@@ -206,7 +205,7 @@ impl KeeperCore {
 
     pub(super) fn obey(&self) -> Result<(), Exit> {
         let Some((control, reason)) = self.slot.take_control() else {
-            return Ok(());
+            return self.leave_for_new_seat();
         };
         match control {
             Control::Restart => Err(Exit::Deactivated(Deactivation::Restart { reason })),
@@ -214,6 +213,28 @@ impl KeeperCore {
             Control::Quarantine => Err(Exit::Deactivated(Deactivation::Quarantine { reason })),
             Control::Release => Ok(()),
         }
+    }
+
+    /// Ends here if it is to live on elsewhere: not before the answer to its call is there, since its successor knows
+    /// of no call, and not when something is wrong with the store.
+    fn leave_for_new_seat(&self) -> Result<(), Exit> {
+        if !self.slot.is_wanted_elsewhere() || self.shared.is_shutting_down() {
+            return Ok(());
+        }
+        let is_unwell = self.state.is_left_alone(self.now())
+            || self.slot.progress.stuck().is_some()
+            || self.shared.safe_mode.is_on();
+        if is_unwell {
+            self.slot.stay();
+            return Ok(());
+        }
+        if self.slot.call_in_flight() {
+            return Ok(());
+        }
+        Err(Exit::Deactivated(Deactivation::Moved {
+            one_by_one: self.one_by_one,
+            in_order: self.in_order,
+        }))
     }
 
     /// What follows a step. Who worked stays, also when it was told to leave for want of work.

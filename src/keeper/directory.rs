@@ -15,7 +15,7 @@ use crate::domain::interest::Interest;
 use crate::domain::standing::QuotaRules;
 use crate::domain::storm::{Sign, Storm};
 use crate::ids::StoreId;
-use crate::keeper::arbiters::{self, Engine};
+use crate::keeper::arbiters::{self, ArbiterLoad, Engine};
 use crate::keeper::board::Board;
 use crate::keeper::core::KeeperCore;
 use crate::keeper::crowd::keep_within_memory;
@@ -23,6 +23,7 @@ use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
 use crate::keeper::patrol::{Patrol, Silence};
+use crate::keeper::placement::keep_balance;
 use crate::keeper::purge::purge_behind_cursors;
 use crate::keeper::safe_mode::SafeModeStatus;
 use crate::keeper::scheduler::TurnPlace;
@@ -115,6 +116,7 @@ impl Directory {
         runs &= shared.run(scan_for_work(Arc::clone(&shared), Arc::clone(&slots)));
         runs &= shared.run(keep_within_memory(Arc::clone(&shared)));
         runs &= shared.run(keep_standings(Arc::clone(&shared), Arc::clone(&slots)));
+        runs &= shared.run(keep_balance(Arc::clone(&shared)));
         if !runs {
             return Err(io::Error::other("the keepers' threads ended at once"));
         }
@@ -147,13 +149,14 @@ impl Directory {
 
     /// Counts a naked webhook that was answered without being stored.
     pub fn count_naked(&self, store: StoreId) {
-        self.inner.slots.find_or_make(store).count_naked();
+        self.inner.slots.find_or_make(store).naked.count_one();
     }
 
     /// Naked webhooks that no commit has counted yet.
     #[must_use]
     pub fn naked_since_commit(&self, store: StoreId) -> i64 {
-        self.inner.slots.find(store).map_or(0, |slot| slot.naked())
+        let slot = self.inner.slots.find(store);
+        slot.map_or(0, |slot| slot.naked.so_far())
     }
 
     /// Asks something of a store; answered once it is durable.
@@ -276,6 +279,12 @@ impl Directory {
     #[must_use]
     pub fn silent_arbiters(&self) -> usize {
         self.inner.shared.findings.silent()
+    }
+
+    /// What each thread of keepers has to do.
+    #[must_use]
+    pub fn arbiter_loads(&self) -> Vec<ArbiterLoad> {
+        self.inner.shared.arbiters.loads().collect()
     }
 
     /// Set while too many stores crash, and nothing is done but accepting.

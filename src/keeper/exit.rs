@@ -67,6 +67,9 @@ pub enum Deactivation {
     Idle,
     /// Nothing to do, and its place in memory is wanted.
     Dismissed,
+    /// It lives on on another thread, and minds there what it minded here: so many rows are to be taken one by one, and
+    /// none is to overtake.
+    Moved { one_by_one: usize, in_order: bool },
     /// An admin wants it stopped until there is work again.
     Requested { reason: String },
     /// An admin wants it rebuilt from the database at once.
@@ -142,6 +145,9 @@ impl fmt::Display for Exit {
             Self::Deactivated(Deactivation::Dismissed) => {
                 formatter.write_str("idle, and its place in memory was wanted")
             }
+            Self::Deactivated(Deactivation::Moved { .. }) => {
+                formatter.write_str("moved to a calmer thread")
+            }
             Self::Deactivated(Deactivation::Requested { reason }) => {
                 write!(formatter, "deactivated: {reason}")
             }
@@ -174,6 +180,8 @@ pub(super) struct Aftermath {
     pub(super) crash: Option<(i64, String)>,
     /// A turn was refused and nobody knows which row it was: take rows one by one until so many are through.
     pub(super) one_by_one: usize,
+    /// Rows are to be met in their order, as the last keeper was to meet them.
+    pub(super) in_order: bool,
 }
 
 impl Aftermath {
@@ -191,7 +199,17 @@ impl Aftermath {
                 self.crash = Some((*seq, reason.clone()));
             }
             Exit::CommitRefused { only_row: None, .. } => self.one_by_one = rows_max,
-            Exit::Deactivated(_)
+            Exit::Deactivated(Deactivation::Moved {
+                one_by_one,
+                in_order,
+            }) => (self.one_by_one, self.in_order) = (*one_by_one, *in_order),
+            Exit::Deactivated(
+                Deactivation::Idle
+                | Deactivation::Dismissed
+                | Deactivation::Requested { .. }
+                | Deactivation::Restart { .. }
+                | Deactivation::Quarantine { .. },
+            )
             | Exit::Fenced
             | Exit::CommitFailed { .. }
             | Exit::Panicked(_)

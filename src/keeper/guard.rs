@@ -31,12 +31,12 @@ use crate::telemetry::metric_name;
 /// of work does not come back with a clean record.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
-    budget: RestartBudget,
+    pub(super) budget: RestartBudget,
     aftermath: Aftermath,
 }
 
 impl Past {
-    fn none(settings: RestartSettings) -> Self {
+    pub(super) fn none(settings: RestartSettings) -> Self {
         Self {
             budget: RestartBudget::new(settings),
             aftermath: Aftermath::default(),
@@ -86,11 +86,13 @@ impl Drop for Tenure {
 
 /// What a guard does after a keeper's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
+pub(super) enum Decision {
     End,
     /// End, whatever waits.
     Abandon,
     StartNow,
+    /// The next keeper lives elsewhere.
+    Move,
     Restart {
         at: Timestamp,
     },
@@ -102,8 +104,21 @@ enum Decision {
 /// Starts to guard a store on this thread.
 pub(super) fn start(tenure: Tenure, seat: Seat) {
     // Ends by itself; what waits for it watches the count of guarded stores.
-    let store = tenure.slot.store;
-    drop(actix::spawn(seat.attend(store, guard(tenure))));
+    let slot = Arc::clone(&tenure.slot);
+    drop(actix::spawn(seat.attend(slot, guard(tenure))));
+}
+
+/// Goes on on another thread. The claim goes with it, so that nobody else starts a keeper in between; what comes
+/// meanwhile waits in the slot.
+fn go_on_at(seat: Seat, tenure: Tenure, past: Past) {
+    let detail = format!("to thread {}", seat.arbiter());
+    tenure
+        .shared
+        .record(tenure.slot.store, LifecycleStep::Moved, detail);
+    counter!(metric_name::KEEPERS_MOVED_TOTAL).increment(1);
+    tenure.slot.remember(past);
+    // Should the thread be gone, the tenure ends here, and the store counts as stopped again.
+    let _seated = seat.there(move |seat| start(tenure, seat));
 }
 
 /// Guards a store until it has nothing to do, or the process ends.
@@ -120,6 +135,10 @@ pub(super) async fn guard(mut tenure: Tenure) {
         tell(&shared, &slot, &exit, decision);
         let goes_on = match decision {
             Decision::StartNow => true,
+            Decision::Move => match slot.take_new_seat() {
+                Some(seat) => return go_on_at(seat, tenure, past),
+                None => true,
+            },
             Decision::Restart { at } => {
                 let state = KeeperState::Restarting { until: at };
                 rest(&shared, &slot, &mut past.budget, state).await
@@ -202,7 +221,7 @@ where
     ended.and(dropped.map_err(caught))
 }
 
-fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
+pub(super) fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision {
     let now = shared.deps.clock.now();
     let verdict = match exit {
         Exit::ShutDown
@@ -210,6 +229,10 @@ fn decide(shared: &Shared, exit: &Exit, budget: &mut RestartBudget) -> Decision 
             Deactivation::Idle | Deactivation::Dismissed | Deactivation::Requested { .. },
         ) => return Decision::End,
         Exit::NoSuchStore => return Decision::Abandon,
+        Exit::Deactivated(Deactivation::Moved { .. }) if shared.is_shutting_down() => {
+            return Decision::End;
+        }
+        Exit::Deactivated(Deactivation::Moved { .. }) => return Decision::Move,
         Exit::Deactivated(Deactivation::Restart { .. }) => return Decision::StartNow,
         Exit::Deactivated(Deactivation::Quarantine { .. }) => budget.quarantine(now),
         Exit::Fenced
@@ -246,20 +269,27 @@ fn tell(shared: &Shared, slot: &Slot, exit: &Exit, decision: Decision) {
         Decision::Quarantine { until } => {
             tracing::warn!(store = %slot.store, %until, %exit, "keeper quarantined by an operator");
         }
-        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
-            if is_crash =>
-        {
-            tracing::warn!(store = %slot.store, %exit, "keeper crashed");
-        }
-        // Of ten thousand stores, ten thousand lines would be no news: they are counted.
-        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. }
-            if shared.is_shutting_down() || *exit == Exit::Deactivated(Deactivation::Dismissed) =>
-        {
-            tracing::debug!(store = %slot.store, %exit, "keeper ended");
-        }
-        Decision::End | Decision::Abandon | Decision::StartNow | Decision::Restart { .. } => {
-            tracing::info!(store = %slot.store, %exit, "keeper ended");
-        }
+        Decision::End
+        | Decision::Abandon
+        | Decision::StartNow
+        | Decision::Move
+        | Decision::Restart { .. } => tell_of_end(shared, slot, exit),
+    }
+}
+
+fn tell_of_end(shared: &Shared, slot: &Slot, exit: &Exit) {
+    // Of ten thousand stores, ten thousand lines would be no news: they are counted. A move was told before.
+    let is_no_news = shared.is_shutting_down()
+        || matches!(
+            exit,
+            Exit::Deactivated(Deactivation::Dismissed | Deactivation::Moved { .. })
+        );
+    if exit.blame() != Blame::Nobody {
+        tracing::warn!(store = %slot.store, %exit, "keeper crashed");
+    } else if is_no_news {
+        tracing::debug!(store = %slot.store, %exit, "keeper ended");
+    } else {
+        tracing::info!(store = %slot.store, %exit, "keeper ended");
     }
 }
 

@@ -27,6 +27,8 @@ pub enum LifecycleStep {
     Restarting,
     Quarantined,
     Released,
+    /// It lives on on another thread.
+    Moved,
 }
 
 /// The last events of all keepers; older ones are forgotten.

@@ -36,6 +36,7 @@ mod status;
 mod board;
 mod handle;
 mod living;
+mod naked;
 mod progress;
 mod slot;
 
@@ -60,6 +61,7 @@ mod directory;
 mod guard;
 mod home;
 mod patrol;
+mod placement;
 mod purge;
 mod safe_mode;
 mod scheduler;
@@ -68,6 +70,7 @@ mod standings;
 mod storm;
 mod teller;
 
+pub use arbiters::ArbiterLoad;
 pub use board::Board;
 pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
@@ -79,8 +82,8 @@ pub use progress::{Doing, InHand, Stuck};
 pub use safe_mode::SafeModeStatus;
 pub use scheduler::TurnPlace;
 pub use settings::{
-    KeeperSettings, Moment, MomentHook, PatrolSettings, RestartSettings, RowHook, SafeModeSettings,
-    StormSettings, TurnHook,
+    KeeperSettings, Moment, MomentHook, PatrolSettings, PlacementSettings, RestartSettings,
+    RowHook, SafeModeSettings, StormSettings, TurnHook,
 };
 pub use status::{KeeperState, KeeperStatus, KnownStanding, Today};
 

@@ -202,7 +202,7 @@ impl Rounds {
                     arbiter,
                     lasted,
                     store,
-                    row: slot.and_then(|slot| slot.row_in_hand()),
+                    row: slot.and_then(|slot| slot.row.seq()),
                 };
                 let lost = &self.shared.findings.lost;
                 let _first = lost.send_if_modified(|lost| lost.get_or_insert(silence) == &silence);

@@ -5,6 +5,7 @@
 //! nothing to do after all. A keeper that takes turn after turn and moves nothing is still at the same piece of work.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +124,29 @@ impl Progress {
 
     pub(super) fn stuck(&self) -> Option<Stuck> {
         self.state().stuck
+    }
+}
+
+/// The inbox row that a keeper is deciding.
+#[derive(Debug, Default)]
+pub(super) struct RowInHand {
+    /// 0: none.
+    seq: AtomicI64,
+}
+
+impl RowInHand {
+    /// It is about to be decided.
+    pub(super) fn take(&self, seq: i64) {
+        self.seq.store(seq, Ordering::Relaxed);
+    }
+
+    pub(super) fn put_down(&self) {
+        self.seq.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn seq(&self) -> Option<i64> {
+        let seq = self.seq.load(Ordering::Relaxed);
+        (seq != 0).then_some(seq)
     }
 }
 

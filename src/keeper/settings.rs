@@ -97,6 +97,8 @@ pub struct KeeperSettings {
     pub restart: RestartSettings,
     /// When keepers and their threads count as standing still.
     pub patrol: PatrolSettings,
+    /// When keepers move from one thread to another.
+    pub placement: PlacementSettings,
     /// When the server holds everything but accepting.
     pub safe_mode: SafeModeSettings,
     /// When applying gives way to accepting, and how far.
@@ -167,6 +169,33 @@ impl Default for PatrolSettings {
             beats_missed_max: 3,
             silent_exit_ms: 30_000,
             stuck_ms: 30_000,
+        }
+    }
+}
+
+/// When keepers move from one thread to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacementSettings {
+    /// Milliseconds between two looks at what keeps threads busy; at each, one keeper moves at most.
+    pub interval_ms: i64,
+    /// Milliseconds after which what a keeper did counts for little more than a third.
+    pub memory_ms: u64,
+    /// Keepers move from threads that are busy for at least this part of their time.
+    pub overload_percent: u64,
+    /// And to threads that are busy for so much less, in points.
+    pub gap_percent: u64,
+    /// Milliseconds that a keeper that moved stays.
+    pub stay_ms: u64,
+}
+
+impl Default for PlacementSettings {
+    fn default() -> Self {
+        Self {
+            interval_ms: 5_000,
+            memory_ms: 30_000,
+            overload_percent: 50,
+            gap_percent: 20,
+            stay_ms: 300_000,
         }
     }
 }
@@ -247,6 +276,7 @@ impl KeeperSettings {
             lifecycle_events_max: 1_000,
             restart: RestartSettings::default(),
             patrol: PatrolSettings::default(),
+            placement: PlacementSettings::default(),
             safe_mode: SafeModeSettings::default(),
             storm: StormSettings::default(),
             quota: QuotaRules::default(),

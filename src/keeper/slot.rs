@@ -5,7 +5,6 @@
 //! `rung` says that one is there already.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,11 +20,14 @@ use crate::domain::store::observation::Observation;
 use crate::ids::{CallId, StoreId};
 use crate::keeper::actor::{Doorbell, Keeper};
 use crate::keeper::allowance::SlotQuota;
+use crate::keeper::arbiters::Seat;
 use crate::keeper::board::Board;
+use crate::keeper::busy::BusyTime;
 use crate::keeper::exit::{Blame, Exit};
 use crate::keeper::guard::Past;
 use crate::keeper::handle::{CommandError, Control, Waiting};
-use crate::keeper::progress::{InHand, Progress};
+use crate::keeper::naked::Naked;
+use crate::keeper::progress::{InHand, Progress, RowInHand};
 use crate::keeper::status::{KeeperState, KeeperStatus};
 use crate::telemetry::metric_name;
 
@@ -37,17 +39,17 @@ pub(super) struct Slot {
     interest: ArcSwapOption<Interest>,
     /// Set only while a keeper runs.
     board: ArcSwapOption<Board>,
-    /// Naked webhooks that intake answered since the last commit.
-    naked: AtomicI64,
+    pub(super) naked: Naked,
     states: watch::Sender<KeeperState>,
     /// Wakes a guard that rests.
     attention: Notify,
     /// Wakes a keeper that waits for a turn.
     call: Notify,
     pub(super) progress: Progress,
-    /// The inbox row that is being decided; 0: none.
-    row: AtomicI64,
+    pub(super) row: RowInHand,
     pub(super) quota: SlotQuota,
+    /// How long its thread was busy with it.
+    pub(super) busy: BusyTime,
     life: Mutex<Life>,
 }
 
@@ -77,6 +79,8 @@ struct Life {
     answer: Option<(CallId, Answer)>,
     control: Option<(Control, String)>,
     sleep: Sleep,
+    /// Where its keeper is to live on; wanted only of one that runs.
+    new_seat: Option<Seat>,
     /// What the next guard must know of the last ones.
     past: Option<Box<Past>>,
     status: KeeperStatus,
@@ -109,24 +113,6 @@ impl Life {
 
 impl Slot {
     pub(super) fn new(store: StoreId) -> Self {
-        let status = KeeperStatus {
-            store,
-            state: KeeperState::Stopped,
-            arbiter: 0,
-            restarts: 0,
-            crashes: 0,
-            stuck: None,
-            in_hand: None,
-            last_error: None,
-            last_panic: None,
-            busy_us: 0,
-            turns: 0,
-            last_turn_at: None,
-            activated_at: None,
-            observation: None,
-            standing: None,
-            today: None,
-        };
         let life = Life {
             addr: None,
             rung: false,
@@ -137,20 +123,22 @@ impl Slot {
             answer: None,
             control: None,
             sleep: Sleep::Awake,
+            new_seat: None,
             past: None,
-            status,
+            status: KeeperStatus::unasked(store),
         };
         Self {
             store,
             interest: ArcSwapOption::empty(),
             board: ArcSwapOption::empty(),
-            naked: AtomicI64::new(0),
+            naked: Naked::default(),
             states: watch::Sender::new(KeeperState::Stopped),
             attention: Notify::new(),
             call: Notify::new(),
             progress: Progress::default(),
-            row: AtomicI64::new(0),
+            row: RowInHand::default(),
             quota: SlotQuota::default(),
+            busy: BusyTime::default(),
             life: Mutex::new(life),
         }
     }
@@ -176,10 +164,6 @@ impl Slot {
 
     pub(super) fn board(&self) -> Option<Arc<Board>> {
         self.board.load_full()
-    }
-
-    pub(super) fn count_naked(&self) {
-        self.naked.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn status(&self) -> KeeperStatus {
@@ -247,6 +231,23 @@ impl Slot {
         is_idle
     }
 
+    /// Wants its keeper to live on there, as soon as its step is over and its call is answered; `false`: none runs.
+    pub(super) fn want_elsewhere(&self, seat: Seat) -> bool {
+        let mut life = self.life();
+        let runs = life.status.state == KeeperState::Running;
+        life.new_seat = runs.then_some(seat);
+        drop(life);
+        if runs {
+            self.alert();
+        }
+        runs
+    }
+
+    /// Whether its keeper is wanted elsewhere and has not gone yet.
+    pub(super) fn is_wanted_elsewhere(&self) -> bool {
+        self.life().new_seat.is_some()
+    }
+
     /// Makes a keeper, or a guard that rests, look around.
     pub(super) fn alert(&self) {
         self.life().nudge();
@@ -277,6 +278,11 @@ impl Slot {
         self.life().control.take()
     }
 
+    /// It stays where it is, wherever it is wanted.
+    pub(super) fn stay(&self) {
+        self.life().new_seat = None;
+    }
+
     /// The next commands in line, at most `limit`.
     pub(super) fn take_commands(&self, limit: usize) -> Vec<Waiting> {
         let mut life = self.life();
@@ -291,7 +297,9 @@ impl Slot {
     /// Whether something has come that need not wait for a turn.
     pub(super) fn is_called(&self) -> bool {
         let life = self.life();
-        !life.commands.is_empty() || life.answer.is_some() || life.control.is_some()
+        // Who is to move waits for the answer to its call first.
+        let leaves = life.new_seat.is_some() && !life.call_in_flight;
+        !life.commands.is_empty() || life.answer.is_some() || life.control.is_some() || leaves
     }
 
     /// Wakes when such a thing, or the end of the process, may have come since it woke last.
@@ -342,32 +350,6 @@ impl Slot {
         }
     }
 
-    /// Shows which row is about to be decided.
-    pub(super) fn take_row_in_hand(&self, seq: i64) {
-        self.row.store(seq, Ordering::Relaxed);
-    }
-
-    pub(super) fn put_down_row(&self) {
-        self.row.store(0, Ordering::Relaxed);
-    }
-
-    pub(super) fn row_in_hand(&self) -> Option<i64> {
-        let seq = self.row.load(Ordering::Relaxed);
-        (seq != 0).then_some(seq)
-    }
-
-    pub(super) fn naked(&self) -> i64 {
-        self.naked.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn take_naked(&self) -> i64 {
-        self.naked.swap(0, Ordering::Relaxed)
-    }
-
-    pub(super) fn give_back_naked(&self, naked: i64) {
-        self.naked.fetch_add(naked, Ordering::Relaxed);
-    }
-
     pub(super) fn publish_interest(&self, interest: Arc<Interest>) {
         self.interest.store(Some(interest));
     }
@@ -403,6 +385,15 @@ impl Slot {
         true
     }
 
+    /// Where the next keeper is to live on, if that still is wanted and that thread gets on. From now on it counts there.
+    pub(super) fn take_new_seat(&self) -> Option<Seat> {
+        let mut life = self.life();
+        let seat = life.new_seat.take().filter(Seat::is_open)?;
+        life.status.arbiter = seat.arbiter();
+        self.enter(&mut life, KeeperState::Starting);
+        Some(seat)
+    }
+
     /// Whether there is no keeper and no guard.
     pub(super) fn is_stopped(&self) -> bool {
         self.life().status.state == KeeperState::Stopped
@@ -427,7 +418,7 @@ impl Slot {
         life.addr = None;
         life.sleep = Sleep::Awake;
         drop(life);
-        self.put_down_row();
+        self.row.put_down();
         self.moved();
     }
 
@@ -492,6 +483,10 @@ impl Slot {
         }
         if state != KeeperState::Stopped {
             gauge!(metric_name::KEEPERS, "state" => state.name()).increment(1.0);
+        }
+        if state != KeeperState::Running {
+            // Of a keeper that ends nobody wants anything any more: a seat that is held counts as a keeper.
+            life.new_seat = None;
         }
         life.status.state = state;
         self.states.send_replace(state);

@@ -76,6 +76,28 @@ pub struct KeeperStatus {
 }
 
 impl KeeperStatus {
+    /// Of a store that nobody has asked for yet.
+    pub(super) const fn unasked(store: StoreId) -> Self {
+        Self {
+            store,
+            state: KeeperState::Stopped,
+            arbiter: 0,
+            restarts: 0,
+            crashes: 0,
+            stuck: None,
+            in_hand: None,
+            last_error: None,
+            last_panic: None,
+            busy_us: 0,
+            turns: 0,
+            last_turn_at: None,
+            activated_at: None,
+            observation: None,
+            standing: None,
+            today: None,
+        }
+    }
+
     /// How the store stands, as far as it was learnt.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {

@@ -163,14 +163,14 @@ impl KeeperCore {
     fn decide_row(&mut self, row: Row, now: Timestamp) -> Result<Outcome, Exit> {
         let seq = row.seq;
         let hook = self.shared.settings.before_apply.clone();
-        self.slot.take_row_in_hand(seq);
+        self.slot.row.take(seq);
         let applied = catch_unwind(AssertUnwindSafe(|| {
             if let Some(hook) = hook {
                 hook(&row);
             }
             self.state.apply(now, Command::TakeRow(row))
         }));
-        self.slot.put_down_row();
+        self.slot.row.put_down();
         match applied {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(refusal)) => Err(refused(seq, &refusal)),

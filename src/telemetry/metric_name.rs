@@ -66,6 +66,10 @@ catalogue! {
     RETRY_STORM: MetricKind::Gauge, "storekeeper_retry_storm";
     /// Threads of keepers that do not answer.
     ARBITERS_SILENT: MetricKind::Gauge, "storekeeper_arbiters_silent";
+    /// The part of its time that keepers kept a thread busy, by `arbiter`: 1 is all of it.
+    ARBITER_BUSY: MetricKind::Gauge, "storekeeper_arbiter_busy";
+    /// Keepers that moved to a calmer thread.
+    KEEPERS_MOVED_TOTAL: MetricKind::Counter, "storekeeper_keepers_moved_total";
     /// Keepers started again after a failure, by `reason`.
     KEEPER_RESTARTS_TOTAL: MetricKind::Counter, "storekeeper_keeper_restarts_total";
     /// Calls to the platform, by `platform` and `outcome`.

@@ -19,6 +19,7 @@ mod journeys;
 mod keeper_commands;
 mod keeper_life;
 mod keeper_patrol;
+mod keeper_placement;
 mod keeper_safe_mode;
 mod keeper_standing;
 mod keeper_storm;

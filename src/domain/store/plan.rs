@@ -137,8 +137,14 @@ impl StoreState {
         }
     }
 
+    /// Whether a person must act first, or the platform failed and is left alone.
+    #[must_use]
+    pub fn is_left_alone(&self, now: Timestamp) -> bool {
+        self.paused.is_some() || self.backoff.until > now
+    }
+
     fn may_call(&self, now: Timestamp) -> bool {
-        self.paused.is_none() && self.in_flight.is_none() && self.backoff.until <= now
+        !self.is_left_alone(now) && self.in_flight.is_none()
     }
 
     /// What is wanted now, in the order in which it is made, with when it can be afforded. Whoever has lost patience

@@ -14,7 +14,7 @@ use crate::http::replies::Tagged;
 use crate::http::routes::resource;
 use crate::http::state::AppState;
 use crate::ids::StoreId;
-use crate::keeper::{KeeperState, KeeperStatus, LifecycleEvent, LifecycleStep};
+use crate::keeper::{ArbiterLoad, KeeperState, KeeperStatus, LifecycleEvent, LifecycleStep};
 
 /// Stores that each list holds at most.
 const LISTED_MAX: usize = 20;
@@ -40,7 +40,7 @@ pub(crate) struct Supervision {
     /// Jain's index of the shares of all stores that took a turn, in thousandths: 1000 when all took the same, 1000
     /// over their number when one took all. Absent before the first turn.
     pub(crate) fairness_per_mille: Option<u64>,
-    /// Restarts and quarantines of late, the newest first; at most 20.
+    /// Restarts, quarantines and moves to another thread of late, the newest first; at most 20.
     pub(crate) events: Vec<EventDocument>,
 }
 
@@ -56,8 +56,16 @@ pub(crate) struct ArbiterDocument {
     pub(crate) stuck: usize,
     /// Of its keepers, since the process started.
     pub(crate) restarts: u64,
-    /// How long its keepers' turns kept it busy since the process started.
+    /// What the turns of its keepers took since the process started, also those before they moved here.
     pub(crate) busy_ms: u64,
+    /// What of its time its keepers keep it busy with, in thousandths, averaged over the last half minute or so.
+    pub(crate) load_per_mille: u64,
+}
+
+impl ArbiterDocument {
+    pub(crate) const fn load_percent(&self) -> u64 {
+        self.load_per_mille / 10
+    }
 }
 
 /// What a keeper has in hand.
@@ -135,7 +143,7 @@ pub(crate) fn supervision(state: &AppState) -> Supervision {
     let statuses = state.directory.statuses();
     let shares = shares(&statuses, state.clock().now());
     Supervision {
-        arbiters: arbiters(&statuses),
+        arbiters: arbiters(&statuses, &state.directory.arbiter_loads()),
         arbiters_silent: state.directory.silent_arbiters(),
         in_hand: in_hand(&statuses, state.clock().now()),
         crashed: crashed(&statuses),
@@ -145,7 +153,7 @@ pub(crate) fn supervision(state: &AppState) -> Supervision {
     }
 }
 
-fn arbiters(statuses: &[KeeperStatus]) -> Vec<ArbiterDocument> {
+fn arbiters(statuses: &[KeeperStatus], loads: &[ArbiterLoad]) -> Vec<ArbiterDocument> {
     let mut arbiters: BTreeMap<usize, ArbiterDocument> = BTreeMap::new();
     for status in statuses {
         let arbiter = arbiters.entry(status.arbiter).or_default();
@@ -161,6 +169,11 @@ fn arbiters(statuses: &[KeeperStatus]) -> Vec<ArbiterDocument> {
         };
         *counter += 1;
         arbiter.keepers += 1;
+    }
+    for load in loads {
+        let arbiter = arbiters.entry(load.arbiter).or_default();
+        arbiter.arbiter = load.arbiter;
+        arbiter.load_per_mille = load.busy_per_mille;
     }
     arbiters.into_values().collect()
 }
@@ -252,6 +265,7 @@ fn events(events: Vec<LifecycleEvent>) -> Vec<EventDocument> {
         LifecycleStep::Restarting => Some("restarting"),
         LifecycleStep::Quarantined => Some("quarantined"),
         LifecycleStep::Released => Some("released"),
+        LifecycleStep::Moved => Some("moved"),
         // Come and go all the time.
         LifecycleStep::Activated | LifecycleStep::Ended => None,
     };

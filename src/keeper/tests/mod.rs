@@ -2,6 +2,7 @@
 
 mod bench;
 mod lines;
+mod moves;
 mod segments;
 mod steps;
 mod turns;

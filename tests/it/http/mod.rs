@@ -21,4 +21,5 @@ mod standings;
 mod status;
 mod stores;
 mod storm;
+mod supervision;
 mod unavailable;

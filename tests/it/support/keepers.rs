@@ -30,7 +30,7 @@ use tokio::sync::watch;
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// How long a test waits for a condition before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a condition is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
