@@ -134,6 +134,7 @@ impl KeeperCore {
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow
+            | Command::SweepNaked { .. }
             | Command::TokenRenewed => return Ok(None),
         };
         let is_there = !settles(decided, id) && self.has_dead_letter(id).await?;

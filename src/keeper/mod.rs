@@ -48,6 +48,9 @@ mod commit;
 mod core;
 mod dead_letters;
 mod gather;
+mod judge;
+mod naked;
+mod naked_count;
 mod take_turn;
 
 mod activations;
@@ -73,6 +76,7 @@ pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
+pub use naked_count::{CountState, NakedCount};
 pub use panics::watch_panics;
 pub use patrol::Silence;
 pub use progress::{Doing, InHand, Stuck};

@@ -14,6 +14,7 @@ mod define;
 mod dirty;
 mod lanes;
 mod locations;
+pub mod naked;
 pub mod observation;
 mod order_answers;
 pub mod outcome;

@@ -6,6 +6,7 @@ mod fingerprint;
 pub(crate) mod inbox;
 pub(crate) mod keepers;
 pub(crate) mod letter_groups;
+pub(crate) mod naked_sweep;
 mod once;
 mod routes;
 pub(crate) mod safe_mode;

@@ -10,6 +10,7 @@ mod inbox;
 mod intake;
 mod keepers;
 mod letters;
+mod naked_sweep;
 mod oauth;
 mod openapi;
 mod policy;
