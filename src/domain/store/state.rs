@@ -298,8 +298,9 @@ impl StoreState {
             policy,
             settings,
         };
-        let ledger = &state.ledger;
-        state.lanes.wake_known(|order| ledger.knows(order), now);
+        state
+            .lanes
+            .wake_known(|order| state.ledger.knows(order), now);
         state.dirty_all();
         state
     }
