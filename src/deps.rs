@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::db::writer::Writer;
 use crate::domain::call::{Answer, Call};
 use crate::domain::fact::Fact;
+use crate::domain::interest::Mentions;
 use crate::ids::{IdSource, StoreId};
 
 /// What keepers and doors work with. Cheap to clone.
@@ -36,6 +37,12 @@ pub trait Platform: fmt::Debug + Send + Sync {
     /// # Errors
     /// One sentence for a person: the body is not what its topic promises.
     fn parse(&self, topic: &str, body: &[u8]) -> Result<Fact, String>;
+
+    /// What a webhook is about, when its topic may concern nobody at all and its body names all its lines or items;
+    /// else `None`, and the webhook is taken for one that concerns the store.
+    fn mentions(&self, _topic: &str, _body: &[u8]) -> Option<Mentions> {
+        None
+    }
 
     /// Sends one call for a store and waits for its answer. Whatever goes wrong is part of the answer.
     fn send<'call>(&'call self, store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer>;

@@ -9,6 +9,7 @@ use super::accounts::{AccountError, Accounts};
 use crate::deps::Platform;
 use crate::domain::call::{Answer, Bar, Call, CallError};
 use crate::domain::fact::Fact;
+use crate::domain::interest::Mentions;
 use crate::ids::StoreId;
 use crate::platform::{PlatformClient, PlatformKind};
 
@@ -29,6 +30,10 @@ impl Platform for ConnectedPlatform {
         self.kind
             .parse(topic, body)
             .map_err(|malformed| malformed.to_string())
+    }
+
+    fn mentions(&self, topic: &str, body: &[u8]) -> Option<Mentions> {
+        self.kind.mentions(topic, body)
     }
 
     fn send<'call>(&'call self, store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {

@@ -57,6 +57,7 @@ const fn beyond(beyond: BeyondConfig) -> Beyond {
         BeyondConfig::Apply => Beyond::Apply,
         BeyondConfig::CoalesceMore => Beyond::CoalesceMore,
         BeyondConfig::Hold => Beyond::Hold,
+        BeyondConfig::DropNaked => Beyond::DropNaked,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `storekeeper stores …`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -7,6 +9,9 @@ use super::admin_api::{AdminApi, Listed};
 use super::command_line::StoresArgs;
 use super::error::CliError;
 use super::print;
+
+/// How often it is looked how far a count is.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 const STORE_COLUMNS: &[&str] = &["id", "platform", "domain", "name", "status", "installed_at"];
 
@@ -62,6 +67,8 @@ pub(super) enum StoresCommand {
     },
     /// Decide how a store stands: `good`, `noisy`, `quarantined` or `suspended`.
     SetStanding(SetStanding),
+    /// Sweep the webhooks that concern no bundle out of a store's backlog, once they are counted.
+    SweepNaked(SweepNaked),
     /// Put a store on another plan, which decides its daily allowance.
     Plan {
         /// The store's id, as `stores list` shows it.
@@ -95,6 +102,18 @@ pub(super) struct SetStanding {
     /// When a suspension takes effect, such as `2027-01-31T00:00:00Z`; at once when left out.
     #[arg(long, value_name = "INSTANT")]
     effective_at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SweepNaked {
+    /// The store's id, as `stores list` shows it.
+    id: u64,
+    /// Only count them.
+    #[arg(long)]
+    count: bool,
+    /// Why, for the record.
+    #[arg(long, default_value = "decided in the shell")]
+    reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +165,7 @@ pub(super) async fn stores(arguments: StoresArgs) -> Result<(), CliError> {
             api.get(&path, &[]).await?
         }
         StoresCommand::SetStanding(decision) => set_standing(&api, decision).await?,
+        StoresCommand::SweepNaked(sweep) => sweep_naked(&api, sweep).await?,
         StoresCommand::Plan { id, plan } => {
             let path = format!("/v1/admin/stores/{id}");
             api.patch(&path, &json!({ "plan": plan })).await?
@@ -212,6 +232,25 @@ async fn set_standing(api: &AdminApi, decision: SetStanding) -> Result<Value, Cl
     let body = json!({ "standing": standing, "reason": reason, "effective_at": effective_at });
     api.put(&format!("/v1/admin/stores/{id}/standing"), &body)
         .await
+}
+
+/// Counts first, and waits for that; then orders the sweep, which goes on by itself.
+async fn sweep_naked(api: &AdminApi, sweep: SweepNaked) -> Result<Value, CliError> {
+    let SweepNaked { id, count, reason } = sweep;
+    let path = format!("/v1/admin/stores/{id}/naked-sweep");
+    let body = |dry_run: bool| json!({ "dry_run": dry_run, "reason": reason });
+    let mut counted = api.post(&path, &body(true)).await?;
+    while counted.pointer("/count/state").and_then(Value::as_str) == Some("running") {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        counted = api.get(&path, &[]).await?;
+    }
+    if count {
+        return Ok(counted);
+    }
+    let number = |name: &str| counted.pointer(name).and_then(Value::as_i64).unwrap_or(0);
+    let (naked, looked) = (number("/count/naked"), number("/count/looked"));
+    print::error_line(&format!("{naked} of {looked} webhooks concern no bundle"));
+    api.post(&path, &body(false)).await
 }
 
 fn registration(store: AddStore) -> Value {

@@ -48,6 +48,10 @@ settings! {
         turn_parked_max: usize = 20, "rows", Range::Between(1, 500);
         /// Bytes of bodies that a turn reads at once.
         turn_bytes_max: usize = 1_048_576, "bytes", Range::Between(65_536, 67_108_864);
+        /// Webhooks read at once while naked ones are swept out of a backlog.
+        naked_rows_max: usize = 4_000, "rows", Range::Between(1, 10_000);
+        /// Bytes of their bodies.
+        naked_bytes_max: usize = 4_194_304, "bytes", Range::Between(65_536, 67_108_864);
         /// How long a turn may compute before it ends and another store is served.
         turn_decide_us_max: u64 = 4_000, "microseconds", Range::Between(100, 100_000);
         /// What a store may compute in each round of turns. A turn that took more waits for as many rounds.

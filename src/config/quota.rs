@@ -17,6 +17,8 @@ pub enum BeyondConfig {
     CoalesceMore,
     /// Kept until the day is over.
     Hold,
+    /// Dropped if they concern no bundle, else applied.
+    DropNaked,
 }
 
 impl SettingValue for BeyondConfig {
@@ -25,11 +27,12 @@ impl SettingValue for BeyondConfig {
             Self::Apply => "apply",
             Self::CoalesceMore => "coalesce_more",
             Self::Hold => "hold",
+            Self::DropNaked => "drop_naked",
         })
     }
 }
 
-const BEYOND: Range = Range::OneOf(&["apply", "coalesce_more", "hold"]);
+const BEYOND: Range = Range::OneOf(&["apply", "coalesce_more", "hold", "drop_naked"]);
 
 settings! {
     /// How many webhooks a store may have in a UTC day, by its plan. All are accepted; those beyond its allowance may
@@ -41,7 +44,8 @@ settings! {
         /// Webhooks a day by the store's plan, as `plan=webhooks`; 0: as many as come.
         plans: Vec<String> = Vec::new(), "plan=webhooks", Range::Any;
         /// What becomes of webhooks beyond the allowance of a store in good standing: `apply`, like all others;
-        /// `coalesce_more`, after longer rests, so that more of them share a turn; `hold`, kept until the day is over.
+        /// `coalesce_more`, after longer rests, so that more of them share a turn; `hold`, kept until the day is over;
+        /// `drop_naked`, dropped if they concern no bundle, those that wait already too, and else applied.
         beyond_good: BeyondConfig = BeyondConfig::Apply, "word", BEYOND;
         /// The same of a noisy store.
         beyond_noisy: BeyondConfig = BeyondConfig::CoalesceMore, "word", BEYOND;

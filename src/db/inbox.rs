@@ -135,6 +135,12 @@ async fn look(
     Ok((ahead, sizes))
 }
 
+/// The number of the last webhook accepted; 0 before the first.
+pub async fn last_seq(db: &Db, store: StoreId) -> Result<i64, DbError> {
+    let (ahead, _no_sizes) = look(db, store, 0, 0).await?;
+    Ok(ahead.last_seq)
+}
+
 /// The rows after `after_seq` up to `last_seq`, in order.
 async fn rows_between(
     db: &Db,

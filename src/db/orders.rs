@@ -1,5 +1,7 @@
 //! Orders with their ledgers as rows.
 
+use std::collections::HashSet;
+
 use entity::ledger_order;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
@@ -29,6 +31,22 @@ pub async fn load(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<Vec<OrderS
         }
     }
     Ok(orders)
+}
+
+/// Those of the orders that the store's ledger knows, by their ids alone.
+pub async fn known(db: &Db, store: StoreId, ids: &[OrderId]) -> Result<HashSet<OrderId>, DbError> {
+    let mut known = HashSet::new();
+    for ids in ids.chunks(IDS_MAX) {
+        let found = ledger_order::Entity::find()
+            .select_only()
+            .column(ledger_order::Column::OrderId)
+            .filter(ledger_order::Column::Store.eq(store.0))
+            .filter(ledger_order::Column::OrderId.is_in(ids.iter().map(|order| order.0)))
+            .into_tuple::<i64>()
+            .all(db.readers());
+        known.extend(db.reading(found).await?.into_iter().map(OrderId));
+    }
+    Ok(known)
 }
 
 /// Orders that are unsettled, or whose place is in doubt until a later reading than `places_confirmed`.

@@ -40,6 +40,8 @@ pub enum Fact {
     Uninstalled,
     /// A topic that no part of the store needs.
     Unneeded,
+    /// No part of the store is interested: its keeper found that by what it mentions, and did not read it whole.
+    Naked,
 }
 
 impl Fact {
@@ -59,7 +61,8 @@ impl Fact {
             | Self::ProductGone(_)
             | Self::LocationsTouched
             | Self::Uninstalled
-            | Self::Unneeded => None,
+            | Self::Unneeded
+            | Self::Naked => None,
         }
     }
 }

@@ -45,6 +45,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
     ("/admin/audit", &["GET"]),
     ("/admin/supervision", &["GET"]),
     ("/admin/keepers/{store}/standing", &["POST"]),
+    ("/admin/keepers/{store}/naked-sweep", &["POST"]),
 ];
 
 #[derive(OpenApi)]
@@ -68,6 +69,7 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
         admin::stores::create_store, admin::stores::list_stores, admin::stores::get_store,
         admin::stores::change_store, admin::stores::delete_store,
         admin::standings::get_definitions, admin::standings::get_standing, admin::standings::set_standing,
+        admin::naked_sweep::get_naked_sweep, admin::naked_sweep::sweep_naked,
         admin::keepers::list_keepers, admin::keepers::get_keeper, admin::why::explain_keeper, admin::buckets::get_buckets,
         admin::keepers::control_keeper, admin::inbox::list_inbox,
         admin::safe_mode::get_safe_mode, admin::safe_mode::end_safe_mode,

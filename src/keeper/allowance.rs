@@ -133,13 +133,14 @@ impl KeeperCore {
         last
     }
 
-    fn show_today(&self) {
+    pub(super) fn show_today(&self) {
         let now = self.now();
         self.slot.show_today(Today {
             at: now,
             rows: self.state.rows_today(now),
             taken: self.state.taken_today(now),
             allowance: self.state.terms().allowance,
+            dropped: self.state.dropped_today(now),
             held_until: self.state.held_until(now),
         });
     }

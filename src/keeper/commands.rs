@@ -135,6 +135,7 @@ impl KeeperCore {
             | Command::Pause { .. }
             | Command::Resume
             | Command::ReconcileNow
+            | Command::SweepNaked { .. }
             | Command::TokenRenewed => return Ok(None),
         };
         if settles(decided, id) || !self.has_dead_letter(id).await? {

@@ -50,7 +50,7 @@ impl KeeperCore {
     /// Any error is the keeper's end: its memory may differ from the database, and its successor loads afresh.
     pub(super) async fn commit(&mut self, fence: Fence, decided: Decided) -> Result<(), Exit> {
         let naked = self.slot.naked.take();
-        self.state.count_naked(naked);
+        self.state.count_naked(self.now(), naked);
         if decided.interest_changed {
             self.publish_wider_interest();
         }
@@ -84,6 +84,9 @@ impl KeeperCore {
         self.cursor = cursor;
         self.commits = self.commits.saturating_add(1);
         self.show(&decided.touched, decided.interest_changed);
+        if self.state.drops_naked(self.now()) {
+            self.show_today();
+        }
         self.buried.extend(buried);
         Ok(())
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::OptionFuture;
 
@@ -74,6 +75,8 @@ pub(super) struct KeeperCore {
     pub(super) caught_up: Option<Stopwatch>,
     /// The last turn left rows of the log.
     pub(super) left_rows: bool,
+    /// How long rows were judged for it, and not yet charged.
+    pub(super) judging: Duration,
 }
 
 impl KeeperCore {
@@ -151,6 +154,7 @@ impl KeeperCore {
             buried: Vec::new(),
             caught_up: None,
             left_rows: false,
+            judging: Duration::ZERO,
         }
     }
 

@@ -22,6 +22,7 @@ use crate::keeper::crowd::keep_within_memory;
 use crate::keeper::exit::{Aftermath, Exit};
 use crate::keeper::handle::{Answered, CommandError, Control, Envelope, StoreHandle};
 use crate::keeper::lifecycle::LifecycleEvent;
+use crate::keeper::naked_count::NakedCount;
 use crate::keeper::patrol::{Patrol, Silence};
 use crate::keeper::placement::keep_balance;
 use crate::keeper::purge::purge_behind_cursors;
@@ -157,6 +158,21 @@ impl Directory {
     pub fn naked_since_commit(&self, store: StoreId) -> i64 {
         let slot = self.inner.slots.find(store);
         slot.map_or(0, |slot| slot.naked.so_far())
+    }
+
+    /// Begins to count how many naked rows stand in a store's backlog, unless that is under way; how far it is, is told
+    /// by [`naked_rows`](Self::naked_rows).
+    ///
+    /// # Errors
+    /// See [`CommandError`]: its keeper does not run, or too many counts are under way.
+    pub async fn count_naked_rows(&self, store: StoreId) -> Result<NakedCount, CommandError> {
+        self.handle(store)?.count_naked_rows().await
+    }
+
+    /// The last count of the naked rows in a store's backlog since the process started.
+    #[must_use]
+    pub fn naked_rows(&self, store: StoreId) -> Option<NakedCount> {
+        self.inner.shared.naked_counts.find(store)
     }
 
     /// Asks something of a store; answered once it is durable.

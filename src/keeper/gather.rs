@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 use crate::db::inbox::InboxRow;
-use crate::db::{inbox, parking};
+use crate::db::{DbError, inbox, parking};
 use crate::deps::Platform;
 use crate::domain::backlog::{Manner, Place};
 use crate::domain::fact::Fact;
+use crate::domain::interest::Mentions;
 use crate::domain::store::command::{Command, Row};
 use crate::ids::{ItemId, OrderId, ProductId};
 use crate::keeper::ahead::{self, Ahead, Front};
 use crate::keeper::core::KeeperCore;
 use crate::keeper::exit::{Deactivation, Exit};
+use crate::keeper::judge::{Judge, Judged};
 use crate::keeper::slot::Slot;
 
 /// How often a turn looks for rows: when those of a place may not be taken, the next place has some.
@@ -66,6 +68,7 @@ impl KeeperCore {
     /// Reads what this turn may take: parked rows first, then rows of the log, with the orders that they need. Rows
     /// of the log stay in `ahead` until they are decided. Tells also how long it took to parse them.
     pub(super) async fn gather(&mut self) -> Result<(Vec<Row>, Duration), Exit> {
+        self.ahead.begin_turn(self.slot.interest().as_ref());
         let mut parked = self.due_parked_rows().await?;
         let (mut rows, mut parsing) = (Vec::new(), Duration::ZERO);
         for _look in 0..LOOKS_MAX {
@@ -117,18 +120,12 @@ impl KeeperCore {
 
     /// Reads rows of the log unless some are left of the last time; gives the number of the last row that may be taken.
     async fn read_ahead(&mut self) -> Result<i64, Exit> {
-        let place = self.ahead.is_empty().then(|| self.next_place());
-        let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
-        let after = place.map_or(self.cursor, |place| place.after);
-        let rows_max = place.map_or(0, |place| u64::try_from(place.rows_max).unwrap_or(1));
-        let bytes_max = self.shared.settings.turn_bytes_max;
-        let look = async move { inbox::look_ahead(&db, store, after, rows_max, bytes_max).await };
-        let mut found = self
-            .shared
-            .home
-            .serve(look)
-            .await
-            .map_err(|error| Exit::load_failed("read the inbox", &error))?;
+        let judge = self.judge_of_rows().filter(|_| self.ahead.is_empty());
+        let place = self.ahead.is_empty().then(|| match judge {
+            Some(_) => self.place_of_sweep(),
+            None => self.next_place(),
+        });
+        let (mut found, judged) = self.look(place, judge).await?;
         if self.state.installation() != found.installed_at {
             // Whoever installed the app anew may not have come to tell. The successor learns it as it loads.
             let reason = "the app was installed anew".to_owned();
@@ -141,9 +138,45 @@ impl KeeperCore {
             self.ahead = Ahead::default();
         }
         if let Some(place) = place {
-            self.ahead = self.without_gaps(place, found.rows);
+            let ahead = self.without_gaps(place, found.rows);
+            self.judging += judged.as_ref().map_or(Duration::ZERO, |judged| judged.took);
+            self.ahead = match judged {
+                Some(judged) => ahead.judged(judged),
+                None => ahead,
+            };
+        }
+        if !self.ahead.is_judged() && self.judge_of_rows().is_some() {
+            // A sweep began since it was read, or what concerns the store is another since: it is read again.
+            self.ahead = Ahead::default();
         }
         Ok(last_seq)
+    }
+
+    /// Looks where the log ends, and reads the rows of a place, judged if there is somebody to do so.
+    async fn look(
+        &self,
+        place: Option<Place>,
+        judge: Option<Judge>,
+    ) -> Result<(inbox::Ahead, Option<Judged>), Exit> {
+        let (db, store) = (self.shared.deps.db.clone(), self.slot.store);
+        let after = place.map_or(self.cursor, |place| place.after);
+        let rows_max = place.map_or(0, |place| u64::try_from(place.rows_max).unwrap_or(1));
+        let settings = &self.shared.settings;
+        let bytes_max = match judge {
+            Some(_) => settings.naked_bytes_max,
+            None => settings.turn_bytes_max,
+        };
+        let look = async move {
+            let mut found = inbox::look_ahead(&db, store, after, rows_max, bytes_max).await?;
+            let Some(judge) = judge else {
+                return Ok((found, None));
+            };
+            let (rows, judged) = judge.judge(std::mem::take(&mut found.rows)).await;
+            found.rows = rows;
+            Ok::<_, DbError>((found, Some(judged)))
+        };
+        let looked = self.shared.home.serve(look).await;
+        looked.map_err(|error| Exit::load_failed("read the inbox", &error))
     }
 
     /// Nothing is overtaken while a row is sought that brought a keeper down.
@@ -154,7 +187,7 @@ impl KeeperCore {
     }
 
     /// Whether a row that brought a keeper down is still to come; one that is parked has been passed.
-    fn seeks_suspect(&self) -> bool {
+    pub(super) fn seeks_suspect(&self) -> bool {
         let suspect = self.state.suspect();
         suspect.is_some_and(|suspect| !self.state.taken().contains(suspect.seq))
     }
@@ -204,11 +237,24 @@ impl KeeperCore {
             settings.turn_rows_max
         };
         let mut resources = BTreeSet::new();
-        let mut rows = Vec::new();
+        let (mut rows, mut naked) = (Vec::new(), 0);
         let parked = parked.into_iter().map(|row| row.parse(platform, slot));
         let mut parked = parked.peekable();
         // Once the parked rows have filled a turn, those of the log wait for the next.
-        while rows.len() < rows_max && (rows.is_empty() || watch.elapsed() < parsing_max) {
+        while rows.len() - naked < rows_max && (rows.is_empty() || watch.elapsed() < parsing_max) {
+            // Naked rows are about nothing that a turn is bounded by.
+            let concerns = |mentions: &Mentions| {
+                let mut orders = mentions.orders.iter();
+                orders.any(|order| resources.contains(&Resource::Order(*order)))
+                    || self.state.knows_of(mentions)
+            };
+            if parked.peek().is_none()
+                && let Some(row) = self.ahead.pop_naked(concerns)
+            {
+                rows.push(row);
+                naked += 1;
+                continue;
+            }
             // It may bring the keeper down already as it is parsed: what stands before it is committed first.
             let is_next = alone.is_some() && alone == self.ahead.next_seq();
             if is_next && parked.peek().is_none() && !rows.is_empty() {
@@ -260,6 +306,6 @@ fn resource_of(row: &Row) -> Option<Resource> {
         Fact::Product(product) => Some(Resource::Product(product.product)),
         Fact::ProductGone(product) => Some(Resource::Product(*product)),
         Fact::LocationsTouched | Fact::Uninstalled => Some(Resource::Store),
-        Fact::Unneeded => None,
+        Fact::Unneeded | Fact::Naked => None,
     }
 }

@@ -49,6 +49,9 @@ mod commit;
 mod core;
 mod dead_letters;
 mod gather;
+mod judge;
+mod naked_count;
+mod naked_sweep;
 mod take_turn;
 
 mod activations;
@@ -76,6 +79,7 @@ pub use directory::Directory;
 pub use exit::{Deactivation, Exit};
 pub use handle::{Answered, CommandError, Control, Envelope, IdempotencyKey};
 pub use lifecycle::{LifecycleEvent, LifecycleStep};
+pub use naked_count::{CountState, NakedCount};
 pub use panics::watch_panics;
 pub use patrol::Silence;
 pub use progress::{Doing, InHand, Stuck};

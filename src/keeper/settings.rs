@@ -57,6 +57,10 @@ pub struct KeeperSettings {
     pub turn_parked_max: usize,
     /// Bytes of bodies read from the log at once.
     pub turn_bytes_max: usize,
+    /// Rows read from the log at once while naked ones are swept out of it.
+    pub naked_rows_max: usize,
+    /// Bytes of their bodies.
+    pub naked_bytes_max: usize,
     /// Microseconds that a turn may parse and decide; the row that passes this is its last.
     pub turn_decide_us_max: u64,
     /// Microseconds of service that a store has in each round of turns.
@@ -256,6 +260,8 @@ impl KeeperSettings {
             selection: Selection::Oldest,
             turn_parked_max: 20,
             turn_bytes_max: 1_048_576,
+            naked_rows_max: 4_000,
+            naked_bytes_max: 4_194_304,
             turn_decide_us_max: 4_000,
             turn_quantum_us: 1_000,
             turn_spacing_ms: 10,

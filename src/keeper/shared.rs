@@ -11,8 +11,10 @@ use crate::keeper::activations::Activations;
 use crate::keeper::arbiters::{Arbiters, Seat};
 use crate::keeper::guard;
 use crate::keeper::home::Home;
+use crate::keeper::judge::JUDGES_MAX;
 use crate::keeper::lifecycle::{Lifecycle, LifecycleEvent, LifecycleStep};
 use crate::keeper::living::Living;
+use crate::keeper::naked_count::NakedCounts;
 use crate::keeper::patrol::Findings;
 use crate::keeper::purge::Purge;
 use crate::keeper::safe_mode::SafeMode;
@@ -34,6 +36,9 @@ pub(super) struct Shared {
     /// Stores being read from the database.
     pub(super) activations: Activations,
     purges: mpsc::Sender<Purge>,
+    pub(super) naked_counts: NakedCounts,
+    /// Where rows are judged.
+    pub(super) judges: Arc<Semaphore>,
     pub(super) arbiters: Arbiters,
     shutting_down: AtomicBool,
     /// Stores that have a keeper or a guard that rests.
@@ -61,6 +66,8 @@ impl Shared {
             lifecycle: Lifecycle::new(settings.lifecycle_events_max),
             activations: Activations::new(settings.activations_in_flight_max, arbiters.count()),
             purges,
+            naked_counts: NakedCounts::default(),
+            judges: Arc::new(Semaphore::new(JUDGES_MAX)),
             arbiters,
             shutting_down: AtomicBool::new(false),
             living: Living::new(),

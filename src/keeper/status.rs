@@ -123,6 +123,8 @@ pub struct Today {
     pub taken: i64,
     /// How many the day has, as far as it is bounded.
     pub allowance: Option<i64>,
+    /// Naked ones that were dropped, being beyond the allowance.
+    pub dropped: i64,
     /// Set while those beyond the allowance are held.
     pub held_until: Option<Timestamp>,
 }

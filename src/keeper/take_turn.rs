@@ -38,7 +38,7 @@ impl KeeperCore {
         };
         self.slot.progress.begin(Doing::Turn, self.now());
         let (taken, busy) = timed(self.take_rows()).await;
-        let taken = taken?;
+        let (taken, busy) = (taken?, busy + self.take_judging());
         permit.end(taken, busy);
         let is_caught_up = self.ahead.is_empty() && !self.more_to_read;
         let rests = is_caught_up || self.state.coalesces(self.now());

@@ -18,6 +18,7 @@ mod http;
 mod journeys;
 mod keeper_commands;
 mod keeper_life;
+mod keeper_naked;
 mod keeper_patrol;
 mod keeper_placement;
 mod keeper_safe_mode;

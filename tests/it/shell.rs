@@ -210,6 +210,27 @@ async fn a_store_is_paused_and_resumed_through_the_running_server() {
 }
 
 #[tokio::test]
+async fn naked_webhooks_are_counted_and_swept_through_the_running_server() {
+    let directory = tempdir().unwrap();
+    let server = Serving::start(directory.path(), &[]).await;
+    let added = add_store(&server).await;
+    let id = added["id"].as_str().unwrap();
+    let sweep = |options: &[&'static str]| {
+        let arguments = [&["stores", "sweep-naked", id, "--json"], options].concat();
+        let server = &server;
+        async move { serde_json::from_str::<serde_json::Value>(&ask(server, &arguments).await).unwrap() }
+    };
+    let counted = sweep(&["--count"]).await;
+    assert_eq!(
+        (&counted["count"]["state"], &counted["sweep"]),
+        (&serde_json::json!("finished"), &serde_json::Value::Null)
+    );
+    let swept = sweep(&["--reason", "a flood"]).await;
+    assert_eq!(swept["sweep"]["naked"], 0, "{swept}");
+    assert_eq!(server.end_with("-TERM").await, Some(0));
+}
+
+#[tokio::test]
 async fn a_keeper_is_led_through_the_running_server() {
     let directory = tempdir().unwrap();
     let server = Serving::start(directory.path(), &[]).await;

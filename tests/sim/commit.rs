@@ -33,7 +33,7 @@ impl Run {
     ) -> bool {
         let now = self.now;
         let naked = std::mem::take(&mut host.slot.naked);
-        keeper.state.count_naked(naked);
+        keeper.state.count_naked(self.now, naked);
         let outage = self.outage();
         if outage == Some(Outage::Before) {
             self.say(|| "commit not written".to_owned());

@@ -156,7 +156,7 @@ impl Run {
 }
 
 /// What a body names, when its topic may be naked at all and it names all it is about.
-fn mentions(body: &Fact) -> Option<Mentions> {
+pub(crate) fn mentions(body: &Fact) -> Option<Mentions> {
     let mut mentions = Mentions::default();
     match body {
         Fact::Order(order) => {
@@ -181,7 +181,8 @@ fn mentions(body: &Fact) -> Option<Mentions> {
         | Fact::OrderDeleted(_)
         | Fact::LocationsTouched
         | Fact::Uninstalled
-        | Fact::Unneeded => return None,
+        | Fact::Unneeded
+        | Fact::Naked => return None,
     }
     Some(mentions)
 }

@@ -106,6 +106,8 @@ pub(crate) struct Keeper {
     pub(crate) in_order: bool,
     pub(crate) more_to_read: bool,
     pub(crate) one_by_one: usize,
+    /// Naked rows are swept out of its log, as they are when a person orders it.
+    pub(crate) sweeps: bool,
     pub(crate) worked: bool,
     pub(crate) worked_at: Timestamp,
     pub(crate) phase: Phase,

@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use storekeeper::clock::Timestamp;
 use storekeeper::domain::backlog::{Manner, Selector};
 use storekeeper::domain::fact::Fact;
+use storekeeper::domain::interest::Interest;
 use storekeeper::domain::store::command::{Command, Row};
 use storekeeper::domain::store::outcome::Reply;
+use storekeeper::domain::store::state::StoreState;
 use storekeeper::ids::CallId;
 
+use crate::door::mentions;
 use crate::host::{Aftermath, Decided, Host, Keeper, Phase, Stage};
 use crate::planted::Plant;
 use crate::rules::Rule;
@@ -160,8 +163,7 @@ impl Run {
         let cursor = loaded.keeper.cursor;
         let settings = site.plan.settings.clone();
         let store = site.store;
-        let state =
-            storekeeper::domain::store::state::StoreState::restore(store, loaded, settings, now);
+        let state = StoreState::restore(store, loaded, settings, now);
         let one_by_one = std::mem::take(&mut host.aftermath.one_by_one);
         let selector = Selector::new(site.plan.selection, site.plan.stretch);
         let mut keeper = Box::new(Keeper {
@@ -173,6 +175,7 @@ impl Run {
             in_order: one_by_one > 0 || host.aftermath.crash.is_some(),
             more_to_read: true,
             one_by_one,
+            sweeps: self.now.as_millis() % 2 == 0,
             worked: false,
             worked_at: now,
             phase: Phase::Ready(Stage::Commands),
@@ -431,6 +434,12 @@ impl Run {
             self.decide_row(index, keeper, row, &mut decided)?;
         }
         for row in rows.rev().filter(|row| !row.from_lane) {
+            let row = if row.fact == Ok(Fact::Naked) {
+                let read = self.site(index).tables.rows_after(row.seq - 1, 1);
+                read.first().map_or(row, |row| parsed(row, false))
+            } else {
+                row
+            };
             keeper.ahead.push_front(row);
         }
         Ok(Some(decided))
@@ -630,7 +639,23 @@ fn select(
     let mut resources = BTreeSet::new();
     let mut rows: Vec<Row> = Vec::new();
     let mut parked = parked.into_iter();
-    while rows.len() < rows_max {
+    let sweeps = keeper.sweeps
+        && keeper.manner == Manner::InOrder
+        && keeper.one_by_one == 0
+        && keeper.state.suspect().is_none();
+    let interest = sweeps.then(|| keeper.state.interest());
+    let mut naked = 0;
+    while rows.len() - naked < rows_max {
+        if parked.as_slice().is_empty()
+            && let Some(interest) = &interest
+            && let Some(row) = keeper.ahead.front()
+            && is_naked(&keeper.state, interest, row, &resources)
+        {
+            let fact = Ok(Fact::Naked);
+            rows.extend(keeper.ahead.pop_front().map(|row| Row { fact, ..row }));
+            naked += 1;
+            continue;
+        }
         let next = match parked.as_slice().first() {
             Some(row) => Some(row),
             None => peek(keeper, context),
@@ -656,6 +681,21 @@ fn select(
         }
     }
     rows
+}
+
+/// Whether nobody is interested in a row, as it is judged while naked rows are swept out.
+fn is_naked(
+    state: &StoreState,
+    interest: &Interest,
+    row: &Row,
+    resources: &BTreeSet<Resource>,
+) -> bool {
+    let mentions = row.fact.as_ref().ok().and_then(mentions);
+    mentions.is_some_and(|mentions| {
+        let mut orders = mentions.orders.iter();
+        state.is_naked(interest, &row.topic, &mentions)
+            && !orders.any(|order| resources.contains(&Resource::Order(order.0)))
+    })
 }
 
 fn parsed(row: &InboxRow, from_lane: bool) -> Row {
@@ -689,7 +729,7 @@ fn resource_of(row: &Row) -> Option<Resource> {
         Fact::Product(product) => Resource::Product(product.product.0),
         Fact::ProductGone(product) => Resource::Product(product.0),
         Fact::PartTouched(_) | Fact::LocationsTouched | Fact::Uninstalled => Resource::Store,
-        Fact::Unneeded => return None,
+        Fact::Unneeded | Fact::Naked => return None,
     })
 }
 

@@ -42,6 +42,21 @@ pub struct Place {
     pub manner: Manner,
 }
 
+impl Place {
+    /// At most so many rows from where a segment begins, before which every row is done with.
+    #[must_use]
+    pub fn in_order(segment: Segment, rows_max: i64) -> Self {
+        let rows = segment
+            .to
+            .map_or(rows_max, |to| to.saturating_sub(segment.from));
+        Self {
+            after: segment.from.saturating_sub(1),
+            rows_max: rows.min(rows_max),
+            manner: Manner::InOrder,
+        }
+    }
+}
+
 /// Whose turn it is when a backlog is worked off from several ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
@@ -167,13 +182,9 @@ impl Selector {
 
     /// A stretch from where a segment begins.
     fn from(&self, segment: Segment, manner: Manner) -> Place {
-        let rows = segment
-            .to
-            .map_or(self.stretch, |to| to.saturating_sub(segment.from));
         Place {
-            after: segment.from.saturating_sub(1),
-            rows_max: rows.min(self.stretch),
             manner,
+            ..Place::in_order(segment, self.stretch)
         }
     }
 }

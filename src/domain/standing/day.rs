@@ -16,6 +16,9 @@ pub struct Day {
     /// The last row that does not count for it. Never too low, so that no store is charged for another day: what came
     /// while nobody looked, or was forgotten in a crash, is free.
     before: i64,
+    /// Naked webhooks that were dropped, being beyond the allowance.
+    #[serde(default)]
+    dropped: i64,
 }
 
 impl Day {
@@ -27,6 +30,7 @@ impl Day {
         let begin = || Self {
             number,
             before: first_today.map_or(head, |first| first.saturating_sub(1).min(head)),
+            dropped: 0,
         };
         kept.filter(|day| day.number == number)
             .unwrap_or_else(begin)
@@ -48,6 +52,17 @@ impl Day {
     #[must_use]
     pub const fn last_within(self, allowance: i64) -> i64 {
         self.before.saturating_add(allowance)
+    }
+
+    /// How many of its naked webhooks were dropped.
+    #[must_use]
+    pub const fn dropped(self) -> i64 {
+        self.dropped
+    }
+
+    /// So many more naked webhooks were dropped.
+    pub const fn drop_naked(&mut self, webhooks: i64) {
+        self.dropped = self.dropped.saturating_add(webhooks);
     }
 
     /// When the day of this instant is over.

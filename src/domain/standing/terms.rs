@@ -15,6 +15,8 @@ pub enum Beyond {
     CoalesceMore,
     /// They are kept, and applied when the day is over or a person says so.
     Hold,
+    /// Those that concern no bundle are dropped as early as that can be told; the others are applied like all others.
+    DropNaked,
 }
 
 impl Beyond {
@@ -25,6 +27,7 @@ impl Beyond {
             Self::Apply => "apply",
             Self::CoalesceMore => "coalesce_more",
             Self::Hold => "hold",
+            Self::DropNaked => "drop_naked",
         }
     }
 }

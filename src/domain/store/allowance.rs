@@ -27,7 +27,26 @@ impl Allowance {
     fn last_allowed(&self, now: Timestamp) -> Option<i64> {
         match self.terms.beyond {
             Beyond::Hold => self.last_within(now),
-            Beyond::Apply | Beyond::CoalesceMore => None,
+            Beyond::Apply | Beyond::CoalesceMore | Beyond::DropNaked => None,
+        }
+    }
+
+    /// Whether there were more rows than the day has, and what concerns no bundle is dropped for it.
+    fn drops_naked(&self, now: Timestamp) -> bool {
+        match self.terms.beyond {
+            Beyond::DropNaked => {
+                let last = self.last_within(now);
+                last.is_some_and(|last| self.head > last)
+            }
+            Beyond::Apply | Beyond::CoalesceMore | Beyond::Hold => false,
+        }
+    }
+
+    /// Counts naked webhooks as dropped, if that is what becomes of them now.
+    pub(super) fn drop_naked(&mut self, now: Timestamp, webhooks: i64) {
+        let drops = self.drops_naked(now);
+        if let Some(day) = self.day.as_mut().filter(|_| drops) {
+            day.drop_naked(webhooks);
         }
     }
 
@@ -114,7 +133,20 @@ impl StoreState {
                 let last = self.allowance.last_within(now);
                 last.is_some_and(|last| self.allowance.head > last)
             }
-            Beyond::Apply | Beyond::Hold => false,
+            Beyond::Apply | Beyond::Hold | Beyond::DropNaked => false,
         }
+    }
+
+    /// Whether it is beyond its allowance, and what concerns no bundle is dropped for it.
+    #[must_use]
+    pub fn drops_naked(&self, now: Timestamp) -> bool {
+        self.allowance.drops_naked(now)
+    }
+
+    /// How many naked webhooks were dropped today, being beyond the allowance.
+    #[must_use]
+    pub fn dropped_today(&self, now: Timestamp) -> i64 {
+        let day = self.allowance.day.filter(|day| day.is_of(now));
+        day.map_or(0, Day::dropped)
     }
 }

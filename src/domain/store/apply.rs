@@ -44,6 +44,7 @@ impl StoreState {
                 self.counts.dead = (self.counts.dead - 1).max(0);
                 outcome.changes.put(Change::DeleteDeadLetter(id));
             }
+            Command::SweepNaked { until } => self.order_naked_sweep(until, now),
             Command::TokenRenewed => self.token_renewed(now),
         }
         Ok(outcome)
@@ -65,6 +66,7 @@ impl StoreState {
             | Command::ReconcileNow
             | Command::RetryDeadLetter { .. }
             | Command::DiscardDeadLetter(_)
+            | Command::SweepNaked { .. }
             | Command::TokenRenewed => Vec::new(),
         };
         named

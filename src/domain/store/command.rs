@@ -57,6 +57,10 @@ pub enum Command {
         edit: Option<Box<LetterEdit>>,
     },
     DiscardDeadLetter(DeadLetterId),
+    /// Take naked rows out of the log, up to this number, many at once.
+    SweepNaked {
+        until: i64,
+    },
     /// The store was given a new access token: lift a bar.
     TokenRenewed,
 }

@@ -76,6 +76,11 @@ impl Lanes {
         }
     }
 
+    /// Whether rows wait for this order.
+    pub(super) fn has_lane(&self, order: OrderId) -> bool {
+        self.lanes.contains_key(&order)
+    }
+
     /// Whether an order with a lane is known not to concern us.
     pub(super) fn is_unneeded(&self, order: OrderId) -> bool {
         self.unneeded.contains(&order)

@@ -175,7 +175,8 @@ impl StoreState {
             | Fact::Product(_)
             | Fact::ProductGone(_)
             | Fact::Uninstalled
-            | Fact::Unneeded => {}
+            | Fact::Unneeded
+            | Fact::Naked => {}
         }
     }
 

@@ -15,6 +15,7 @@ mod dirty;
 mod lanes;
 pub mod letter_edit;
 mod locations;
+pub mod naked;
 pub mod observation;
 mod order_answers;
 pub mod outcome;

@@ -20,7 +20,7 @@ impl StoreState {
         match row.fact.as_ref() {
             Ok(Fact::Order(order)) => self.may_order_overtake(order, now),
             Ok(Fact::Level(level)) => !self.is_absurd(level.updated_at, now),
-            Ok(Fact::Item(_) | Fact::Product(_) | Fact::Unneeded) => true,
+            Ok(Fact::Item(_) | Fact::Product(_) | Fact::Unneeded | Fact::Naked) => true,
             Ok(
                 Fact::Refund(_)
                 | Fact::OrderTouched(_)

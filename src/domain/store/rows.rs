@@ -40,6 +40,7 @@ impl StoreState {
             }
         };
         self.count_row(row, end, outcome);
+        self.end_naked_sweep(outcome.at);
         outcome.reply = Reply::Row(end);
         Ok(())
     }
@@ -119,7 +120,8 @@ impl StoreState {
             | Fact::LevelGone { .. }
             | Fact::LocationsTouched
             | Fact::Uninstalled
-            | Fact::Unneeded => Vec::new(),
+            | Fact::Unneeded
+            | Fact::Naked => Vec::new(),
         }
     }
 
@@ -165,6 +167,7 @@ impl StoreState {
             Fact::LocationsTouched => RowEnd::Hot,
             Fact::Uninstalled => self.uninstall(row),
             Fact::Unneeded => RowEnd::Naked,
+            Fact::Naked => self.take_naked(row.seq, outcome),
         }
     }
 

@@ -24,6 +24,7 @@ use crate::domain::store::change::{
 use crate::domain::store::dirty::Dirty;
 use crate::domain::store::lanes::Lanes;
 use crate::domain::store::locations::Locations;
+use crate::domain::store::naked::NakedSweep;
 use crate::domain::store::parts::PartsTouched;
 use crate::domain::store::patience::PassedOver;
 use crate::domain::store::policy::StorePolicy;
@@ -85,6 +86,8 @@ pub struct Memo {
     pub places_confirmed: i64,
     /// Where the last day began on which somebody looked.
     pub day: Option<Day>,
+    /// The last sweep of naked rows.
+    pub naked_sweep: Option<NakedSweep>,
 }
 
 /// A bucket at an instant.
@@ -196,6 +199,7 @@ pub struct StoreState {
     pub(super) renewed_at: Option<Timestamp>,
     pub(super) counts: Counts,
     pub(super) allowance: Allowance,
+    pub(super) naked_sweep: Option<NakedSweep>,
     pub(super) bundles: BundleBook,
     pub(super) policy: StorePolicy,
     pub(super) stock: StockBook,
@@ -259,6 +263,7 @@ impl StoreState {
             renewed_at: is_new.then_some(now),
             counts,
             allowance: Allowance::restore(memo.day),
+            naked_sweep: memo.naked_sweep,
             stock: StockBook::restore(items, levels),
             ledger: Ledger::restore(
                 known_orders,
@@ -293,8 +298,9 @@ impl StoreState {
             policy,
             settings,
         };
-        let ledger = &state.ledger;
-        state.lanes.wake_known(|order| ledger.knows(order), now);
+        state
+            .lanes
+            .wake_known(|order| state.ledger.knows(order), now);
         state.dirty_all();
         state
     }
@@ -332,6 +338,7 @@ impl StoreState {
                 strangers_asked: self.ledger.strangers_asked().clone(),
                 places_confirmed: self.ledger.places_confirmed(),
                 day: self.allowance.day,
+                naked_sweep: self.naked_sweep,
             },
         }
     }
@@ -384,8 +391,9 @@ impl StoreState {
     }
 
     /// Counts naked webhooks that intake answered, so that they are flushed with the next commit.
-    pub fn count_naked(&mut self, naked: i64) {
+    pub fn count_naked(&mut self, now: Timestamp, naked: i64) {
         self.counts.naked += naked;
+        self.allowance.drop_naked(now, naked);
     }
 
     /// The row that crashed the keeper last and is to be taken alone, if any.

@@ -9,6 +9,7 @@ pub(crate) mod inbox;
 pub(crate) mod keepers;
 pub(crate) mod letter_edits;
 pub(crate) mod letter_groups;
+pub(crate) mod naked_sweep;
 mod once;
 mod routes;
 pub(crate) mod safe_mode;

@@ -3,14 +3,15 @@
 use actix_web::web;
 
 use super::{
-    audit, buckets, dead_letters, inbox, keepers, letter_edits, letter_groups, safe_mode,
-    standings, stores, supervision, tokens, why,
+    audit, buckets, dead_letters, inbox, keepers, letter_edits, letter_groups, naked_sweep,
+    safe_mode, standings, stores, supervision, tokens, why,
 };
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(stores::configure)
         .configure(standings::configure)
+        .configure(naked_sweep::configure)
         .configure(keepers::configure)
         .configure(why::configure)
         .configure(buckets::configure)

@@ -67,7 +67,8 @@ pub(crate) struct Definition {
     limits: Option<LimitsDocument>,
     /// Share of turns while others wait, of what a store in good standing gets.
     weight_percent: u8,
-    /// What becomes of webhooks beyond the day's allowance: `apply`, `coalesce_more`, `hold`, or `refuse_410` of all.
+    /// What becomes of webhooks beyond the day's allowance: `apply`, `coalesce_more`, `hold`, `drop_naked`, or
+    /// `refuse_410` of all.
     beyond_allowance: &'static str,
 }
 
@@ -169,6 +170,9 @@ pub(crate) struct StandingDocument {
     day_ends_at: String,
     /// How many of them are beyond the allowance: they are what would be held where `beyond_allowance` is `hold`.
     beyond_today: i64,
+    /// How many webhooks were dropped today because they concern no bundle and came beyond the allowance, where
+    /// `beyond_allowance` is `drop_naked`.
+    pub(crate) dropped_today: i64,
     /// Until when webhooks are held; absent: none are.
     pub(crate) held_until: Option<String>,
     /// Webhooks accepted and not yet applied.
@@ -380,6 +384,7 @@ fn document(
         today: rows,
         day_ends_at: Day::end_of(now).to_rfc3339(),
         beyond_today: beyond,
+        dropped_today: today.map_or(0, |today| today.dropped),
         held_until: held_until.map(Timestamp::to_rfc3339),
         waiting,
         share_per_mille: supervision::share_of(state, store.id),

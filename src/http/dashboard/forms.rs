@@ -6,10 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::pages::{DECIDED, LoginPage, to};
+use super::pages::{COUNTED, DECIDED, LoginPage, SWEPT, to};
 use super::session::Session;
 use crate::db::admin::operators::OperatorRole;
 use crate::http::admin::keepers::{Verb, control};
+use crate::http::admin::naked_sweep::{NakedSweepBody, order};
 use crate::http::admin::standings::{StandingBody, decide};
 use crate::http::error::{ApiError, Problem};
 use crate::http::extract::{BODY_WITHIN, StorePath, read_body};
@@ -61,6 +62,14 @@ struct StandingForm {
     effective_at: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NakedForm {
+    form_token: String,
+    reason: String,
+    act: String,
+}
+
 /// A form that needs a session; it carries the token that this session's forms have.
 pub(super) trait Form: DeserializeOwned {
     /// Who may send it, at least.
@@ -70,6 +79,14 @@ pub(super) trait Form: DeserializeOwned {
 }
 
 impl Form for ActForm {
+    const ROLE: OperatorRole = OperatorRole::Operator;
+
+    fn token(&self) -> &str {
+        &self.form_token
+    }
+}
+
+impl Form for NakedForm {
     const ROLE: OperatorRole = OperatorRole::Operator;
 
     fn token(&self) -> &str {
@@ -215,6 +232,28 @@ pub(super) async fn decide_standing(
     };
     decide(&state, &session.actor(), path.0, body).await?;
     Ok(to(&format!("/admin/keepers/{}?done={DECIDED}", path.0)))
+}
+
+pub(super) async fn sweep_naked(
+    state: web::Data<AppState>,
+    path: Result<StorePath, ApiError>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let submitted = submitted::<NakedForm>(&state, &request, payload).await?;
+    let Some((session, form)) = submitted else {
+        return Ok(to("/admin"));
+    };
+    let path = path?;
+    let (dry_run, done) = match form.act.as_str() {
+        "count" => (true, COUNTED),
+        "sweep" => (false, SWEPT),
+        _ => return Err(ApiError::plain(Problem::InvalidField)),
+    };
+    let reason = form.reason;
+    let body = NakedSweepBody { dry_run, reason };
+    order(&state, &session.actor(), path.0, body).await?;
+    Ok(to(&format!("/admin/keepers/{}?done={done}", path.0)))
 }
 
 fn set_cookie(

@@ -10,6 +10,7 @@ use crate::domain::standing::Standing;
 use crate::domain::store::change::DeadLetterClass;
 use crate::http::admin::audit::{self, AuditDocument, AuditQuery};
 use crate::http::admin::keepers::{KeepersQuery, Verb, observation_json};
+use crate::http::admin::naked_sweep::{NakedSweepDocument, naked_sweep_of};
 use crate::http::admin::standings::{StandingDocument, standing_of};
 use crate::http::admin::why::{WhyKeeper, why_of};
 use crate::http::error::{ApiError, Problem};
@@ -26,6 +27,10 @@ use crate::keeper::KeeperStatus;
 const DEEDS_SHOWN: u64 = 5;
 /// What was done, when a standing was decided.
 pub(super) const DECIDED: &str = "standing";
+/// The same when naked webhooks are counted,
+pub(super) const COUNTED: &str = "naked-count";
+/// and when they are swept out.
+pub(super) const SWEPT: &str = "naked-sweep";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -38,6 +43,10 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(
             resource("/admin/keepers/{store}/standing")
                 .route(web::post().to(super::forms::decide_standing)),
+        )
+        .service(
+            resource("/admin/keepers/{store}/naked-sweep")
+                .route(web::post().to(super::forms::sweep_naked)),
         );
 }
 
@@ -82,6 +91,7 @@ struct KeeperPage {
     why: WhyKeeper,
     standing: StandingDocument,
     standings: [Standing; Standing::ALL.len()],
+    naked: NakedSweepDocument,
     /// `None`: nobody has asked for the store since the process started.
     life: Option<KeeperStatus>,
     /// The latest, newest first.
@@ -151,6 +161,7 @@ async fn keeper(
         why: why_of(&state, &row).await?,
         standing: standing_of(&state, path.0).await?,
         standings: Standing::ALL,
+        naked: naked_sweep_of(&state, path.0).await?,
         observation: pretty.map_err(|error| ApiError::caused(Problem::Internal, &error))?,
         verbs: Verb::ALL,
         notice,
@@ -179,7 +190,11 @@ fn notice_of(done: &str) -> Option<&'static str> {
     if done == DECIDED {
         return Some("Its standing is as you decided.");
     }
-    Verb::from_name(done).map(done_notice)
+    match done {
+        COUNTED => Some("The naked webhooks of its backlog are being counted."),
+        SWEPT => Some("Its naked webhooks are being swept out."),
+        _ => Verb::from_name(done).map(done_notice),
+    }
 }
 
 const fn done_notice(verb: Verb) -> &'static str {

@@ -225,6 +225,7 @@ fn what_is_held_says_why_and_until_when() {
         rows: 12,
         taken: 9,
         allowance: Some(9),
+        dropped: 0,
         held_until: Some(NOW.plus_millis(3_600_000)),
     });
     let mut situation = situation(Some(&held));

@@ -12,6 +12,7 @@ mod intake;
 mod keepers;
 mod letter_edits;
 mod letters;
+mod naked_sweep;
 mod oauth;
 mod openapi;
 mod policy;

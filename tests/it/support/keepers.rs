@@ -19,6 +19,7 @@ use storekeeper::deps::{Deps, Platform};
 use storekeeper::domain::bundle::Mode;
 use storekeeper::domain::call::{Answer, Call, Read, Reply, Request};
 use storekeeper::domain::fact::{Assignments, Fact, ItemSnapshot, LevelSnapshot, LocationSnapshot};
+use storekeeper::domain::interest::Mentions;
 use storekeeper::domain::store::command::{BundleDraft, Command, DraftComponent};
 use storekeeper::domain::store::settings::StoreSettings;
 use storekeeper::ids::{BundleId, IdSource, ItemId, LocationId, ProductId, StoreId, VariantId};
@@ -117,7 +118,7 @@ impl Rig {
         self.accept(store, "orders/create", "{}".to_owned()).await;
     }
 
-    async fn accept(&self, store: StoreId, topic: &str, body: String) {
+    pub(crate) async fn accept(&self, store: StoreId, topic: &str, body: String) {
         let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
         let delivery = Delivery {
             store,
@@ -391,6 +392,10 @@ impl Platform for ScriptedPlatform {
         PlatformKind::Shopify
             .parse(topic, body)
             .map_err(|malformed| malformed.to_string())
+    }
+
+    fn mentions(&self, topic: &str, body: &[u8]) -> Option<Mentions> {
+        PlatformKind::Shopify.mentions(topic, body)
     }
 
     fn send<'call>(&'call self, _store: StoreId, call: &'call Call) -> BoxFuture<'call, Answer> {

@@ -8,6 +8,7 @@ mod faults;
 mod lanes;
 mod many;
 mod model;
+mod naked;
 mod overtaking;
 mod places;
 mod readings;
