@@ -175,7 +175,7 @@ impl KeeperCore {
             found.rows = rows;
             Ok::<_, DbError>((found, Some(judged)))
         };
-        let looked = self.shared.home.serve(look).await;
+        let looked = self.shared.home.serve(Box::pin(look)).await;
         looked.map_err(|error| Exit::load_failed("read the inbox", &error))
     }
 

@@ -95,6 +95,10 @@ impl Decided {
 
 /// A running keeper.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the real keeper"
+)]
 pub(crate) struct Keeper {
     pub(crate) state: StoreState,
     pub(crate) fence: Fence,

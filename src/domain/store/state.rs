@@ -250,7 +250,6 @@ impl StoreState {
             calls,
             parked,
         } = loaded;
-
         let bundles = BundleBook::new(bundles);
         let counts = Counts::of(&keeper);
         // Whoever installed the app again may have died before the keeper was told.
@@ -298,9 +297,8 @@ impl StoreState {
             policy,
             settings,
         };
-        state
-            .lanes
-            .wake_known(|order| state.ledger.knows(order), now);
+        let ledger = &state.ledger;
+        state.lanes.wake_known(|order| ledger.knows(order), now);
         state.dirty_all();
         state
     }
