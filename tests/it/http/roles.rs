@@ -20,33 +20,37 @@ pub(super) async fn token_of(app: &TestApp, role: &str) -> (String, String) {
 
 const LETTER: &str = "/v1/admin/dead-letters/00000000-0000-7000-8000-000000000000";
 
+/// What a viewer may read.
+const READ: [&str; 19] = [
+    "/v1/admin/stores",
+    "/v1/admin/stores/1",
+    "/v1/admin/keepers",
+    "/v1/admin/keepers/1",
+    "/v1/admin/keepers/1/why",
+    "/v1/admin/keepers/1/inbox",
+    "/v1/admin/keepers/1/bucket",
+    LETTER,
+    "/v1/admin/dead-letters/groups",
+    "/v1/admin/dead-letters",
+    "/v1/admin/dead-letters/count",
+    "/v1/admin/safe-mode",
+    "/v1/admin/audit",
+    "/v1/admin/supervision",
+    "/v1/admin/standings",
+    "/v1/admin/stores/1/standing",
+    "/v1/admin/stores/1/naked-sweep",
+    "/v1/stores/1/bundles",
+    "/v1/stores/1/availability?items=1",
+];
+
 /// What each door asks for: the least role, a method, an address and a body that does no more than pass it.
 fn doors() -> Vec<(&'static str, Method, String, Value)> {
     let reason = || json!({"reason": "a test"});
-    let get = |path: &str| ("viewer", Method::GET, path.to_owned(), json!({}));
+    let read = |path: &&str| ("viewer", Method::GET, (*path).to_owned(), json!({}));
     let bulk = json!({"action": "discard", "expected": 999});
     let door = |role, path: &str, body| (role, Method::POST, path.to_owned(), body);
     let bundle = json!({"title": "", "item": "1", "mode": "pooled", "components": []});
-    vec![
-        get("/v1/admin/stores"),
-        get("/v1/admin/stores/1"),
-        get("/v1/admin/keepers"),
-        get("/v1/admin/keepers/1"),
-        get("/v1/admin/keepers/1/why"),
-        get("/v1/admin/keepers/1/inbox"),
-        get("/v1/admin/keepers/1/bucket"),
-        get(LETTER),
-        get("/v1/admin/dead-letters/groups"),
-        get("/v1/admin/dead-letters"),
-        get("/v1/admin/dead-letters/count"),
-        get("/v1/admin/safe-mode"),
-        get("/v1/admin/audit"),
-        get("/v1/admin/supervision"),
-        get("/v1/admin/standings"),
-        get("/v1/admin/stores/1/standing"),
-        get("/v1/admin/stores/1/naked-sweep"),
-        get("/v1/stores/1/bundles"),
-        get("/v1/stores/1/availability?items=1"),
+    let acts = vec![
         door("operator", "/v1/admin/keepers/1/deactivate", reason()),
         door("operator", "/v1/admin/safe-mode/off", reason()),
         door("operator", "/v1/admin/stores/1/naked-sweep", reason()),
@@ -91,7 +95,8 @@ fn doors() -> Vec<(&'static str, Method, String, Value)> {
             "/v1/admin/stores/9".to_owned(),
             json!({}),
         ),
-    ]
+    ];
+    READ.iter().map(read).chain(acts).collect()
 }
 
 #[tokio::test]
