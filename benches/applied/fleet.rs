@@ -209,7 +209,7 @@ async fn register(url: &str, stores: i64) {
             .iter()
             .map(|id| {
                 format!(
-                    "({id}, 'shopify', 'store-{id}.example', 'http://127.0.0.1', 'i{id}', 's{id}', 'p{id}', 'active', 0, 0, 'k')"
+                    "({id}, 'shopify', 'store-{id}.example', 'http://127.0.0.1', 'i{id}', 's{id}', 'p{id}', 'installed', 0, 0, 'k')"
                 )
             })
             .collect();
